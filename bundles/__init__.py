@@ -1,0 +1,1 @@
+"""MONAI bundles, one folder an architecture; installed as ``covid_monai.bundles``."""

@@ -1,0 +1,5 @@
+"""``python -m covid_monai`` is ``covid-monai``."""
+
+from covid_monai.cli import main
+
+main()

@@ -1,0 +1,232 @@
+"""``covid-monai data``: prepare, describe, draw and split data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_FOLDER = click.Path(path_type=Path)
+_MODES = click.Choice(["auto", "window", "anchors", "hu"])
+_LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaedia-part2"])
+
+
+@click.group()
+def data() -> None:
+    """Prepare, describe, draw and split data."""
+
+
+@data.group()
+def prepare() -> None:
+    """Turn slices or volumes into a data set: NIfTI slices in HU, masks, dataset.json."""
+
+
+def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every importer."""
+    options = (
+        click.option("-o", "--output", required=True, type=_FOLDER, help="New or empty folder for the data set."),
+        click.option("--overwrite", is_flag=True, help="Replace the data set in the output folder."),
+        click.option("--label-map", help="Source to our labels: 255=lesion, 1=1,2=2,3=3 or 0xff0000=3."),
+        click.option(
+            "--intensity",
+            type=_MODES,
+            default="auto",
+            show_default=True,
+            help="auto: HU kept, 8-bit mapped to HU by air and fat peaks, else by the window [-1024, 600].",
+        ),
+        click.option("--name", help="Name of the data set."),
+        click.option("--licence", help="Terms of use, one line."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@prepare.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--layout", type=_LAYOUTS, default="plain", show_default=True, help="How FOLDER is laid out.")
+@click.option("--images", help="Image folder in FOLDER.  [default: images]")
+@click.option("--masks", help="Mask folder in FOLDER.  [default: labels]")
+@click.option("--index", help="Index in FOLDER: name, patient, volume, slice, part, ...  [default: index.csv]")
+@click.option("--transpose/--no-transpose", default=None, help="Rows are the patient's x axis.")
+@click.option("--flip-rows/--no-flip-rows", default=None, help="Posterior is at the top.")
+@click.option("--canvas", type=click.IntRange(min=1), help="Paste on a square of this size, air around.")
+@click.option(
+    "--spacing",
+    type=(click.FloatRange(0, min_open=True),) * 3,
+    metavar="X Y Z",
+    help="Pixel size and slice distance in mm.  [default: not known]",
+)
+@_common_options
+def slices(
+    folder: Path,
+    layout: str,
+    output: Path,
+    overwrite: bool,
+    canvas: int | None,
+    spacing: tuple[float, float, float] | None,
+    intensity: str,
+    label_map: str | None,
+    name: str | None,
+    **settings: Any,
+) -> None:
+    """Import picture slices (PNG, JPEG, ...): FOLDER has an image folder, a mask folder and an index.
+
+    Pictures are taken as usually displayed: anterior at the top, the patient's right at the left. A layout
+    holds the settings of a known collection; options override it.
+    """
+    from dataclasses import replace
+
+    from covid_monai.data.sources.labels import parse_label_map
+    from covid_monai.data.sources.layouts import LAYOUTS
+    from covid_monai.data.sources.slices import PictureSlices
+
+    changed = {key: value for key, value in settings.items() if value is not None}
+    if label_map is not None:
+        changed["label_map"] = parse_label_map(label_map)
+    if name is not None:
+        changed["source"] = name
+    source = PictureSlices(folder, replace(LAYOUTS[layout], **changed), canvas, spacing, intensity)
+    _import(source, folder, output, overwrite)
+
+
+@prepare.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--images", help="Image folder or file in FOLDER.  [default: images, imagesTr]")
+@click.option("--masks", help="Mask folder or file in FOLDER.  [default: labels, labelsTr]")
+@click.option("--patients", type=_FOLDER, help="CSV case,patient.  [default: each volume its own patient]")
+@click.option("--lesion-slices-only", is_flag=True, help="Leave out slices without lesion.")
+@click.option(
+    "--spacing",
+    type=click.Choice(["auto", "known", "unknown"]),
+    default="auto",
+    show_default=True,
+    help="Whether the headers' spacing is real; auto takes 1 x 1 x 1 mm for a placeholder.",
+)
+@_common_options
+def nifti(
+    folder: Path,
+    images: str | None,
+    masks: str | None,
+    patients: Path | None,
+    lesion_slices_only: bool,
+    spacing: str,
+    output: Path,
+    overwrite: bool,
+    intensity: str,
+    label_map: str | None,
+    name: str | None,
+    licence: str | None,
+) -> None:
+    """Import NIfTI volumes or slices with masks of the same names, or an nnU-Net raw data set."""
+    from covid_monai.data.sources.folders import find_nifti, read_patients
+    from covid_monai.data.sources.labels import parse_label_map
+    from covid_monai.data.sources.nifti import NiftiSlices
+
+    found = find_nifti(folder, images, masks, parse_label_map(label_map) if label_map is not None else None)
+    source = NiftiSlices(
+        found.pairs,
+        found.label_map,
+        name=name or found.name,
+        licence=found.licence if licence is None else licence,
+        patients=read_patients(patients) if patients else None,
+        lesion_slices_only=lesion_slices_only,
+        intensity=intensity,
+        spacing_known={"auto": None, "known": True, "unknown": False}[spacing],
+    )
+    _import(source, folder, output, overwrite)
+
+
+@data.command()
+@click.option("-o", "--output", required=True, type=_FOLDER, help="New or empty folder for the data set.")
+@click.option("--patients", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--size", type=click.IntRange(min=64), default=256, show_default=True, help="Pixels along x, y.")
+@click.option("--slices", type=click.IntRange(min=1), default=32, show_default=True, help="Slices a patient.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace the data set in the output folder.")
+def phantom(output: Path, patients: int, size: int, slices: int, seed: int, overwrite: bool) -> None:
+    """Draw a phantom data set: chest CT volumes with lesions, and their slices."""
+    from covid_monai.data.sources.phantom import prepare_phantom
+
+    _report(prepare_phantom(output, patients, size, slices, seed, overwrite, progress=True))
+
+
+@data.command()
+@click.argument("folder", type=_FOLDER)
+def info(folder: Path) -> None:
+    """Describe the data set in FOLDER."""
+    from covid_monai.data.info import describe
+    from covid_monai.data.manifest import read_dataset
+
+    lines = describe(read_dataset(folder))
+    width = max(len(heading) for heading, _ in lines)
+    for heading, value in lines:
+        click.echo(f"{heading:<{width}}  {value}")
+
+
+@data.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("-o", "--output", required=True, type=_FOLDER, help="The split file to write.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["paper", "strict", "given"]),
+    required=True,
+    help="paper: by slice; strict: by patient; given: the source's own parts.",
+)
+@click.option("--folds", type=click.IntRange(min=2), help="Cross-validation with this many folds.")
+@click.option("--test-fraction", type=click.FloatRange(0, 1, True, True), help="One fold, this share tested.")
+@click.option(
+    "--validation-fraction",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the training part that becomes the validation part.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def split(
+    folder: Path,
+    output: Path,
+    protocol: str,
+    folds: int | None,
+    test_fraction: float | None,
+    validation_fraction: float,
+    seed: int,
+) -> None:
+    """Split the data set in FOLDER into training, validation and test part."""
+    from covid_monai.data.manifest import read_dataset
+    from covid_monai.data.splits import split_dataset, write_split
+
+    if protocol == "given" and (folds or test_fraction):
+        raise click.UsageError("--protocol given takes the source's parts: leave --folds and --test-fraction away")
+    if protocol != "given" and bool(folds) == bool(test_fraction):
+        raise click.UsageError(f"--protocol {protocol} needs one of --folds K and --test-fraction F")
+    dataset = read_dataset(folder)
+    made = split_dataset(dataset, protocol, folds, test_fraction, validation_fraction, seed)
+    write_split(output, made)
+    patients = {case.case: case.patient for case in dataset.cases}
+    click.echo("fold  train  validation  test  test patients")
+    for index, fold in enumerate(made.folds):
+        known = {patients[name] for name in fold.test}
+        tested = "unknown" if None in known else str(len(known))
+        sizes = f"{len(fold.train):5}  {len(fold.validation):10}  {len(fold.test):4}"
+        click.echo(f"{index:4}  {sizes}  {tested:>13}")
+    click.echo(f"wrote {output}")
+
+
+def _import(source: Any, folder: Path, output: Path, overwrite: bool) -> None:
+    from covid_monai.data.writer import prepare as prepare_dataset
+    from covid_monai.errors import InputError
+
+    if output.resolve() == folder.resolve():
+        raise InputError(f"the output folder is the source folder {folder}: give another one")
+    _report(prepare_dataset(source, output, overwrite, progress=True))
+
+
+def _report(dataset: Any) -> None:
+    from collections import Counter
+
+    kinds = Counter(case.intensity for case in dataset.cases)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    click.echo(f"{len(dataset.cases)} slices ({told}) -> {dataset.folder}")
+    if not all(case.spacing_known for case in dataset.cases):
+        click.echo("spacing is not known: distances will be in pixels, not mm")

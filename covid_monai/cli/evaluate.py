@@ -1,0 +1,36 @@
+"""``covid-monai evaluate``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Prepared data set.  [default: the run's]")
+@click.option(
+    "--part",
+    default="test",
+    show_default=True,
+    type=click.Choice(["train", "validation", "test", "all"]),
+    help="Part of the run's fold; all: every case of DATA.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/PART]")
+@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option("--at-least", type=float, metavar="DICE", help="Exit with status 1 if the pooled Dice is lower.")
+def evaluate(
+    run: Path, data: Path | None, part: str, output: Path | None, device: str | None, at_least: float | None
+) -> None:
+    """Score the best weights of the run folder RUN.
+
+    Writes scores.csv (per case), scores.json and scores.md (together), and every case's mask.
+    """
+    from covid_monai.errors import InputError
+    from covid_monai.scoring import pooled_dice
+    from covid_monai.workflow.evaluation import evaluate as score_run
+
+    folder = score_run(run, data=data, part=part, output=output, device=device)
+    click.echo((folder / "scores.md").read_text(encoding="utf-8"))
+    click.echo(f"scores and masks: {folder}")
+    if at_least is not None and (dice := pooled_dice(folder)) < at_least:
+        raise InputError(f"the pooled Dice is {dice:.3f}, under the {at_least:g} that --at-least asks for")

@@ -1,0 +1,72 @@
+"""``covid-monai predict``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the masks.")
+@click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="Run folder of covid-monai train.")
+@click.option(
+    "--window",
+    type=click.IntRange(min=32),
+    metavar="SIZE",
+    help="Slide a window of this size over the resized slice.  [default: whole slices]",
+)
+@click.option(
+    "--intensity",
+    default="hu",
+    show_default=True,
+    type=click.Choice(["hu", "auto", "window", "anchors", "trusted"]),
+    help="hu refuses other values; auto, window and anchors map 8-bit values to HU; trusted takes all.",
+)
+@click.option("--probabilities", is_flag=True, help="Write the probability of lesion too (float32).")
+@click.option("--preview", is_flag=True, help="Write a PNG overlay too.")
+@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+def predict(
+    inputs: tuple[str, ...],
+    output: Path,
+    checkpoint: Path,
+    window: int | None,
+    intensity: str,
+    probabilities: bool,
+    preview: bool,
+    device: str | None,
+) -> None:
+    """Segment INPUTs: NIfTI files, folders of them, or glob patterns.
+
+    Masks are uint8 NIfTI files on the input's grid. An input that cannot be used is named with the reason; the
+    others go on, and the exit status is then 1.
+    """
+    from tqdm import tqdm
+
+    from covid_monai.errors import InputError
+    from covid_monai.inference.predict import find_images
+    from covid_monai.inference.predict import predict as segment
+
+    images = find_images(inputs)
+    size = (window, window) if window else None
+    failed = 0
+    predictions = segment(
+        images,
+        output,
+        checkpoint,
+        window=size,
+        intensity=intensity,
+        probabilities=probabilities,
+        device=device,
+    )
+    for done in tqdm(predictions, total=len(images), desc="segmenting", unit="image"):
+        if done.mask is None:
+            failed += 1
+            tqdm.write(click.style(f"failed: {done.error}", fg="red"))
+            continue
+        tqdm.write(str(done.mask))
+        if preview:
+            from covid_monai.report.preview import draw_preview
+
+            draw_preview(done.image, done.mask, done.mask.with_name(done.mask.name.replace(".nii.gz", ".png")))
+    if failed:
+        raise InputError(f"{failed} of {len(images)} inputs could not be segmented; the reasons stand above")

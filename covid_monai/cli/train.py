@@ -1,0 +1,51 @@
+"""``covid-monai train``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("bundle")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of a prepared data set.")
+@click.option("--split", type=click.Path(path_type=Path), help="Split file.  [default: DATA/split.json]")
+@click.option("--fold", default=0, show_default=True, help="Fold of the split.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Setting of the bundle; repeatable.")
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings; --set goes over it.")
+@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option("--resume", is_flag=True, help="Go on from the last complete epoch of the run in OUTPUT.")
+def train(
+    bundle: str,
+    data: Path,
+    split: Path | None,
+    fold: int,
+    output: Path,
+    assignments: tuple[str, ...],
+    config: Path | None,
+    device: str | None,
+    resume: bool,
+) -> None:
+    """Train BUNDLE, such as a_segnet, on one fold of a prepared data set.
+
+    \b
+    covid-monai train a_segnet --data DATA -o runs/first --set epochs=5
+    covid-monai bundle show a_segnet     lists the settings
+    """
+    from covid_monai.workflow.settings import parse_setting, read_settings
+
+    settings = read_settings(config) if config else {}
+    settings.update(parse_setting(assignment) for assignment in assignments)
+    if device is not None:
+        from covid_monai.workflow.device import device_setting
+
+        settings["device"] = device_setting(device)
+
+    from covid_monai.workflow.training import train as run_training
+
+    folder = run_training(bundle, data, output, split=split, fold=fold, settings=settings, resume=resume)
+
+    from covid_monai.report.curves import draw_curves
+
+    draw_curves(folder / "log.jsonl", folder / "curves.png")
+    click.echo(f"trained: {folder}; next: covid-monai evaluate {folder}")

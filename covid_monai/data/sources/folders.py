@@ -1,0 +1,149 @@
+"""Which NIfTI files of a folder belong together, and what an nnU-Net raw data set says about its labels."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covid_monai.data.manifest import is_case_name
+from covid_monai.data.sources.labels import label_by_name
+from covid_monai.data.sources.nifti import Pair
+from covid_monai.errors import InputError
+from covid_monai.files import read_json
+
+_ENDINGS = (".nii.gz", ".nii")
+_NNUNET_CHANNEL = "_0000"
+
+
+@dataclass(frozen=True)
+class NiftiFolder:
+    """The volumes of a folder and what their labels mean."""
+
+    pairs: Sequence[Pair]
+    label_map: dict[int, int]
+    name: str
+    licence: str
+
+
+def find_nifti(
+    folder: Path, images: str | None = None, masks: str | None = None, label_map: dict[int, int] | None = None
+) -> NiftiFolder:
+    """Find images, masks and the meaning of the labels in a folder.
+
+    Args:
+        folder: an nnU-Net raw data set (``imagesTr``, ``labelsTr``, ``dataset.json``), or any folder.
+        images: image folder or file in ``folder``; None for ``imagesTr`` or ``images``.
+        masks: mask folder or file in ``folder``; None for ``labelsTr`` or ``labels``.
+        label_map: source label to our label; None to take it from nnU-Net's names of labels.
+
+    Raises:
+        InputError: something is missing, does not match, or the labels' meaning is not told.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist or is no folder")
+    is_nnunet = all((folder / name).exists() for name in ("imagesTr", "labelsTr", "dataset.json"))
+    said = _read_nnunet(folder / "dataset.json") if is_nnunet and not images and not masks else {}
+    if label_map is None:
+        if not said:
+            raise InputError("what do the masks' values mean? give --label-map, such as 1=lesion or 1=1,2=2,3=3")
+        label_map = _label_map_of(said["labels"], folder / "dataset.json")
+    endings = ("imagesTr", "labelsTr") if said else ("images", "labels")
+    pairs = find_pairs(folder / (images or endings[0]), folder / (masks or endings[1]))
+    return NiftiFolder(pairs, label_map, str(said.get("name") or folder.name), str(said.get("licence", "")))
+
+
+def find_pairs(images: Path, masks: Path) -> list[Pair]:
+    """Pair images and masks, sorted by name: two files, or two folders whose files have the same names.
+
+    An image's name may end in ``_0000``, as nnU-Net has it; further channels are refused.
+
+    Raises:
+        InputError: a path does not exist, a folder is empty, or a file has no counterpart.
+    """
+    missing = [path for path in (images, masks) if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]} does not exist: name the images and masks by --images and --masks")
+    if images.is_file() and masks.is_file():
+        return [Pair(_checked(_stem(images), images), images, masks)]
+    found, expected = _by_name(images), _by_name(masks)
+    if not set(found) & set(expected):
+        found = {_without_channel(name, path): path for name, path in found.items()}
+    for one, other, here, there in ((found, expected, images, masks), (expected, found, masks, images)):
+        alone = sorted(set(one) - set(other))
+        if alone:
+            raise InputError(f"{len(alone)} files of {here} are not in {there} (first: {alone[0]})")
+    return [Pair(_checked(name, found[name]), found[name], expected[name]) for name in found]
+
+
+def read_patients(path: Path) -> dict[str, str]:
+    """Read a CSV with the columns ``case`` (a volume's name) and ``patient``.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column or a value, or names a case twice.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    patients: dict[str, str] = {}
+    for line, row in enumerate(rows, start=2):
+        case, patient = row.get("case"), row.get("patient")
+        if not case or not patient or case in patients:
+            raise InputError(f"{path}, line {line}: every case needs one patient (columns case,patient)")
+        patients[case] = patient
+    return patients
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file: give two folders or two files by --images and --masks")
+    paths = sorted(path for path in folder.iterdir() if path.name.endswith(_ENDINGS) and path.name[0] != ".")
+    if not paths:
+        raise InputError(f"{folder} has no NIfTI files (.nii.gz, .nii)")
+    found: dict[str, Path] = {}
+    for path in paths:
+        if _stem(path) in found:
+            raise InputError(f"{folder} has {_stem(path)} as .nii and as .nii.gz: keep one")
+        found[_stem(path)] = path
+    return found
+
+
+def _without_channel(name: str, path: Path) -> str:
+    if name[-5:-4] == "_" and name[-4:].isdecimal() and not name.endswith(_NNUNET_CHANNEL):
+        raise InputError(f"{path} is a second channel: one CT channel ({_NNUNET_CHANNEL}) is needed")
+    return name.removesuffix(_NNUNET_CHANNEL)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _checked(name: str, path: Path) -> str:
+    if not is_case_name(name):
+        raise InputError(f"{path}: name files with letters, digits, '.', '_' and '-' only")
+    return name
+
+
+def _read_nnunet(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("labels"), dict):
+        raise InputError(f'{path} has no "labels": it is no nnU-Net data set; name the folders by --images, --masks')
+    channels: Any = content.get("channel_names") or content.get("modality") or {}
+    if len(channels) > 1:
+        raise InputError(f"{path} has {len(channels)} channels: one CT channel is needed")
+    return content
+
+
+def _label_map_of(names: dict[str, Any], path: Path) -> dict[int, int]:
+    """The label map that nnU-Net's names of labels give."""
+    label_map: dict[int, int] = {}
+    for first, second in names.items():
+        # version 2 writes {"lesion": 1}, version 1 {"1": "lesion"}
+        name, value = (second, first) if first.isdecimal() else (first, second)
+        ours = label_by_name(str(name))
+        if ours is None or not str(value).isdecimal():
+            raise InputError(f"{path}: label {name!r} = {value!r} is none of ours: give --label-map {value}=LABEL")
+        label_map[int(str(value))] = ours
+    return label_map

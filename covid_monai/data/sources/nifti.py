@@ -1,0 +1,128 @@
+"""NIfTI volumes or slices with their masks, cut into axial slices; also an nnU-Net raw data set."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from covid_monai.data.sources import SourceSlice
+from covid_monai.data.sources.labels import count_labels, map_labels
+from covid_monai.errors import InputError
+from covid_monai.transforms.intensity import to_hu
+from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A volume's name, its image and its mask."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+class NiftiSlices:
+    """Reads NIfTI pairs and cuts them into axial slices; a :class:`covid_monai.data.sources.Source`.
+
+    Args:
+        pairs: images and masks.
+        label_map: source label to our label.
+        name: name of the data set.
+        licence: terms of use.
+        patients: patient of each volume; a volume that is not in it is its own patient.
+        lesion_slices_only: leave out slices without any label over 0.
+        intensity: a mode of :func:`covid_monai.transforms.intensity.to_hu`, applied per volume.
+        spacing_known: whether the headers' spacing is real; None takes 1 x 1 x 1 mm for a placeholder.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        label_map: Mapping[int, int],
+        name: str,
+        licence: str = "",
+        patients: Mapping[str, str] | None = None,
+        lesion_slices_only: bool = False,
+        intensity: str = "auto",
+        spacing_known: bool | None = None,
+    ) -> None:
+        self.name, self.licence, self.label_map = name, licence, dict(label_map)
+        self._pairs, self._patients = pairs, patients or {}
+        self._lesion_slices_only = lesion_slices_only
+        self._intensity, self._spacing_known = intensity, spacing_known
+        # headers are cheap: a file that is no NIfTI is found before an hour's work
+        self._depths = [_check_headers(pair) for pair in pairs]
+
+    @property
+    def count(self) -> int | None:
+        """Number of slices; None where slices without lesion are left out, which takes reading them all."""
+        return None if self._lesion_slices_only else sum(self._depths)
+
+    def __iter__(self) -> Iterator[SourceSlice]:
+        """Read one volume after the other."""
+        for pair in self._pairs:
+            yield from self._slices_of(pair)
+
+    def _slices_of(self, pair: Pair) -> Iterator[SourceSlice]:
+        image, affine = read_lps(pair.image)
+        mask, _ = read_lps(pair.mask)
+        values, kind = to_hu(image, self._intensity, str(pair.image))
+        labels = map_labels(mask, self.label_map, str(pair.mask))
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+        known = self._spacing_known if self._spacing_known is not None else not np.allclose(spacing, 1.0)
+        depth = labels.shape[2]
+        for index in range(depth):
+            pixels = count_labels(labels[:, :, index])
+            if self._lesion_slices_only and not pixels:
+                continue
+            yield SourceSlice(
+                case=pair.name if depth == 1 else f"{pair.name}_s{index:03d}",
+                image=values[:, :, index : index + 1],
+                label=labels[:, :, index : index + 1],
+                affine=_slice_affine(affine, index),
+                pixels=pixels,
+                patient=self._patients.get(pair.name, pair.name),
+                volume=pair.name,
+                slice=index,
+                part=None,
+                intensity=kind,
+                spacing_known=bool(known),
+                canvas=None,
+            )
+
+
+def read_lps(path: Path) -> tuple[npt.NDArray, npt.NDArray[np.float64]]:
+    """Read a NIfTI file as an array (X, Y, Z) in LPS order, with its affine (NIfTI's own, RAS mm).
+
+    Raises:
+        InputError: the file cannot be used; see :func:`covid_monai.transforms.nifti.read_nifti`.
+    """
+    import nibabel
+
+    volume = read_nifti(path)
+    found = nibabel.io_orientation(volume.affine)
+    wanted = nibabel.orientations.axcodes2ornt(("L", "P", "S"))
+    turned = volume.as_reoriented(nibabel.orientations.ornt_transform(found, wanted))
+    return np.asanyarray(turned.dataobj), turned.affine
+
+
+def _check_headers(pair: Pair) -> int:
+    """Number of axial slices of a pair whose grids agree."""
+    import nibabel
+
+    image, mask = open_nifti(pair.image), open_nifti(pair.mask)
+    if image.shape != mask.shape:
+        raise InputError(f"{pair.mask} has shape {mask.shape}, its image has {image.shape}: they have to be equal")
+    # headers hold float32; a hundredth of a millimetre is no shift
+    if not np.allclose(image.affine, mask.affine, atol=0.01):
+        raise InputError(f"{pair.mask} lies elsewhere than its image: their affines differ; resample the mask")
+    axes = nibabel.io_orientation(image.affine)[:, 0]
+    return grid_shape(image)[int(np.flatnonzero(axes == 2)[0])]
+
+
+def _slice_affine(affine: npt.NDArray[np.float64], index: int) -> npt.NDArray[np.float64]:
+    moved = affine.copy()
+    moved[:3, 3] += index * affine[:3, 2]
+    return moved

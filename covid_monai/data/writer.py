@@ -1,0 +1,156 @@
+"""Writing a prepared folder: complete, or not there."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from covid_monai.data.manifest import FILE_NAME, LABELS, Case, Dataset, read_dataset, write_dataset
+from covid_monai.data.sources import Source, SourceSlice
+from covid_monai.data.sources.labels import count_labels
+from covid_monai.errors import InputError
+from covid_monai.files import replacing, sha256_of
+
+_STAGING = ".preparing"
+
+
+def prepare(source: Source, folder: Path, overwrite: bool = False, progress: bool = False) -> Dataset:
+    """Write all slices of a source as a data set.
+
+    Args:
+        source: what to read.
+        folder: where to; new or empty, unless ``overwrite`` is set.
+        overwrite: replace the data set that is there. Files that it does not name stay.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        InputError: the source or the folder cannot be used. The folder is then as it was before.
+    """
+    with staged(folder, overwrite) as staging:
+        write_cases(source, staging, progress)
+    return read_dataset(folder)
+
+
+@contextmanager
+def staged(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """Yield a folder to write a data set into; when the body succeeds, all of it moves to ``folder``.
+
+    ``dataset.json`` moves last, so that a folder which has one is complete. With ``overwrite`` the files that
+    an older ``dataset.json`` names are removed, as far as they are unchanged and not replaced.
+
+    Raises:
+        InputError: the folder is not empty (without ``overwrite``), or cannot be written.
+    """
+    new = not folder.exists()
+    if not new and not folder.is_dir():
+        raise InputError(f"{folder} is a file: give a folder to write to")
+    if not new and not overwrite and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty: give another folder, or --overwrite to replace what it holds")
+    staging = folder / _STAGING
+    try:
+        # what a killed run left behind
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another folder") from error
+    try:
+        yield staging
+        try:
+            _publish(staging, folder)
+        except OSError as error:
+            raise InputError(f"cannot write {error.filename}: {error.strerror}; choose another folder") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if new:
+            # only an empty folder goes, which is one that nothing was published to
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset:
+    """Write images, masks and ``dataset.json`` into ``folder``.
+
+    Raises:
+        InputError: the source cannot be read, has no slices or names two alike, or the folder cannot be
+            written.
+    """
+    slices = tqdm(source, total=source.count, unit="slice", desc=source.name, disable=not progress)
+    cases = tuple(_write_case(item, source.name, folder) for item in slices)
+    if not cases:
+        raise InputError(f"{source.name} gave no slices: nothing to prepare")
+    used = {0, *source.label_map.values()}
+    labels = {label: name for label, name in LABELS.items() if label in used}
+    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, cases)
+    write_dataset(dataset)
+    return dataset
+
+
+def _write_case(item: SourceSlice, source: str, folder: Path) -> Case:
+    counted = count_labels(item.label)
+    if counted != item.pixels or item.image.shape != item.label.shape:
+        raise AssertionError(f"{item.case}: the conversion changed the mask: {item.pixels} became {counted}")
+    paths = {part: f"{part}s/{item.case}.nii.gz" for part in ("image", "label")}
+    _write_nifti(item.image, item.affine, folder / paths["image"])
+    _write_nifti(item.label, item.affine, folder / paths["label"])
+    return Case(
+        image=paths["image"],
+        label=paths["label"],
+        case=item.case,
+        source=source,
+        patient=item.patient,
+        volume=item.volume,
+        slice=item.slice,
+        part=item.part,
+        intensity=item.intensity,
+        spacing_known=item.spacing_known,
+        canvas=item.canvas,
+        pixels=counted,
+        sha256={part: sha256_of(folder / path) for part, path in paths.items()},
+    )
+
+
+def _write_nifti(array: npt.NDArray, affine: npt.NDArray[np.float64], path: Path) -> None:
+    import nibabel
+
+    if path.exists():
+        raise InputError(f"two slices are named {path.name.removesuffix('.nii.gz')}: rename one")
+    image = nibabel.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    try:
+        with replacing(path) as temporary:
+            nibabel.save(image, temporary)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    old = _unchanged_files(folder)
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    files = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
+    manifest = Path(FILE_NAME)
+    for path in [
+        *(path for path in files if path != manifest),
+        *(path for path in files if path == manifest),
+    ]:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        if path == manifest:
+            for stale in old - {folder / kept for kept in files}:
+                stale.unlink(missing_ok=True)
+        os.replace(staging / path, folder / path)
+
+
+def _unchanged_files(folder: Path) -> set[Path]:
+    """The images and masks that ``folder/dataset.json`` names and that are as they were written."""
+    if not (folder / FILE_NAME).is_file():
+        return set()
+    named = {
+        folder / path: case.sha256[part]
+        for case in read_dataset(folder).cases
+        for part, path in (("image", case.image), ("label", case.label))
+    }
+    return {path for path, digest in named.items() if path.is_file() and sha256_of(path) == digest}

@@ -1,0 +1,51 @@
+"""An inferer that runs another one in the fastest number format that the device has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+from torch import Tensor
+
+PRECISIONS = ("auto", "bfloat16", "float32")
+
+
+def bfloat16_is_fast(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX; CUDA from Ampere on)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+class AutocastInferer(Inferer):
+    """Run ``inferer`` under autocast and return float32.
+
+    It stands in the bundles instead of MONAI's ``amp=True``, which knows CUDA alone. The loss is computed outside
+    of it, in float32.
+
+    Args:
+        inferer: the inferer to run, such as ``SimpleInferer`` or ``SliceInferer``.
+        precision: ``"bfloat16"``, ``"float32"``, or ``"auto"``: bfloat16 where :func:`bfloat16_is_fast`.
+
+    Raises:
+        ValueError: the precision is not one of these.
+    """
+
+    def __init__(self, inferer: Inferer, precision: str = "auto") -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; it can be one of {', '.join(PRECISIONS)}")
+        super().__init__()
+        self.inferer = inferer
+        self.precision = precision
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """The float32 logits of ``network`` for ``inputs`` ``(N, C, ...)``."""
+        # a MetaTensor passes its metadata through every operation of the network, which costs more than small ones
+        plain = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        fast = self.precision == "bfloat16" or (self.precision == "auto" and bfloat16_is_fast(plain.device))
+        with torch.autocast(plain.device.type, dtype=torch.bfloat16, enabled=fast):
+            return self.inferer(plain, network, *args, **kwargs).float()

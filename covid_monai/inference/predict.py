@@ -1,0 +1,150 @@
+"""Volumes and slices in, masks on their grids out."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covid_monai.errors import InputError
+from covid_monai.inference.masks import NIFTI, save_on_grid, stem
+from covid_monai.workflow.build import build_workflow, known_settings
+from covid_monai.workflow.bundles import bundle_folder
+from covid_monai.workflow.device import device_setting
+from covid_monai.workflow.run import plain_input_errors, read_run
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What became of one input: the files written for it, or the reason why there are none."""
+
+    image: Path
+    mask: Path | None = None
+    probability: Path | None = None
+    error: str | None = None
+
+
+def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The NIfTI files that files, folders and glob patterns name, in order, each once.
+
+    Raises:
+        InputError: one of them names nothing.
+    """
+    found: dict[Path, None] = {}
+    for given in inputs:
+        text = os.fspath(given)
+        path = Path(text)
+        if path.is_dir():
+            files = sorted(child for child in path.iterdir() if child.name.endswith(NIFTI))
+        elif path.exists() or not any(sign in text for sign in "*?["):
+            # a missing file is reported with the others' results, so that the others go on
+            files = [path]
+        else:
+            files = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not files:
+            raise InputError(f"{text} names no NIfTI file; give .nii or .nii.gz files, a folder of them, or a pattern")
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def predict(
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str],
+    window: tuple[int, int] | None = None,
+    intensity: str = "hu",
+    probabilities: bool = False,
+    device: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Prediction]:
+    """Segment NIfTI volumes and slices, one after another.
+
+    Args:
+        inputs: files, folders or glob patterns.
+        output: folder for the masks: ``<name>.nii.gz``, uint8, on the input's grid; 0 is background.
+        checkpoint: a run folder of ``train``.
+        window: height and width of a window that slides over the resized slice; None takes the slice whole.
+        intensity: ``hu``; or, for 8-bit grey values, ``window``, ``anchors`` or ``auto``; or ``trusted``.
+        probabilities: whether to write ``<name>_probability.nii.gz`` too (float32, of any lesion).
+        device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
+        settings: further overrides of the bundle's inference configuration.
+
+    Yields:
+        one :class:`Prediction` an input, as it is done; a file that cannot be used does not stop the others.
+
+    Raises:
+        InputError: an input names nothing, two inputs would write one file, or the checkpoint cannot be used.
+    """
+    images = find_images(inputs)
+    targets = _targets(images, Path(output))
+    segment = _segmenter(checkpoint, window, intensity, device, settings or {})
+    for image, target in zip(images, targets, strict=True):
+        try:
+            with plain_input_errors():
+                mask, probability = segment(image)
+            yield _write(image, target, mask, probability if probabilities else None)
+        except (InputError, OSError) as error:
+            yield Prediction(image, error=" ".join(str(error).split()))
+
+
+def _targets(images: list[Path], output: Path) -> list[Path]:
+    targets = [output / f"{stem(image)}.nii.gz" for image in images]
+    taken: dict[Path, Path] = {}
+    for image, target in zip(images, targets, strict=True):
+        if target in taken:
+            raise InputError(f"{taken[target]} and {image} would both write {target}; predict them into two folders")
+        if target.exists() and any(target.samefile(other) for other in images if other.exists()):
+            raise InputError(f"the mask {target} would replace an input; choose another output folder")
+        taken[target] = image
+    return targets
+
+
+def _segmenter(
+    checkpoint: str | os.PathLike[str],
+    window: tuple[int, int] | None,
+    intensity: str,
+    device: str | None,
+    settings: Mapping[str, Any],
+) -> Callable[[Path], tuple[Any, Any]]:
+    """A function from an image's path to its class map and probabilities, both MetaTensors (C, X, Y, Z)."""
+    import torch
+    from monai.utils import CommonKeys
+
+    run = read_run(checkpoint)
+    source = bundle_folder(run.bundle)
+    chosen = {**known_settings(source, "inference", run.settings), **settings, "intensity": intensity}
+    if window is not None:
+        chosen["roi_size"] = list(window)
+    if device is not None:
+        chosen["device"] = device_setting(device)
+    with plain_input_errors():
+        workflow = build_workflow(
+            source, "inference", {**chosen, "checkpoint": str(Path(checkpoint) / "model.safetensors")}
+        )
+        workflow.initialize()
+        parser = workflow.parser
+        network = parser.get_parsed_content("network").eval()
+        preprocessing = parser.get_parsed_content("preprocessing")
+        inferer = parser.get_parsed_content("inferer")
+        postprocessing = parser.get_parsed_content("postprocessing")
+        place = parser.get_parsed_content("device")
+
+    def segment(image: Path) -> tuple[Any, Any]:
+        item = preprocessing({CommonKeys.IMAGE: str(image)})
+        with torch.inference_mode():
+            item[CommonKeys.PRED] = inferer(item[CommonKeys.IMAGE][None].to(place), network)[0]
+            item = postprocessing(item)
+        return item[CommonKeys.PRED], item["probability"]
+
+    return segment
+
+
+def _write(image: Path, target: Path, mask: Any, probability: Any | None) -> Prediction:
+    import numpy as np
+
+    save_on_grid(mask[0].cpu().numpy().astype(np.uint8), image, target)
+    if probability is None:
+        return Prediction(image, mask=target)
+    probability_file = target.with_name(f"{stem(target)}_probability.nii.gz")
+    save_on_grid((1 - probability[0]).cpu().numpy().astype(np.float32), image, probability_file)
+    return Prediction(image, mask=target, probability=probability_file)

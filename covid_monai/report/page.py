@@ -1,0 +1,229 @@
+"""A run as one page: scores, curves, overlays, settings, data."""
+
+import base64
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from covid_monai import __version__
+from covid_monai.data.manifest import Dataset, read_dataset
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, write_text
+from covid_monai.report.cases import load_case, ranked_cases, worst_and_best
+from covid_monai.report.curves import draw_curves
+from covid_monai.report.overlays import draw_overlays
+from covid_monai.report.preview import draw_preview
+from covid_monai.report.scores import averaging, empty_masks, left_out, read_scores, score_tables, thresholds
+from covid_monai.workflow.run import Run, read_run
+
+CASES_SHOWN = 6
+
+
+def write_report(
+    run: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    part: str = "test",
+    data: str | os.PathLike[str] | None = None,
+    volume: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+) -> Path:
+    """Write an HTML page about a run that was trained and evaluated; it needs no other file and no network.
+
+    Args:
+        run: the run folder.
+        output: the page; ``run/report.html`` if None.
+        part: which of the run's evaluations it shows.
+        data: the folder of the evaluated data set; where it was at training if None.
+        volume: an image and its predicted mask (NIfTI) to show too.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        InputError: the run is not evaluated or lacks files, or the data are not those of the evaluation.
+    """
+    folder = Path(run)
+    stored = read_run(folder)
+    evaluation = folder / "evaluation" / part
+    if not (evaluation / "scores.json").is_file():
+        option = "" if part == "test" else f" --part {part}"
+        raise InputError(f"{folder} has no scores of part {part}; run `covid-monai evaluate {folder}{option}`")
+    scores = read_scores(evaluation)
+    settings = _read_settings(folder / "config.yaml")
+    dataset = _read_data(stored.data if data is None else data)
+    model = _read_model(folder / "model.json")
+    environment = _read_environment(folder / "environment.json")
+    page = _fill(
+        version=__version__,
+        run=stored,
+        folder=str(folder),
+        part=part,
+        model=model,
+        scores=scores,
+        **_told_scores(evaluation, scores),
+        preview=_preview(volume, settings),
+        curves=_picture(lambda picture: draw_curves(folder / "log.jsonl", picture)),
+        overlays=_overlays(evaluation, scores["classes"][-1], dataset, settings),
+        settings=_shown_settings(settings, stored),
+        environment=_shown_environment(environment),
+        data=_shown_data(dataset),
+    )
+    target = Path(output) if output is not None else folder / "report.html"
+    write_text(target, page)
+    return target
+
+
+def _fill(**content: Any) -> str:
+    template = files("covid_monai.report").joinpath("page.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return page.from_string(template).render(**content)
+
+
+def _picture(draw: Callable[[Path], None]) -> str:
+    """A drawn PNG as a data URI."""
+    with TemporaryDirectory() as folder:
+        picture = Path(folder) / "picture.png"
+        draw(picture)
+        return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _told_scores(evaluation: Path, scores: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {
+            "tables": score_tables(scores),
+            "averaging": averaging(scores),
+            "empty_masks": empty_masks(scores),
+            "left_out": left_out(scores),
+            "thresholds": thresholds(scores),
+        }
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        path = evaluation / "scores.json"
+        raise InputError(f"{path} is damaged ({error}); run `covid-monai evaluate` again") from error
+
+
+def _overlays(
+    evaluation: Path, lesion_class: str, dataset: Dataset, settings: dict[str, Any]
+) -> list[tuple[str, list[str], str]]:
+    """The worst and the best cases: (heading, names, picture)."""
+    class_of_label = _class_of_label(settings)
+    ranked = ranked_cases(evaluation, lesion_class)
+    dice = dict(zip(ranked["case"], ranked["dice"], strict=True))
+    pictures = []
+    for heading, names in zip(("Worst", "Best"), worst_and_best(ranked, CASES_SHOWN), strict=True):
+        cases = [load_case(name, dataset, evaluation, class_of_label, dice[name]) for name in names]
+        if cases:
+            pictures.append((heading, names, _picture(partial(draw_overlays, cases))))
+    return pictures
+
+
+def _preview(
+    volume: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None, settings: dict[str, Any]
+) -> dict[str, str] | None:
+    if volume is None:
+        return None
+    image, mask = volume
+    picture = _picture(lambda picture: draw_preview(image, mask, picture, settings["class_names"]))
+    return {"name": Path(image).name, "picture": picture}
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """The literal settings of ``config.yaml``: no expressions, no components."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing; the run folder is incomplete, so train again") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not readable YAML; restore it or train again") from error
+    needed = ("class_names", "lesion_labels", "lesion_classes")
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in needed):
+        raise InputError(f"{path} lacks one of {', '.join(needed)}; restore it or train again")
+    labels, classes = content["lesion_labels"], content["lesion_classes"]
+    if len(labels) != len(classes) or not all(type(n) is int and 0 <= n <= 255 for n in labels + classes):
+        raise InputError(f"{path}: lesion_labels and lesion_classes must pair integers; restore it or train again")
+    return {key: value for key, value in content.items() if _is_literal(value)}
+
+
+def _is_literal(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_literal(item) for item in value)
+    if isinstance(value, str):
+        return not value.startswith(("$", "@"))
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _read_data(folder: str | os.PathLike[str]) -> Dataset:
+    if not Path(folder).is_dir():
+        raise InputError(f"the data set {folder} is not there; if it was moved, give its folder by --data")
+    return read_dataset(folder)
+
+
+def _class_of_label(settings: dict[str, Any]) -> dict[int, int]:
+    return dict(zip(settings["lesion_labels"], settings["lesion_classes"], strict=True))
+
+
+def _read_model(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; the run has no weights yet, so finish `covid-monai train`")
+    model = read_json(path)
+    if not isinstance(model, dict) or not {"bundle", "epoch", "validation_dice", "sha256"} <= set(model):
+        raise InputError(f"{path} lacks bundle, epoch, validation_dice or sha256; train again")
+    return model
+
+
+def _read_environment(path: Path) -> dict[str, Any]:
+    environment = read_json(path)
+    if not isinstance(environment, dict) or not isinstance(environment.get("packages"), dict):
+        raise InputError(f"{path} lists no packages; restore it or train again")
+    return environment
+
+
+# paths and switches of one machine, which say nothing about the result, or stand elsewhere on the page
+_UNTOLD = ("imports", "bundle_root", "dataset_dir", "split_file", "output_dir", "resume", "workers", "fold")
+
+
+def _shown_settings(settings: dict[str, Any], run: Run) -> list[tuple[str, str, bool]]:
+    """(name, value, whether it was set for this run) of each setting."""
+    return [(name, _spoken(value), name in run.settings) for name, value in settings.items() if name not in _UNTOLD]
+
+
+def _shown_environment(environment: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = [("python", environment.get("python")), *environment["packages"].items()]
+    lines += [(name, environment.get(name)) for name in ("system", "processor", "threads")]
+    return [(name, _spoken(value)) for name, value in [*lines, ("GPU", environment.get("cuda"))]]
+
+
+def _shown_data(dataset: Dataset) -> dict[str, Any]:
+    cases = dataset.cases
+    kinds = {
+        "hu": "true HU",
+        "anchored": "8-bit, HU by air and fat peaks",
+        "window": "8-bit, HU by a fixed window",
+    }
+    intensity = Counter(kinds[case.intensity] for case in cases)
+    unknown = sum(case.patient is None for case in cases)
+    patients = str(len({case.patient for case in cases} - {None}))
+    return {
+        "name": dataset.name,
+        "licence": dataset.licence or "not given",
+        "cases": len(cases),
+        "patients": f"{patients} known; unknown for {unknown} slices" if unknown else patients,
+        "volumes": len({case.volume for case in cases} - {None}),
+        "intensity": ", ".join(f"{kind}: {count} slices" for kind, count in sorted(intensity.items())),
+        "spacing": f"known for {sum(case.spacing_known for case in cases)} of {len(cases)} slices",
+        "labels": ", ".join(name for label, name in dataset.labels.items() if label),
+    }
+
+
+def _spoken(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(map(_spoken, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,168 @@
+"""A predicted volume on one picture, without a reference."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from covid_monai.errors import InputError
+from covid_monai.report.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    REDDISH_PURPLE,
+    VERMILION,
+    fill_mask,
+    new_figure,
+    outline_mask,
+    show_slice,
+)
+from covid_monai.report.volumes import Volume, read_image, read_mask
+
+_CLASS_COLOURS = (VERMILION, BLUE, ORANGE, REDDISH_PURPLE)
+# faint, since what the network took for a lesion has to be seen
+_OPACITY = 0.25
+_AXIAL_SLICES = 6
+_COLUMNS = 3
+_PANEL_INCHES = 2.3
+
+
+def draw_preview(
+    image: str | os.PathLike[str],
+    mask: str | os.PathLike[str],
+    picture: str | os.PathLike[str],
+    class_names: Sequence[str] | None = None,
+) -> None:
+    """Draw a volume with its mask: six axial slices with much lesion, and the coronal slice with most.
+
+    The slices are spread over the lesion, so that neighbours do not show the same; without any lesion they
+    are spread over the volume. The patient's right is at the left of every panel, and slices are counted from
+    the feet. A file of one slice gives one panel.
+
+    Args:
+        image: CT as NIfTI, a volume or a slice.
+        mask: its class map (0 background), as ``covid-monai predict`` writes it.
+        picture: the PNG to write.
+        class_names: the names of the mask's classes, background first.
+
+    Raises:
+        InputError: a file cannot be used, the grids differ, or the picture cannot be written.
+    """
+    volume, labels = read_image(image), read_mask(mask)
+    if volume.values.shape != labels.values.shape:
+        raise InputError(
+            f"{image} is {_size(volume)} and {mask} {_size(labels)} voxels; give a mask on the image's grid"
+        )
+    chosen = slices_with_lesion(labels.values > 0, _AXIAL_SLICES)
+    columns = min(_COLUMNS, len(chosen))
+    rows = -(-len(chosen) // columns)
+    extent = np.array(volume.values.shape) * volume.spacing
+    whole = volume.values.shape[2] > 1
+    heights = [*[extent[1] / extent[0]] * rows, *([_coronal_height(extent, columns)] if whole else [])]
+    width, height = columns * _PANEL_INCHES, sum(heights) * _PANEL_INCHES + 0.22 * len(heights) + 0.6
+    with new_figure(width, height, picture) as figure:
+        figure.suptitle(_title(Path(image).name, labels.values), x=0.01, ha="left", fontsize=9)
+        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+        for index, k in enumerate(chosen):
+            axes = figure.add_subplot(grid[divmod(index, columns)])
+            show_slice(axes, volume.values[:, :, k], volume.spacing[:2])
+            _paint_classes(axes, labels.values[:, :, k])
+            if whole:
+                axes.set_title(f"slice {k + 1} of {volume.values.shape[2]}", loc="left", pad=3, fontsize=8)
+            _mark_right(axes)
+        if whole:
+            _draw_coronal(figure.add_subplot(grid[-1, :]), volume, labels.values, chosen)
+        _add_legend(figure, labels.values, class_names)
+
+
+def slices_with_lesion(lesion: NDArray[np.bool_], count: int) -> list[int]:
+    """Up to ``count`` axial slices of a mask (X, Y, Z), ascending: those with most lesion, kept apart.
+
+    Without lesion they are spread evenly, away from the ends.
+    """
+    area = lesion.sum(axis=(0, 1))
+    found = np.flatnonzero(area)
+    if not len(found):
+        inner = np.linspace(0, lesion.shape[2] - 1, min(count, lesion.shape[2]) + 2)[1:-1]
+        return sorted({int(k) for k in np.rint(inner)})
+    # two thirds of the distance that an even spread would have leaves room to choose
+    apart = max(1, 2 * int(found[-1] - found[0]) // (3 * count))
+    chosen: list[int] = []
+    for k in sorted(found.tolist(), key=lambda k: (-area[k], k)):
+        if len(chosen) < count and all(abs(k - other) >= apart for other in chosen):
+            chosen.append(k)
+    return sorted(chosen)
+
+
+def _draw_coronal(axes: Any, volume: Volume, labels: NDArray[np.uint8], chosen: list[int]) -> None:
+    lesion = (labels > 0).sum(axis=(0, 2))
+    row = int(lesion.argmax()) if lesion.any() else labels.shape[1] // 2
+    show_slice(axes, volume.values[:, row, :], (volume.spacing[0], volume.spacing[2]), head_on_top=True)
+    _paint_classes(axes, labels[:, row, :])
+    axes.set_title(f"coronal slice {row + 1} of {labels.shape[1]}", loc="left", pad=3, fontsize=8)
+    axes.set_anchor("C")
+    _mark_right(axes)
+    # where the axial slices lie; ticks outside leave the image as it is
+    axes.set_yticks(chosen, [str(k + 1) for k in chosen], fontsize=7)
+    axes.tick_params(axis="y", length=3, color=GREY, labelright=True, labelleft=False, right=True, left=False)
+
+
+def _paint_classes(axes: Any, labels: NDArray[np.uint8]) -> None:
+    for value in np.unique(labels[labels > 0]):
+        fill_mask(axes, labels == value, _colour(value), _OPACITY)
+        outline_mask(axes, labels == value, _colour(value))
+
+
+def _mark_right(axes: Any) -> None:
+    axes.text(
+        0.02,
+        0.98,
+        "R",
+        transform=axes.transAxes,
+        va="top",
+        fontsize=8,
+        color="white",
+        bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 1.5},
+    )
+
+
+def _add_legend(figure: Figure, labels: NDArray[np.uint8], class_names: Sequence[str] | None) -> None:
+    values = np.unique(labels[labels > 0]).tolist()
+    if class_names is None:
+        class_names = [f"class {value}" for value in range(256)] if values != [1] else ["", "predicted lesion"]
+    handles = [
+        Patch(
+            facecolor=_colour(value),
+            label=class_names[value] if value < len(class_names) else f"class {value}",
+        )
+        for value in values
+    ]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
+
+
+def _title(name: str, labels: NDArray[np.uint8]) -> str:
+    with_lesion = int(labels.any(axis=(0, 1)).sum())
+    if labels.shape[2] == 1:
+        return name if with_lesion else f"{name}: no lesion predicted"
+    if not with_lesion:
+        return f"{name}: no lesion predicted"
+    return f"{name}: lesion predicted in {with_lesion} of {labels.shape[2]} slices"
+
+
+def _coronal_height(extent: NDArray[np.float64], columns: int) -> float:
+    """In panel widths; as tall as the picture is wide at most."""
+    return float(min(extent[2] / extent[0] * 1.5, columns))
+
+
+def _colour(value: int) -> str:
+    return _CLASS_COLOURS[(int(value) - 1) % len(_CLASS_COLOURS)]
+
+
+def _size(volume: Volume) -> str:
+    return " x ".join(map(str, volume.values.shape))

@@ -1,0 +1,150 @@
+"""``scores.json`` as what a page shows: tables of cells and sentences about them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covid_monai.errors import InputError
+from covid_monai.files import read_json
+
+_MEASURES = {
+    "dice": ("Dice", 3),
+    "iou": ("IoU", 3),
+    "sensitivity": ("Sensitivity", 3),
+    "specificity": ("Specificity", 3),
+    "precision": ("Precision", 3),
+    "accuracy": ("Accuracy", 3),
+    "hd95_mm": ("HD95 (mm)", 1),
+    "surface_dice": ("Surface Dice", 3),
+}
+_UNITS = {"patient": "patients", "volume": "volumes", "case": "slices (patients and volumes not all known)"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, its interval, and how many values of all it used where some were left out; "" for none."""
+
+    value: str
+    interval: str
+    used: str
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The measures of one class: ``rows`` are (level, number of rows or classes, a cell per heading)."""
+
+    name: str
+    headings: list[str]
+    rows: list[tuple[str, str, list[Cell]]]
+
+
+def read_scores(evaluation: str | os.PathLike[str]) -> dict[str, Any]:
+    """The content of an evaluation's ``scores.json``.
+
+    Raises:
+        InputError: it is missing or of another format.
+    """
+    path = Path(evaluation) / "scores.json"
+    content = read_json(path)
+    known = isinstance(content, dict) and content.get("format") == "covid-monai scores"
+    if not known or content.get("version") != 1:
+        raise InputError(f"{path} holds no scores of version 1; run `covid-monai evaluate` again")
+    return dict(content)
+
+
+def score_tables(content: dict[str, Any]) -> list[ScoreTable]:
+    """A table a class: all lesions as one first, then the classes; measures that nothing has are left out."""
+    levels = content["levels"]
+    names = list(levels["slice"]["classes"])
+    union = content["classes"][-1]
+    return [_table(levels, name) for name in [union, *(name for name in names if name != union)]]
+
+
+def averaging(content: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """How each level averages, and over how many clusters its intervals resample: (level, rule, clusters)."""
+    fewest = content["bootstrap"]["fewest_clusters"]
+    return [
+        (
+            _spoken(name),
+            level["averaging"],
+            f"{level['clusters']} {_UNITS[level['unit']]}" + (": too few" if level["clusters"] < fewest else ""),
+        )
+        for name, level in content["levels"].items()
+    ]
+
+
+def empty_masks(content: dict[str, Any]) -> list[tuple[str, str, dict[str, int]]]:
+    """How many rows have an empty prediction or reference: (level, class, counts by kind)."""
+    return [
+        (_spoken(name), lesion_class, scored["empty"])
+        for name, level in content["levels"].items()
+        if name in ("slice", "volume")
+        for lesion_class, scored in level["classes"].items()
+        if "empty" in scored
+    ]
+
+
+def left_out(content: dict[str, Any]) -> list[str]:
+    """What was left out of which means, and why: a line for each level, class and reason."""
+    told = []
+    for name, level in content["levels"].items():
+        for lesion_class, scored in level["classes"].items():
+            measures: dict[str, list[str]] = {}
+            for measure, one in scored["measures"].items() if "rows" in scored else ():
+                if one["left_out"]:
+                    reasons = ", ".join(f"{number} {reason}" for reason, number in one["left_out"].items())
+                    measures.setdefault(reasons, []).append(_MEASURES[measure][0])
+            told += [
+                f"{_spoken(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
+                for reasons, names in measures.items()
+            ]
+    return told
+
+
+def thresholds(content: dict[str, Any]) -> list[tuple[str, Cell, str, Cell]]:
+    """Dice over thresholds: (probabilities, mean over them, best, at 0.5); none without probabilities."""
+    if not content["thresholds"]:
+        return []
+    arms = [(name, content["thresholds"][name]) for name in ("stretched", "unstretched")]
+    return [
+        (
+            name,
+            _cell({"left_out": {}, **arm["mean_over_thresholds"]}, 3),
+            f"{arm['best']['dice']:.3f} at {arm['best']['threshold']:.3f}",
+            _cell({"left_out": {}, **arm["at_half"]}, 3),
+        )
+        for name, arm in arms
+    ]
+
+
+def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
+    scored = {name: level["classes"][lesion_class] for name, level in levels.items()}
+    shown = [
+        measure
+        for measure in _MEASURES
+        if any(one["measures"].get(measure, {}).get("value") is not None for one in scored.values())
+    ]
+    rows = []
+    for name, one in scored.items():
+        number = str(one["rows"]) if "rows" in one else ", ".join(one["classes"]) or "none present"
+        cells = [_cell(one["measures"].get(measure), _MEASURES[measure][1]) for measure in shown]
+        rows.append((_spoken(name), number, cells))
+    first = "n" if "rows" in scored["slice"] else "of"
+    return ScoreTable(lesion_class, ["level", first, *(_MEASURES[measure][0] for measure in shown)], rows)
+
+
+def _cell(measure: dict[str, Any] | None, digits: int) -> Cell:
+    if measure is None or measure["value"] is None:
+        return Cell("–", "", "")  # noqa: RUF001
+    low_high = [f"{bound:.{digits}f}" for bound in measure["interval"] or ()]
+    absent = sum(measure["left_out"].values())
+    return Cell(
+        f"{measure['value']:.{digits}f}",
+        f"[{', '.join(low_high)}]" if low_high else "",
+        f"{measure['used']} of {measure['used'] + absent}" if absent else "",
+    )
+
+
+def _spoken(level: str) -> str:
+    return level.replace("_", " ")

@@ -1,0 +1,66 @@
+"""Volumes and slices for display: in LPS order, with their voxel size."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
+from numpy.typing import NDArray
+
+from covid_monai.errors import InputError
+from covid_monai.transforms.intensity import looks_8_bit, to_hu
+from covid_monai.transforms.reader import read_nifti
+
+
+@dataclass(frozen=True)
+class Volume:
+    """``values`` (X, Y, Z): x from the patient's right to left, y from front to back, z towards the head.
+
+    ``spacing`` is the voxel size along them in mm. An oblique volume is turned to the nearest of these axes.
+    """
+
+    values: NDArray[Any]
+    spacing: tuple[float, float, float]
+
+
+def read_image(path: str | os.PathLike[str]) -> Volume:
+    """Read CT for display: values count as HU, 8-bit grey values (0..255) are spread over the lung window.
+
+    Raises:
+        InputError: the file is missing, no NIfTI file, or no volume or slice of finite numbers.
+    """
+    volume = _read(path)
+    kind = "window" if looks_8_bit(volume.values) else "hu"
+    return Volume(to_hu(volume.values, kind, str(path))[0], volume.spacing)
+
+
+def read_mask(path: str | os.PathLike[str]) -> Volume:
+    """Read a class map (uint8, 0 is background).
+
+    Raises:
+        InputError: as ``read_image``, or the values are no integers from 0 to 255.
+    """
+    volume = _read(path)
+    values = volume.values
+    if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.rint(values)):
+        raise InputError(f"{path} has values from {values.min():g} to {values.max():g}, not integers 0 to 255")
+    return Volume(values.astype(np.uint8), volume.spacing)
+
+
+def _read(path: str | os.PathLike[str]) -> Volume:
+    image = read_nifti(Path(path))
+    turn = ornt_transform(io_orientation(image.affine), axcodes2ornt("LPS"))
+    values = apply_orientation(np.asanyarray(image.dataobj), turn)
+    spacing = voxel_sizes(image.affine @ inv_ornt_aff(turn, image.shape))
+    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        raise InputError(f"{path} has the voxel size {spacing.tolist()}; repair its header")
+    return Volume(values, (float(spacing[0]), float(spacing[1]), float(spacing[2])))

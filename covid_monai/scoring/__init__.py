@@ -1,0 +1,7 @@
+"""Masks held against masks: measures per slice, pooled and per volume, with intervals."""
+
+from covid_monai.scoring.scorer import Scorer
+from covid_monai.scoring.summary import Summary
+from covid_monai.scoring.tables import pooled_dice
+
+__all__ = ["Scorer", "Summary", "pooled_dice"]

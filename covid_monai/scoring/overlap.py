@@ -1,0 +1,57 @@
+"""Pixel counts of two label maps, and the measures that are ratios of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+COUNTS = ("tp", "fp", "fn", "tn")
+OVERLAP_MEASURES = ("dice", "iou", "sensitivity", "specificity", "precision", "accuracy")
+
+
+def confusion_matrix(prediction: NDArray[Any], reference: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """Pixels per (reference label, predicted label), shape (classes, classes).
+
+    Both label maps are integers from 0 to ``classes`` - 1 and have one shape.
+    """
+    pairs = reference.astype(np.intp).ravel() * classes + prediction.astype(np.intp).ravel()
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+
+
+def overlap_counts(confusion: NDArray[np.int64], labels: Sequence[int]) -> NDArray[np.int64]:
+    """(tp, fp, fn, tn) of the union of ``labels``; one of them predicted as another one is a tp."""
+    inside = np.isin(np.arange(len(confusion)), labels)
+    return np.array(
+        [
+            confusion[np.ix_(inside, inside)].sum(),
+            confusion[np.ix_(~inside, inside)].sum(),
+            confusion[np.ix_(inside, ~inside)].sum(),
+            confusion[np.ix_(~inside, ~inside)].sum(),
+        ],
+        dtype=np.int64,
+    )
+
+
+def overlap_ratios(counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numerators and denominators of ``OVERLAP_MEASURES``, each (..., 6), for ``counts`` (..., 4)."""
+    tp, fp, fn, tn = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
+    numerators = [2 * tp, tp, tp, tn, tp, tp + tn]
+    denominators = [2 * tp + fp + fn, tp + fp + fn, tp + fn, tn + fp, tp + fp, tp + fp + fn + tn]
+    return np.stack(numerators, axis=-1), np.stack(denominators, axis=-1)
+
+
+def overlap_measures(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """``OVERLAP_MEASURES`` (..., 6) of ``counts`` (..., 4), in 0..1.
+
+    Where a denominator is 0, Dice and IoU are 1 (both masks empty) and the others NaN (undefined), as
+    ``EMPTY_MASK_RULE`` says.
+    """
+    numerators, denominators = overlap_ratios(counts)
+    with np.errstate(invalid="ignore"):
+        measures = numerators / denominators
+    agreement = measures[..., :2]
+    agreement[denominators[..., :2] == 0] = 1.0
+    # without a single pixel (no case at all) nothing agrees with anything
+    measures[denominators[..., -1] == 0] = np.nan
+    return measures

@@ -1,0 +1,248 @@
+"""Rows of measures, averaged: per slice, pooled and per volume, with intervals and what was left out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covid_monai.errors import InputError
+from covid_monai.scoring.empty_masks import EMPTY_KINDS, EMPTY_MASK_RULE
+from covid_monai.scoring.intervals import (
+    CONFIDENCE,
+    FEWEST_CLUSTERS,
+    RESAMPLES,
+    cluster_unit,
+    percentile_interval,
+    resampled_sums,
+)
+from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES, overlap_measures, overlap_ratios
+from covid_monai.scoring.surface import HD95_DEFINITION, SURFACE_DICE_DEFINITION, SURFACE_MEASURES
+from covid_monai.scoring.threshold_summary import curve_table, summarise_curves
+from covid_monai.scoring.thresholds import NamedCurve
+
+ANY_LESION = "any lesion"
+CLASS_MEAN = "mean of classes"
+
+LEVELS = {
+    "slice": "measured on each slice, then averaged over the slices",
+    "slice_with_lesion": "as slice, over the slices whose reference has the class",
+    "pooled": "the pixels of all slices counted together, one measure of the counts",
+    "volume": "measured on each volume (its slices' counts added up, 3-D surfaces), then averaged over the volumes",
+    "volume_with_lesion": "as volume, over the volumes whose reference has the class",
+}
+
+_UNDEFINED_RATIO = {"specificity": "no background pixel in the reference"}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of ``scores.csv`` (rows), ``scores.json`` (content) and ``thresholds.csv`` (curve)."""
+
+    rows: pd.DataFrame
+    content: dict[str, Any]
+    curve: pd.DataFrame | None
+
+    def value(self, level: str, measure: str, lesion_class: str = "") -> float | None:
+        """The mean (or pooled measure) of a class; None where it is undefined.
+
+        Args:
+            level: one of ``LEVELS``.
+            measure: one of ``OVERLAP_MEASURES``, or of ``SURFACE_MEASURES`` unless the level is pooled.
+            lesion_class: its name; "" is the union of all lesion classes.
+
+        Raises:
+            InputError: there is no such level, class or measure.
+        """
+        lesion_class = lesion_class or str(self.content["classes"][-1])
+        try:
+            value = self.content["levels"][level]["classes"][lesion_class]["measures"][measure]["value"]
+        except KeyError as error:
+            raise InputError(
+                f"no score {measure} of {lesion_class!r} at level {level}; the scores have levels "
+                f"{', '.join(self.content['levels'])} and classes {', '.join(self.content['classes'])}"
+            ) from error
+        return None if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """One measure's value, its bootstrap draws (resamples,), and what went into it."""
+
+    value: float
+    draws: NDArray[np.float64]
+    clusters: int
+    used: int
+    left_out: dict[str, int]
+
+
+def summarise(
+    rows: pd.DataFrame, classes: Sequence[str], curves: Sequence[NamedCurve], tolerance_mm: float, seed: int
+) -> Summary:
+    """Average ``rows`` (one per slice and class, and per volume and class) into a summary.
+
+    ``classes`` are the lesion classes in order, their union last where there are several.
+    """
+    slices = rows[rows["level"] == "slice"]
+    volumes = rows[rows["level"] == "volume"]
+    levels = {
+        "slice": _level("slice", slices, classes, seed, _means),
+        "slice_with_lesion": _level("slice_with_lesion", slices, classes, seed, _means_with_lesion),
+        "pooled": _level("pooled", slices, classes, seed, _pooled),
+    }
+    if len(volumes):
+        levels["volume"] = _level("volume", volumes, classes, seed, _means)
+        levels["volume_with_lesion"] = _level("volume_with_lesion", volumes, classes, seed, _means_with_lesion)
+    first = slices[slices["class"] == classes[-1]]
+    content = {
+        "format": "covid-monai scores",
+        "version": 1,
+        "classes": list(classes),
+        "cases": int(first["case"].nunique()),
+        "slices": len(first),
+        "volumes": int(first.loc[first["volume"] != "", "volume"].nunique()),
+        "patients": int(first.loc[first["patient"] != "", "patient"].nunique()),
+        "slices_without_patient": int((first["patient"] == "").sum()),
+        "empty_mask_rule": EMPTY_MASK_RULE,
+        "surface_measures": {
+            "tolerance_mm": tolerance_mm,
+            "hd95_mm": HD95_DEFINITION,
+            "surface_dice": SURFACE_DICE_DEFINITION,
+        },
+        "bootstrap": {
+            "method": "percentile",
+            "confidence": CONFIDENCE,
+            "resamples": RESAMPLES,
+            "seed": seed,
+            "fewest_clusters": FEWEST_CLUSTERS,
+        },
+        "levels": levels,
+        "thresholds": summarise_curves(curves, seed) if curves else None,
+    }
+    return Summary(rows=rows, content=content, curve=curve_table(curves) if curves else None)
+
+
+def _level(
+    name: str,
+    rows: pd.DataFrame,
+    classes: Sequence[str],
+    seed: int,
+    estimate: Callable[[pd.DataFrame, NDArray[np.int64], int], dict[str, _Estimate]],
+) -> dict[str, Any]:
+    first = rows[rows["class"] == classes[0]]
+    unit = cluster_unit(list(first["patient"]), list(first["volume"]))
+    clusters = pd.factorize(first[unit])[0].astype(np.int64)
+    scored: dict[str, Any] = {}
+    estimates: dict[str, dict[str, _Estimate]] = {}
+    for lesion_class in classes:
+        own = rows[rows["class"] == lesion_class]
+        estimates[lesion_class] = estimate(own, clusters, seed)
+        counted = own[own["tp"] + own["fn"] > 0] if name.endswith("_with_lesion") else own
+        scored[lesion_class] = {
+            "rows": len(counted),
+            "empty": {kind: int((counted["empty"] == kind).sum()) for kind in EMPTY_KINDS},
+            "measures": {measure: _as_json(one) for measure, one in estimates[lesion_class].items()},
+        }
+    if len(classes) > 1:
+        present = [one for one in classes[:-1] if rows.loc[rows["class"] == one, ["tp", "fn"]].to_numpy().any()]
+        scored[CLASS_MEAN] = {
+            "classes": present,
+            "measures": _class_mean([estimates[one] for one in present]),
+        }
+    return {"averaging": LEVELS[name], "unit": unit, "clusters": int(clusters.max()) + 1, "classes": scored}
+
+
+def _means(rows: pd.DataFrame, clusters: NDArray[np.int64], seed: int) -> dict[str, _Estimate]:
+    return _means_of(rows, clusters, np.ones(len(rows), dtype=bool), seed)
+
+
+def _means_with_lesion(rows: pd.DataFrame, clusters: NDArray[np.int64], seed: int) -> dict[str, _Estimate]:
+    return _means_of(rows, clusters, (rows["tp"] + rows["fn"]).to_numpy() > 0, seed)
+
+
+def _means_of(
+    rows: pd.DataFrame, clusters: NDArray[np.int64], included: NDArray[np.bool_], seed: int
+) -> dict[str, _Estimate]:
+    """Means over the included rows; resamples draw among all clusters, so that the classes share them."""
+    measures = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+    values = rows[list(measures)].to_numpy(dtype=np.float64)
+    defined = np.isfinite(values) & included[:, None]
+    summed = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
+    sums, numbers = np.split(summed.sum(axis=0), 2)
+    drawn_sums, drawn_numbers = np.split(resampled_sums(summed, clusters, seed=seed), 2, axis=1)
+    with np.errstate(invalid="ignore"):
+        means, draws = sums / numbers, drawn_sums / drawn_numbers
+    return {
+        measure: _Estimate(
+            value=float(means[column]),
+            draws=draws[:, column],
+            clusters=len(np.unique(clusters[defined[:, column]])),
+            used=int(numbers[column]),
+            left_out=_reasons(rows[included & ~defined[:, column]], measure),
+        )
+        for column, measure in enumerate(measures)
+    }
+
+
+def _pooled(rows: pd.DataFrame, clusters: NDArray[np.int64], seed: int) -> dict[str, _Estimate]:
+    counts = rows[list(COUNTS)].to_numpy(dtype=np.float64)
+    values = overlap_measures(counts.sum(axis=0))
+    draws = overlap_measures(resampled_sums(counts, clusters, seed=seed))
+    contributes = overlap_ratios(counts)[1] > 0
+    return {
+        measure: _Estimate(
+            value=float(values[column]),
+            draws=draws[:, column],
+            clusters=len(np.unique(clusters[contributes[:, column]])),
+            used=len(rows),
+            left_out={},
+        )
+        for column, measure in enumerate(OVERLAP_MEASURES)
+    }
+
+
+def _reasons(rows: pd.DataFrame, measure: str) -> dict[str, int]:
+    """Why ``measure`` is undefined in ``rows``, counted."""
+    why = rows["empty"]
+    if measure in SURFACE_MEASURES:
+        why = rows["no_surface"].where(rows["no_surface"] != "", why)
+    elif measure in _UNDEFINED_RATIO:
+        why = pd.Series(_UNDEFINED_RATIO[measure], index=rows.index)
+    return {str(reason): int(number) for reason, number in why.value_counts().items()}
+
+
+def _class_mean(estimates: Sequence[dict[str, _Estimate]]) -> dict[str, Any]:
+    """The unweighted mean of the classes' values; undefined where one of them is."""
+    if not estimates:
+        return {}
+    means = {}
+    for measure in estimates[0]:
+        ones = [one[measure] for one in estimates]
+        means[measure] = _as_json(
+            _Estimate(
+                value=float(np.mean([one.value for one in ones])),
+                draws=np.mean([one.draws for one in ones], axis=0),
+                clusters=min(one.clusters for one in ones),
+                used=sum(one.used for one in ones),
+                left_out=_added([one.left_out for one in ones]),
+            )
+        )
+    return means
+
+
+def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    reasons = dict.fromkeys(reason for one in counts for reason in one)
+    return {reason: sum(one.get(reason, 0) for one in counts) for reason in reasons}
+
+
+def _as_json(estimate: _Estimate) -> dict[str, Any]:
+    interval = percentile_interval(estimate.draws) if estimate.clusters >= FEWEST_CLUSTERS else None
+    return {
+        "value": estimate.value if np.isfinite(estimate.value) else None,
+        "interval": list(interval) if interval and np.isfinite(estimate.value) else None,
+        "used": estimate.used,
+        "left_out": estimate.left_out,
+        "clusters": estimate.clusters,
+    }

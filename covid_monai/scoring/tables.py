@@ -1,0 +1,195 @@
+"""A summary as files: scores.csv, scores.json, scores.md, thresholds.csv."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, write_json, write_text
+from covid_monai.scoring.empty_masks import EMPTY_KINDS
+from covid_monai.scoring.intervals import FEW_CLUSTERS
+from covid_monai.scoring.overlap import OVERLAP_MEASURES
+from covid_monai.scoring.summary import Summary
+from covid_monai.scoring.surface import SURFACE_MEASURES
+
+_HEADINGS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "precision": "Precision",
+    "accuracy": "Accuracy",
+    "hd95_mm": "HD95 (mm)",
+    "surface_dice": "Surface Dice",
+}
+
+
+def write_summary(summary: Summary, folder: str | os.PathLike[str]) -> None:
+    """Write the summary's files to ``folder``, each in one step.
+
+    A thresholds.csv of an earlier summary is removed where this one has no curve.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    write_text(folder / "scores.csv", summary.rows.to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "scores.json", summary.content)
+    write_text(folder / "scores.md", markdown(summary.content))
+    if summary.curve is not None:
+        write_text(folder / "thresholds.csv", summary.curve.to_csv(index=False, lineterminator="\n"))
+    else:
+        (folder / "thresholds.csv").unlink(missing_ok=True)
+
+
+def pooled_dice(folder: str | os.PathLike[str]) -> float:
+    """Pooled Dice (0..1) of all lesion classes as one, from the scores.json that ``write_summary`` wrote.
+
+    Raises:
+        InputError: there is no readable scores.json.
+    """
+    path = Path(folder) / "scores.json"
+    content = read_json(path)
+    try:
+        classes = content["levels"]["pooled"]["classes"]
+        return float(classes[content["classes"][-1]]["measures"]["dice"]["value"])
+    except (KeyError, IndexError, TypeError) as error:
+        raise InputError(f"{path} holds no scores of covid-monai; run covid-monai evaluate first") from error
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """The readable form of ``scores.json``."""
+    parts = ["# Scores", _header(content)]
+    for lesion_class in content["levels"]["slice"]["classes"]:
+        parts += [f"## {lesion_class}", _class_table(content["levels"], lesion_class)]
+    parts += ["## Empty masks", content["empty_mask_rule"], _empty_table(content["levels"])]
+    parts += ["## Values left out of a mean", _left_out(content["levels"])]
+    if content["thresholds"]:
+        parts += ["## Dice over thresholds", _threshold_section(content["thresholds"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _header(content: dict[str, Any]) -> str:
+    patients = f"{content['patients']} known patients"
+    if content["slices_without_patient"]:
+        patients += f" (patient unknown for {content['slices_without_patient']} slices)"
+    lines = [
+        f"{content['cases']} cases, {content['slices']} slices, {content['volumes']} volumes, {patients}.",
+        "",
+    ]
+    lines += ["Averaging:"]
+    lines += [f"- {_spoken(name)}: {level['averaging']}" for name, level in content["levels"].items()]
+    surface = content["surface_measures"]
+    lines += [
+        "",
+        f"{surface['hd95_mm']} {surface['surface_dice']} Tolerance: {surface['tolerance_mm']:g} mm. "
+        "Both only where the spacing is real.",
+        "",
+        "Specificity and accuracy depend on how much background the image shows, and so on its crop.",
+        "",
+        *_interval_lines(content),
+    ]
+    return "\n".join(lines)
+
+
+def _interval_lines(content: dict[str, Any]) -> list[str]:
+    bootstrap = content["bootstrap"]
+    lines = [
+        f"In brackets: {100 * bootstrap['confidence']:.0f} % interval, percentile bootstrap with "
+        f"{bootstrap['resamples']} resamples (seed {bootstrap['seed']}) of whole clusters; none where fewer "
+        f"than {bootstrap['fewest_clusters']} clusters have a value. Clusters:"
+    ]
+    for name, level in content["levels"].items():
+        note = ""
+        if level["clusters"] < bootstrap["fewest_clusters"]:
+            note = ": too few for an interval"
+        elif level["clusters"] < FEW_CLUSTERS:
+            note = ": few, the intervals tend to be too narrow"
+        if level["unit"] == "case":
+            note += " (patients and volumes not all known; slices of one patient count as independent)"
+        lines.append(f"- {_spoken(name)}: {level['clusters']} by {level['unit']}{note}")
+    return lines
+
+
+def _class_table(levels: dict[str, Any], lesion_class: str) -> str:
+    measures = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+    rows = []
+    for name, level in levels.items():
+        scored = level["classes"][lesion_class]
+        number = str(scored["rows"]) if "rows" in scored else ", ".join(scored["classes"]) or "none present"
+        cells = [_cell(scored["measures"].get(measure), measure) for measure in measures]
+        rows.append([_spoken(name), number, *cells])
+    first = "rows" if "rows" in levels["slice"]["classes"][lesion_class] else "of"
+    return _table(["level", first, *(_HEADINGS[measure] for measure in measures)], rows)
+
+
+def _cell(measure: dict[str, Any] | None, name: str) -> str:
+    """Value, interval, and how many values where some were left out."""
+    if measure is None or measure["value"] is None:
+        return "-"
+    digits = 1 if name == "hd95_mm" else 3
+    text = f"{measure['value']:.{digits}f}"
+    if measure["interval"]:
+        low, high = measure["interval"]
+        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+    left_out = sum(measure["left_out"].values())
+    return f"{text} ({measure['used']} of {measure['used'] + left_out})" if left_out else text
+
+
+def _empty_table(levels: dict[str, Any]) -> str:
+    rows = [
+        [
+            _spoken(name),
+            lesion_class,
+            str(scored["rows"]),
+            *(str(scored["empty"][kind]) for kind in EMPTY_KINDS),
+        ]
+        for name, level in levels.items()
+        for lesion_class, scored in level["classes"].items()
+        if "empty" in scored and not name.endswith("_with_lesion") and name != "pooled"
+    ]
+    return _table(["level", "class", "rows", *EMPTY_KINDS], rows)
+
+
+def _left_out(levels: dict[str, Any]) -> str:
+    lines = []
+    missed = 0
+    for name, level in levels.items():
+        for lesion_class, scored in level["classes"].items():
+            if "rows" not in scored:
+                continue
+            reasons = {measure: one["left_out"] for measure, one in scored["measures"].items() if one["left_out"]}
+            missed += reasons.get("hd95_mm", {}).get("missed", 0)
+            if reasons:
+                told = "; ".join(f"{_HEADINGS[measure]}: {_counted(why)}" for measure, why in reasons.items())
+                lines.append(f"- {_spoken(name)}, {lesion_class}. {told}")
+    if missed:
+        lines += [
+            "",
+            "A missed lesion has no HD95, and leaving it out makes the mean HD95 look better than it is.",
+        ]
+    return "\n".join(lines) or "None."
+
+
+def _counted(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+
+
+def _threshold_section(thresholds: dict[str, Any]) -> str:
+    rows = []
+    for name in ("stretched", "unstretched"):
+        arm = thresholds[name]
+        best = f"{arm['best']['dice']:.3f} at {arm['best']['threshold']:.3f}"
+        mean, half = ({"left_out": {}, **arm[key]} for key in ("mean_over_thresholds", "at_half"))
+        rows.append([name, _cell(mean, "dice"), best, _cell(half, "dice")])
+    table = _table(["probabilities", "mean over 256 thresholds", "best threshold", "at 0.5"], rows)
+    return f"{thresholds['rule']}\n\n{thresholds['slices']} slices.\n\n{table}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _spoken(level: str) -> str:
+    return level.replace("_", " ")

@@ -1,0 +1,80 @@
+"""Dice over 256 thresholds, as the published comparison of Inf-Net (Fan et al. 2020) computes it.
+
+There every probability map is stretched to 0..1 by its own minimum and maximum, Dice is taken at 256
+thresholds, averaged over the images at each threshold, and then over the thresholds. The stretch hides a
+network's calibration, so the curve without it stands beside.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+THRESHOLDS = np.arange(256) / 255
+
+THRESHOLD_RULE = (
+    "Prediction = probability >= i/255 for i = 0..255; Dice of the lesion (all lesion classes as one) per "
+    "slice, averaged over the slices at each threshold, then over the 256 thresholds. Stretched: the "
+    "probabilities of each slice are first mapped to 0..1 by their own minimum and maximum (a constant map "
+    "is left as it is). The best threshold is chosen on these very slices, so its Dice is optimistic."
+)
+
+
+@dataclass(frozen=True)
+class ImageCurve:
+    """Dice of one image at ``THRESHOLDS``, and at 0.5, before and after the min-max stretch."""
+
+    unstretched: NDArray[np.float64]
+    stretched: NDArray[np.float64]
+    at_half: float
+    stretched_at_half: float
+
+
+@dataclass(frozen=True)
+class NamedCurve:
+    """The curves of one slice, and whose it is."""
+
+    case: str
+    patient: str
+    volume: str
+    curve: ImageCurve
+
+
+def image_curve(probability: NDArray[Any], reference: NDArray[np.bool_]) -> ImageCurve:
+    """The curves of one lesion probability map (0..1) and its reference mask, of one shape."""
+    probability = np.asarray(probability, dtype=np.float64)
+    stretched = stretch(probability)
+    half = np.array([0.5])
+    return ImageCurve(
+        unstretched=dice_at_thresholds(probability, reference, THRESHOLDS),
+        stretched=dice_at_thresholds(stretched, reference, THRESHOLDS),
+        at_half=float(dice_at_thresholds(probability, reference, half)[0]),
+        stretched_at_half=float(dice_at_thresholds(stretched, reference, half)[0]),
+    )
+
+
+def stretch(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The map with its minimum at 0 and its maximum at 1; a constant map as it is."""
+    low, high = probability.min(), probability.max()
+    return probability if low == high else (probability - low) / (high - low)
+
+
+def dice_at_thresholds(
+    probability: NDArray[np.float64], reference: NDArray[np.bool_], thresholds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Dice of ``probability >= t`` for each t of the ascending ``thresholds``; 1 where both masks are empty.
+
+    One histogram of the pixels between thresholds serves them all.
+    """
+    reached = np.searchsorted(thresholds, probability.ravel(), side="right")
+    size = len(thresholds) + 1
+    predicted = _at_least(np.bincount(reached, minlength=size))
+    hits = _at_least(np.bincount(reached[reference.ravel()], minlength=size))
+    pixels = predicted + int(np.count_nonzero(reference))
+    return np.where(pixels == 0, 1.0, 2 * hits / np.maximum(pixels, 1))
+
+
+def _at_least(histogram: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Pixels that reached threshold 0, 1, ..., from the histogram of how many thresholds each reached."""
+    return histogram[::-1].cumsum()[::-1][1:]

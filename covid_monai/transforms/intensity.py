@@ -1,0 +1,144 @@
+"""Stored intensities to Hounsfield units (HU).
+
+Published slices are often 8-bit pictures. Their grey value is a linear map of HU whose two numbers are lost.
+Chen et al. 2020 restore them per image from two tissues of known HU: air at -1000 and fat at -100 ("reverse
+normalisation"). Where these two peaks cannot be told, the 256 grey values are spread over a lung window.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from covid_monai.errors import InputError
+
+AIR_HU = -1000.0
+FAT_HU = -100.0
+WINDOW = (-1024.0, 600.0)
+"""HU of grey values 0 and 255 where no anchors are found."""
+
+OUTSIDE_HU = -1024
+"""What a slice is surrounded with when it is put on a larger canvas."""
+
+MODES = ("auto", "window", "anchors", "hu")
+
+# what a chest CT shows once its scale is right; an anchored map that says otherwise is not believed
+_LUNG_HU = (-950.0, -600.0)
+_SOFT_TISSUE_HU = (-20.0, 120.0)
+# no chest CT is without lung or air: HU values that never fall below this are no HU
+_AIR_OR_LUNG_BELOW = -500.0
+# grey values that leave the upper half empty, or are mostly black, were not made with a lung window
+_LEAST_BRIGHTEST = 128
+_MOST_BLACK = 0.55
+
+
+@dataclass(frozen=True)
+class GreyToHU:
+    """A linear map: HU = intercept + slope * grey value (0..255)."""
+
+    intercept: float
+    slope: float
+
+
+WINDOW_MAP = GreyToHU(WINDOW[0], (WINDOW[1] - WINDOW[0]) / 255)
+
+
+def to_hu(values: npt.NDArray, mode: str, where: str) -> tuple[npt.NDArray, str]:
+    """Bring one image or volume to HU.
+
+    Args:
+        values: stored values, any shape, finite.
+        mode: ``auto``: values reaching below -500 are HU, integers in 0..255 are grey values, mapped by
+            anchors where they are found and else by the window, unless they show another window than the
+            lung's; ``window``, ``anchors``: grey values, mapped so; ``hu``: HU, whatever they look like.
+        where: the file, for the error message.
+
+    Returns:
+        The values in HU, int16 where all are integers in its range (mapped grey values are rounded), else
+        float32; and the kind: ``hu``, ``anchored`` or ``window``.
+
+    Raises:
+        InputError: the values fit no mode (``auto``), are no grey values (``window``, ``anchors``), or have
+            no clear anchors (``anchors``).
+    """
+    if mode == "hu" or (mode == "auto" and not looks_8_bit(values) and values.min() < _AIR_OR_LUNG_BELOW):
+        return _smallest_type(values), "hu"
+    if not looks_8_bit(values):
+        spread = f"{where} has values {values.min():g} to {values.max():g}"
+        if mode == "auto":
+            raise InputError(
+                f"{spread}: neither HU (air below {_AIR_OR_LUNG_BELOW:g}) nor 8-bit (integers 0 to 255); "
+                "convert them to HU, or give --intensity hu if they are"
+            )
+        raise InputError(f"{spread}: --intensity {mode} is for 8-bit values (integers 0 to 255)")
+    anchored = None if mode == "window" else find_anchors(values)
+    if anchored is None and mode == "anchors":
+        raise InputError(f"{where} has no clear peaks of air and fat: use --intensity auto or window")
+    if anchored is None and mode == "auto":
+        _refuse_other_windows(values, where)
+    grey_map, kind = (WINDOW_MAP, "window") if anchored is None else (anchored, "anchored")
+    # a grey step is several HU, so that rounding loses nothing
+    return np.rint(grey_map.intercept + grey_map.slope * values.astype(np.float64)).astype(np.int16), kind
+
+
+def looks_8_bit(values: npt.NDArray) -> bool:
+    """Whether all values are integers in 0..255, as in 8-bit pictures; HU of a chest never are."""
+    return bool(values.min() >= 0 and values.max() <= 255 and _all_integers(values))
+
+
+def find_anchors(grey: npt.NDArray) -> GreyToHU | None:
+    """The map that puts the peaks of air at -1000 HU and of fat at -100 HU (Chen et al. 2020), or None.
+
+    The histogram of a chest slice has up to four peaks, in order: air (airways, outside), lung, fat, soft
+    tissue. All four have to stand out, with nothing clipped at the dark end, and lung and soft tissue have to
+    land at plausible HU; otherwise there is no map, since a wrong scale is worse than a known rough one.
+
+    Args:
+        grey: integers in 0..255, any shape.
+    """
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import find_peaks
+
+    counts = np.bincount(grey.astype(np.int64).ravel(), minlength=256).astype(np.float64)
+    share = counts / counts.sum()
+    if share[0] > 0.005:
+        return None
+    # 0 and 255 also collect what was clipped; they are no peaks of a tissue
+    share[[0, 255]] = 0.0
+    smooth = gaussian_filter1d(share, 1.5)
+    dark = find_peaks(smooth[:128], prominence=0.0002)[0]
+    bright = find_peaks(smooth[128:], prominence=0.0005)[0] + 128
+    if len(dark) < 2 or len(bright) < 2:
+        return None
+    lung = dark[np.argmax(smooth[dark])]
+    soft_tissue = bright[np.argmax(smooth[bright])]
+    air, fat = dark[dark < lung], bright[bright < soft_tissue]
+    if not len(air) or not len(fat):
+        return None
+    slope = (FAT_HU - AIR_HU) / (float(fat[-1]) - float(air[0]))
+    made = GreyToHU(AIR_HU - slope * float(air[0]), slope)
+    plausible = _within(made, lung, _LUNG_HU) and _within(made, soft_tissue, _SOFT_TISSUE_HU)
+    return made if plausible else None
+
+
+def _refuse_other_windows(grey: npt.NDArray, where: str) -> None:
+    black = float(np.mean(grey == 0))
+    if grey.max() < _LEAST_BRIGHTEST or black > _MOST_BLACK:
+        raise InputError(
+            f"{where} has grey values up to {grey.max():g} and {black:.0%} black: that is no lung window, "
+            "its HU cannot be told; leave it out, or give --intensity window to map it all the same"
+        )
+
+
+def _within(grey_map: GreyToHU, grey: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= grey_map.intercept + grey_map.slope * grey <= limits[1]
+
+
+def _smallest_type(values: npt.NDArray) -> npt.NDArray:
+    limits = np.iinfo(np.int16)
+    fits = values.min() >= limits.min and values.max() <= limits.max and _all_integers(values)
+    return values.astype(np.int16 if fits else np.float32)
+
+
+def _all_integers(values: npt.NDArray) -> bool:
+    return values.dtype.kind in "biu" or bool(np.all(values == np.rint(values)))

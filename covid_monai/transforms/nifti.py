@@ -1,0 +1,70 @@
+"""Reading NIfTI files of finite numbers, or saying what is wrong with them."""
+
+import zlib
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from covid_monai.errors import InputError
+
+if TYPE_CHECKING:
+    import nibabel
+
+
+def open_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
+    """Open a NIfTI file of a volume (X, Y, Z) or a slice (X, Y); its values are not read yet.
+
+    Raises:
+        InputError: the file is missing, empty or not NIfTI, has other dimensions (a trailing one of length one is
+            allowed), or an affine whose axes do not span a volume.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    if not Path(path).is_file():
+        raise InputError(f"{path} is not a file")
+    try:
+        image = nibabel.load(path)
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as error:
+        raise InputError(f"{path} is no readable NIfTI file: it is empty, damaged or of another kind") from error
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise InputError(f"{path} is not a NIfTI file but {type(image).__name__}: convert it to .nii.gz")
+    if len(image.shape) < 2 or 0 in image.shape or any(length != 1 for length in image.shape[3:]):
+        raise InputError(f"{path} has shape {image.shape}: a volume has 3 axes; save one volume a file")
+    if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
+        raise InputError(f"{path} has a broken affine: its axes do not span a volume")
+    return image
+
+
+def grid_shape(image: "nibabel.Nifti1Image") -> tuple[int, int, int]:
+    """The image's shape as (X, Y, Z), where a slice has Z = 1."""
+    x, y, z = (*image.shape, 1)[:3]
+    return x, y, z
+
+
+def read_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
+    """Read a NIfTI file as a volume (X, Y, Z), a slice as (X, Y, 1).
+
+    Raises:
+        InputError: see :func:`open_nifti`; or the file is truncated, or holds NaN, infinity or no real numbers.
+    """
+    import nibabel
+
+    image = open_nifti(path)
+    try:
+        values = np.asanyarray(image.dataobj)
+    # a cut gzip stream ends early (EOFError, OSError), a cut plain file has too few values (ValueError)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(f"{path} is truncated or damaged ({_line(error)}): copy it again") from error
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{path} holds {values.dtype} values: real numbers are needed")
+    if not np.all(np.isfinite(values)):
+        raise InputError(f"{path} holds NaN or infinity: replace them, for example by -1024 HU")
+    return nibabel.Nifti1Image(values.reshape(grid_shape(image)), image.affine, dtype=values.dtype)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,41 @@
+"""Finding bundles: those of the package by name, others by the path that the user names."""
+
+import difflib
+from pathlib import Path
+
+from covid_monai.errors import InputError
+
+SUFFIX = "_ct_segmentation"
+
+
+def bundle_names() -> list[str]:
+    """The package's bundles, such as ``a_segnet_ct_segmentation``."""
+    return sorted(folder.name for folder in _shelf().iterdir() if (folder / "configs" / "metadata.json").is_file())
+
+
+def bundle_folder(name: str) -> Path:
+    """The folder of a bundle: ``a_segnet``, ``a_segnet_ct_segmentation``, or a path to another bundle.
+
+    Raises:
+        InputError: there is no such bundle.
+    """
+    for candidate in (_shelf() / name, _shelf() / f"{name}{SUFFIX}", Path(name)):
+        if (candidate / "configs" / "metadata.json").is_file():
+            return candidate.resolve()
+    known = [bundle.removesuffix(SUFFIX) for bundle in bundle_names()]
+    raise InputError(
+        f"no bundle {name!r}; there is {', '.join(known)}, or the path of a folder with configs/metadata.json"
+        + did_you_mean(name, known)
+    )
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """`` (did you mean 'x'?)`` where a known word is near, else nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _shelf() -> Path:
+    import covid_monai.bundles
+
+    return Path(next(iter(covid_monai.bundles.__path__)))

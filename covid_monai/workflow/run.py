@@ -1,0 +1,71 @@
+"""A run folder: what was trained, with which settings, on which cases."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, write_json
+
+FORMAT = "covid-monai run"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a training run: the same run is trained anew by the same values.
+
+    ``bundle`` is a bundle's name or path, ``settings`` the overrides of its configuration, ``data`` the folder of
+    the prepared data set and ``split`` the SHA-256 of the split file, of which ``fold`` is used.
+    """
+
+    bundle: str
+    settings: dict[str, Any]
+    data: str
+    split: str
+    fold: int
+
+
+def write_run(folder: Path, run: Run) -> None:
+    """Write ``run.json``."""
+    write_json(folder / "run.json", {"format": FORMAT, "version": VERSION, **asdict(run)})
+
+
+def read_run(folder: str | os.PathLike[str]) -> Run:
+    """Read the ``run.json`` of a run folder.
+
+    Raises:
+        InputError: there is none, or it is of another format.
+    """
+    path = Path(folder) / "run.json"
+    if not path.is_file():
+        raise InputError(f"{folder} is not a run folder: it has no run.json; `covid-monai train` makes one")
+    content = read_json(path)
+    if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (
+        FORMAT,
+        VERSION,
+    ):
+        raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}")
+    try:
+        return Run(**{name: content[name] for name in Run.__dataclass_fields__})
+    except KeyError as error:
+        raise InputError(f"{path} lacks {error}; it is damaged, so train again") from error
+
+
+@contextmanager
+def plain_input_errors() -> Iterator[None]:
+    """Raise the InputError behind MONAI's layers of wrapping errors instead of the wrapper."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, InputError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise

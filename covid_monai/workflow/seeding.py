@@ -1,0 +1,36 @@
+"""Seeds at the start of a run and of each of its epochs."""
+
+import os
+
+import torch
+from ignite.engine import Engine, Events
+from monai.utils import set_determinism
+
+from covid_monai.data.epochs import EpochSampler, derived_seed
+
+
+def start_from_seed(seed: int, deterministic: bool) -> None:
+    """Seed torch, NumPy and MONAI; ``deterministic`` also forbids algorithms whose result can vary.
+
+    On a GPU such algorithms are slower; on the CPU they cost nothing that could be measured.
+    """
+    set_determinism(seed=seed)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+
+
+class SeedEpoch:
+    """Make an epoch's order, and all that draws from torch's generator, a function of seed and epoch."""
+
+    def __init__(self, seed: int, sampler: EpochSampler) -> None:
+        self.seed = seed
+        self.sampler = sampler
+
+    def attach(self, engine: Engine) -> None:
+        """Seed whenever ``engine`` starts an epoch."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._seed)
+
+    def _seed(self, engine: Engine) -> None:
+        self.sampler.set_epoch(engine.state.epoch)
+        torch.manual_seed(derived_seed(self.seed, engine.state.epoch, "network"))

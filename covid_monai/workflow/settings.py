@@ -1,0 +1,89 @@
+"""Overrides of a bundle's configuration: literals from the command line, anything from a file the user names."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from covid_monai.errors import InputError
+from covid_monai.workflow.bundles import did_you_mean
+
+CODE_MARKS = ("$", "@", "%")
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``key=value`` as a key and a YAML literal: ``epochs=5``, ``attention=false``, ``image_size=[128, 128]``.
+
+    Raises:
+        InputError: there is no ``=``, or the value is not a literal. References and expressions would run code,
+            which only files may bring.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"setting {text!r} is not of the form key=value, such as epochs=5")
+    try:
+        literal = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"the value of setting {text!r} is not YAML; quote text that has special signs") from error
+    if any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(literal)):
+        raise InputError(
+            f"setting {text!r} is an expression; --set takes numbers, text and lists, --config takes files"
+        )
+    return key, literal
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Overrides from a YAML file, ``{key: value}``; values may be MONAI expressions, so the file is code.
+
+    Raises:
+        InputError: the file is missing or not a YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read settings from {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path} holds a {type(content).__name__}; settings are lines of `key: value`")
+    return {str(key): value for key, value in content.items()}
+
+
+def check_settings(config: Mapping[str, Any], settings: Iterable[str], where: str) -> None:
+    """Refuse keys that ``config`` does not have: MONAI would add them without a word.
+
+    A key may lead inwards with ``#`` or ``::``, such as ``train#dataloader#num_workers``.
+
+    Raises:
+        InputError: a key is unknown.
+    """
+    for key in settings:
+        content: Any = config
+        for step in key.replace("::", "#").split("#"):
+            known = [str(name) for name in content] if isinstance(content, Mapping) else []
+            if isinstance(content, list) and step.isdigit() and int(step) < len(content):
+                content = content[int(step)]
+            elif step in known:
+                content = content[step]
+            else:
+                raise InputError(
+                    f"{where} has no setting {key!r}{did_you_mean(step, known)}; its settings: {_some(known)}"
+                )
+
+
+def _leaves(content: Any) -> Iterable[Any]:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            # a component named on the command line would be code too
+            yield "$" if key == "_target_" else key
+            yield from _leaves(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _leaves(value)
+    else:
+        yield content
+
+
+def _some(known: list[str]) -> str:
+    return ", ".join(known) if known else "it has none inside"

@@ -1,0 +1,100 @@
+"""Training a bundle into a run folder."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from covid_monai.errors import InputError
+from covid_monai.files import sha256_of, write_json, write_text
+from covid_monai.workflow.build import build_workflow
+from covid_monai.workflow.bundles import bundle_folder
+from covid_monai.workflow.environment import describe_environment
+from covid_monai.workflow.run import Run, plain_input_errors, read_run, write_run
+
+MAY_CHANGE_ON_RESUME = ("epochs", "patience", "workers", "device")
+
+
+def train(
+    bundle: str,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    split: str | os.PathLike[str] | None = None,
+    fold: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+) -> Path:
+    """Train a bundle's network on a fold of a prepared data set.
+
+    Args:
+        bundle: a bundle's name, such as ``a_segnet``, or its path.
+        data: folder of the prepared data set.
+        output: the run folder; see docs/architecture.md for what it will hold.
+        split: the split file; ``data/split.json`` where None.
+        fold: which of the split's folds.
+        settings: overrides of the bundle's configuration.
+        resume: go on from the last complete epoch of the run in ``output``. The weights at the end are those of a
+            run that was never interrupted.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        InputError: the data, the split, a setting or the output folder cannot be used.
+    """
+    folder = Path(output)
+    source = bundle_folder(bundle)
+    split = Path(data) / "split.json" if split is None else Path(split)
+    if not split.is_file():
+        raise InputError(f"no split file at {split}; make one with `covid-monai data split {data} -o {split}`")
+    name = source.name if bundle_is_named(bundle) else str(source)
+    run = Run(name, dict(settings or {}), str(Path(data).resolve()), sha256_of(split), fold)
+    if resume:
+        _refuse_another_run(read_run(folder), run, folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not an empty folder; --resume goes on with the run in it, or choose another")
+    with plain_input_errors():
+        workflow = build_workflow(
+            source,
+            "train",
+            {
+                **run.settings,
+                "dataset_dir": run.data,
+                "split_file": str(folder / "split.json"),
+                "fold": fold,
+                "output_dir": str(folder),
+                "resume": resume,
+            },
+        )
+        write_text(folder / "split.json", split.read_text(encoding="utf-8"))
+        write_json(folder / "environment.json", describe_environment())
+        config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+        write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        write_run(folder, run)
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+    return folder
+
+
+def bundle_is_named(bundle: str) -> bool:
+    """Whether ``bundle`` is one of the package's, and not a path."""
+    return not (os.sep in bundle or Path(bundle).is_dir())
+
+
+def _refuse_another_run(stored: Run, asked: Run, folder: Path) -> None:
+    for name in ("bundle", "split", "fold"):
+        if getattr(stored, name) != getattr(asked, name):
+            raise InputError(
+                f"{folder} was trained with {name} {getattr(stored, name)}, not {getattr(asked, name)}; "
+                "resume it with what it was started with, or train into another folder"
+            )
+    for key in sorted({*stored.settings, *asked.settings} - {*MAY_CHANGE_ON_RESUME}):
+        before, now = stored.settings.get(key, "the bundle's"), asked.settings.get(key, "the bundle's")
+        if before != now:
+            raise InputError(
+                f"{folder} was trained with {key} = {before}, not {now}; "
+                "resume it with the settings it was started with, or train into another folder"
+            )

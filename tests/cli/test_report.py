@@ -1,0 +1,36 @@
+import pytest
+from click.testing import CliRunner
+
+from covid_monai.cli import root
+from tests.report.fabricated import write_evaluated_run
+
+
+@pytest.fixture(scope="module")
+def run(tiny_dataset, tmp_path_factory):
+    return write_evaluated_run(tmp_path_factory.mktemp("report_cli") / "run", tiny_dataset)
+
+
+def test_report_writes_the_page_and_says_where(run, tmp_path):
+    output = tmp_path / "page.html"
+    result = CliRunner().invoke(root, ["report", str(run), "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert result.output == f"report: {output}\n"
+    assert output.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_part_that_was_not_evaluated_tells_the_next_command(run):
+    result = CliRunner().invoke(root, ["report", str(run), "--part", "validation"])
+    assert result.exit_code == 1
+    assert f"covid-monai evaluate {run} --part validation" in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_an_unknown_part_is_wrong_usage(run):
+    assert CliRunner().invoke(root, ["report", str(run), "--part", "rest"]).exit_code == 2
+
+
+def test_a_missing_volume_is_named(run, tmp_path):
+    missing = str(tmp_path / "none.nii.gz")
+    result = CliRunner().invoke(root, ["report", str(run), "--volume", missing, missing])
+    assert result.exit_code == 1
+    assert "none.nii.gz is not a file" in result.output

@@ -1,0 +1,36 @@
+"""Fixtures that every test folder uses."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real CT slices and volumes beside the checkout; tests that need them are skipped where they are absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no real CT data at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of twelve 64x64 slices of four patients, with a two-fold split; not to be changed."""
+    from tests.tiny import write_tiny_dataset
+
+    return write_tiny_dataset(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of a small A-SegNet that has learned the tiny data set; not to be changed."""
+    from covid_monai.workflow.training import train
+    from tests.tiny import LEARNING, SMALL_NETWORK
+
+    folder = tmp_path_factory.mktemp("tiny_run") / "run"
+    return train("a_segnet", tiny_dataset, folder, settings={**SMALL_NETWORK, **LEARNING})

@@ -1,0 +1,262 @@
+"""What every bundle must do. A new architecture passes by adding its name and small settings to ``BUNDLES``."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from covid_monai.workflow.build import build_workflow, config_files, read_config
+from covid_monai.workflow.bundles import bundle_folder, bundle_names
+from covid_monai.workflow.shelf import copy_bundle, describe_bundle, verify_bundle
+from covid_monai.workflow.training import train
+
+BUNDLES = {
+    "a_segnet_ct_segmentation": {"channels": [4, 4, 8, 8, 8], "image_size": [64, 64]},
+}
+"""Bundle names, and settings with which each is small enough for a test."""
+
+SHORT = {"epochs": 1, "batch_size": 4}
+
+
+@pytest.fixture(scope="module", params=BUNDLES)
+def bundle(request) -> Path:
+    return bundle_folder(request.param)
+
+
+@pytest.fixture(scope="module")
+def small(bundle) -> dict:
+    return BUNDLES[bundle.name]
+
+
+@pytest.fixture(scope="module")
+def run(bundle, small, tiny_dataset, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp(bundle.name) / "run"
+    return train(bundle.name, tiny_dataset, folder, settings={**small, **SHORT})
+
+
+def network_of(bundle: Path, settings: dict) -> torch.nn.Module:
+    torch.manual_seed(0)
+    workflow = build_workflow(bundle, "inference", {**settings, "device": "$torch.device('cpu')"})
+    workflow.initialize()
+    return workflow.network_def.eval()
+
+
+def test_every_bundle_of_the_package_is_held_to_the_contract():
+    assert sorted(BUNDLES) == bundle_names()
+
+
+def test_metadata_and_network_are_as_monai_asks(bundle):
+    assert verify_bundle(bundle.name) == []
+
+
+def test_metadata_names_this_version_of_the_package(bundle):
+    import covid_monai
+
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert metadata["required_packages_version"]["covid-monai"] == covid_monai.__version__
+    assert metadata["version"] in metadata["changelog"]
+
+
+def test_training_workflow_has_all_properties_and_runs(bundle, small, tiny_dataset, tmp_path):
+    settings = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path), **small, **SHORT}
+    workflow = build_workflow(bundle, "train", settings)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    workflow.run()
+    workflow.finalize()
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+def test_evaluation_workflow_has_all_properties_and_runs(bundle, small, run, tiny_dataset, tmp_path):
+    settings = {
+        "dataset_dir": str(tiny_dataset),
+        "output_dir": str(run),
+        "evaluation_dir": str(tmp_path),
+        **small,
+    }
+    workflow = build_workflow(bundle, "evaluate", settings)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    workflow.run()
+    workflow.finalize()
+    assert (tmp_path / "scores.json").is_file()
+
+
+def test_inference_workflow_has_all_properties_and_keeps_the_grid(bundle, small, run, tiny_dataset, tmp_path):
+    settings = {
+        "dataset_dir": str(tiny_dataset / "images"),
+        "output_dir": str(tmp_path),
+        "checkpoint": str(run / "model.safetensors"),
+        **small,
+    }
+    workflow = build_workflow(bundle, "inference", settings)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    workflow.run()
+    workflow.finalize()
+    images = sorted((tiny_dataset / "images").iterdir())
+    for image in images:
+        mask, original = nibabel.load(tmp_path / image.name), nibabel.load(image)
+        assert mask.shape == original.shape
+        np.testing.assert_allclose(mask.affine, original.affine)
+        assert mask.get_data_dtype() == np.uint8
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate", "inference"])
+def test_monais_own_command_runs_it(bundle, small, run, tiny_dataset, tmp_path, kind):
+    settings = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path), **small}
+    if kind == "inference":
+        settings["dataset_dir"] = str(tiny_dataset / "images")
+    if kind == "train":
+        settings |= SHORT
+    else:
+        settings["checkpoint"] = str(run / "model.safetensors")
+    files = config_files(bundle, kind)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle)]
+    command += ["--config_file", str(files) if len(files) > 1 else files[0]]
+    for key, value in settings.items():
+        command += [f"--{key}", str(value)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = {"train": "model.safetensors", "evaluate": "evaluation/test/scores.csv", "inference": "p0_s0.nii.gz"}
+    assert (tmp_path / written[kind]).is_file()
+
+
+def test_training_and_inference_share_network_and_deterministic_chain(bundle):
+    training, inference = read_config(bundle, "train"), read_config(bundle, "inference")
+    assert training["network_def"] == inference["network_def"]
+    for name in ("window", "image_size", "class_names", *_references(training["network_def"])):
+        assert training[name] == inference[name], name
+    assert _for_the_image(training["deterministic_transforms"]) == _for_the_image(
+        inference["preprocessing"]["transforms"]
+    )
+
+
+def test_evaluation_and_inference_share_what_follows_the_network(bundle):
+    evaluation, inference = read_config(bundle, "evaluate"), read_config(bundle, "inference")
+    assert evaluation["postprocessing"] == inference["postprocessing"]
+
+
+def test_classes_are_the_same_in_metadata_and_configuration(bundle):
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    outputs = metadata["network_data_format"]["outputs"]["pred"]
+    names = read_config(bundle, "train")["class_names"]
+    assert list(outputs["channel_def"].values()) == names
+    assert outputs["num_channels"] == len(names)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (369, 369), (65, 97)])
+def test_any_input_size_is_taken(bundle, small, size):
+    network = network_of(bundle, small)
+    with torch.inference_mode():
+        assert network(torch.rand(1, 1, *size)).shape[2:] == size
+
+
+def test_weights_survive_saving_and_loading(bundle, small, run):
+    from covid_monai.workflow.weights import load_weights, save_weights
+
+    trained = load_weights(network_of(bundle, small), run / "model.safetensors")
+    save_weights(run / "again.safetensors", trained)
+    again = load_weights(network_of(bundle, small), run / "again.safetensors")
+    image = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(trained.eval()(image), again.eval()(image))
+
+
+def test_training_repeats_to_the_bit(bundle, small, run, tiny_dataset, tmp_path):
+    again = train(bundle.name, tiny_dataset, tmp_path / "run", settings={**small, **SHORT})
+    assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_a_copy_has_the_weights_that_monais_tools_expect_and_the_settings_that_fit_them(bundle, small, run, tmp_path):
+    folder = copy_bundle(bundle.name, tmp_path / bundle.name, checkpoint=run)
+    for kind in ("train", "inference"):
+        assert {key: read_config(folder, kind)[key] for key in small} == small
+    state = torch.load(folder / "models" / "model.pt", weights_only=True)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+
+
+def test_torchscript_export_by_monais_command_agrees_with_eager(bundle, small, run, tmp_path):
+    from monai.bundle import ckpt_export
+
+    from covid_monai.workflow.weights import load_weights
+
+    folder = copy_bundle(bundle.name, tmp_path / bundle.name, checkpoint=run)
+    exported = tmp_path / "model.ts"
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(exported),
+        ckpt_file=str(folder / "models" / "model.pt"),
+        meta_file=str(folder / "configs" / "metadata.json"),
+        config_file=str(folder / "configs" / "inference.yaml"),
+    )
+    image = torch.rand(1, 1, 64, 96)
+    eager = load_weights(network_of(bundle, small), run / "model.safetensors")
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.jit.load(exported)(image), eager(image), atol=1e-4, rtol=1e-4)
+
+
+def test_dynamic_torch_export_agrees_with_eager(bundle, small):
+    network = network_of(bundle, small)
+    dynamic = {name: torch.export.Dim(name, min=33, max=1024) for name in ("height", "width")}
+    exported = torch.export.export(
+        network,
+        (torch.rand(2, 1, 70, 80),),
+        dynamic_shapes=({0: torch.export.Dim("batch"), 2: dynamic["height"], 3: dynamic["width"]},),
+        prefer_deferred_runtime_asserts_over_guards=True,
+    ).module()
+    for size in ((1, 1, 64, 64), (3, 1, 65, 97)):
+        image = torch.rand(size)
+        with torch.inference_mode():
+            torch.testing.assert_close(exported(image), network(image), atol=1e-4, rtol=1e-4)
+
+
+def test_description_counts_the_networks_parameters(bundle):
+    described = describe_bundle(bundle.name)
+    assert described.parameters == sum(parameter.numel() for parameter in network_of(bundle, {}).parameters())
+    assert "epochs" in described.settings
+
+
+def test_no_configuration_names_an_absolute_path(bundle):
+    for file in (bundle / "configs").iterdir():
+        assert "/home" not in file.read_text()
+        assert "'/" not in file.read_text().replace("+ '/", "")
+
+
+def test_a_bundle_without_a_file_is_found_wanting(bundle, tmp_path):
+    shutil.copytree(bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "LICENSE").unlink()
+    assert verify_bundle(str(tmp_path / "bundle")) == ["LICENSE is missing"]
+
+
+def test_a_bundle_with_wrong_metadata_is_found_wanting(bundle, tmp_path):
+    shutil.copytree(bundle, tmp_path / "bundle")
+    file = tmp_path / "bundle" / "configs" / "metadata.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "version": "one"}))
+    (problem,) = verify_bundle(str(tmp_path / "bundle"))
+    assert problem.startswith("metadata: ")
+
+
+def _references(definition: dict) -> list[str]:
+    texts = [value for value in definition.values() if isinstance(value, str) and value.startswith("@")]
+    return [text.removeprefix("@") for text in texts]
+
+
+def _for_the_image(transforms: list[dict]) -> list[dict]:
+    """The steps that touch the image, as they act on it alone; who vouches for its intensities may differ."""
+    steps = []
+    for transform in transforms:
+        keys = transform["keys"]
+        if "image" not in (keys if isinstance(keys, list) else [keys]):
+            continue
+        step = {key: value for key, value in transform.items() if key != "keys"}
+        if isinstance(step.get("mode"), list):
+            step["mode"] = step["mode"][0]
+        steps.append(step)
+    return steps

@@ -1,0 +1,98 @@
+"""A run that is killed and resumed ends with the weights of a run that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from covid_monai.errors import InputError
+from covid_monai.files import sha256_of
+from covid_monai.workflow.training import train
+from tests.tiny import SMALL_NETWORK
+
+SETTINGS = {**SMALL_NETWORK, "epochs": 4, "batch_size": 2, "learning_rate": 0.02, "learning_rate_step": 2}
+
+KILLED = """
+import os, signal, sys
+from covid_monai.workflow import log, state
+from covid_monai.workflow.training import train
+
+moment, data, output, workers = sys.argv[1:]
+if moment == "mid-epoch":
+    add_loss = log.EpochLog._add_loss
+    def kill_in_third_epoch(self, engine):
+        add_loss(self, engine)
+        if engine.state.epoch == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+    log.EpochLog._add_loss = kill_in_third_epoch
+else:
+    save_nested = state.save_nested
+    def kill_in_third_save(folder, name, content):
+        save_nested(folder, name, content)
+        if "epoch-0003" in str(folder):
+            os.kill(os.getpid(), signal.SIGKILL)
+    state.save_nested = kill_in_third_save
+train("a_segnet", data, output, settings={**SETTINGS, "workers": int(workers)})
+"""
+
+
+def last_state(run: Path) -> dict[str, str]:
+    (folder,) = (run / "state").iterdir()
+    assert folder.name == "epoch-0004"
+    return {file.name: sha256_of(file) for file in folder.iterdir() if file.name != "log.json"}
+
+
+def history(run: Path) -> list[str]:
+    # all but the time that it took
+    return [line.rpartition(', "seconds"')[0] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_dataset, tmp_path_factory) -> Path:
+    return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=SETTINGS)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("moment", ["mid-epoch", "mid-save"])
+def test_killed_and_resumed_ends_bit_identical(moment, workers, tiny_dataset, uninterrupted, tmp_path):
+    output = tmp_path / "run"
+    script = KILLED.replace("{**SETTINGS", f"{{**{SETTINGS!r}")
+    command = [sys.executable, "-c", script, moment, str(tiny_dataset), str(output), str(workers)]
+    killed = subprocess.run(command, env=dict(os.environ), capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert [child.name for child in (output / "state").glob("epoch-*")] == ["epoch-0002"]
+
+    train("a_segnet", tiny_dataset, output, settings={**SETTINGS, "workers": workers}, resume=True)
+
+    assert last_state(output) == last_state(uninterrupted)
+    assert sha256_of(output / "model.safetensors") == sha256_of(uninterrupted / "model.safetensors")
+    assert history(output) == history(uninterrupted)
+
+
+def test_resuming_a_finished_run_changes_nothing(tiny_dataset, uninterrupted):
+    before = {path: sha256_of(path) for path in uninterrupted.rglob("*.safetensors")}
+    train("a_segnet", tiny_dataset, uninterrupted, settings=SETTINGS, resume=True)
+    assert {path: sha256_of(path) for path in uninterrupted.rglob("*.safetensors")} == before
+
+
+def test_resuming_with_another_setting_is_refused(tiny_dataset, uninterrupted):
+    with pytest.raises(InputError, match=r"trained with learning_rate = 0.02, not 0.5"):
+        train("a_segnet", tiny_dataset, uninterrupted, settings={**SETTINGS, "learning_rate": 0.5}, resume=True)
+
+
+def test_resuming_another_fold_is_refused(tiny_dataset, uninterrupted):
+    with pytest.raises(InputError, match="trained with fold 0, not 1"):
+        train("a_segnet", tiny_dataset, uninterrupted, fold=1, settings=SETTINGS, resume=True)
+
+
+def test_resuming_where_there_is_no_run_is_refused(tiny_dataset, tmp_path):
+    with pytest.raises(InputError, match="not a run folder"):
+        train("a_segnet", tiny_dataset, tmp_path / "none", settings=SETTINGS, resume=True)
+
+
+def test_another_seed_gives_other_weights(tiny_dataset, uninterrupted, tmp_path):
+    other = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "seed": 1})
+    assert last_state(other)["network.safetensors"] != last_state(uninterrupted)["network.safetensors"]
