@@ -48,10 +48,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch, "order"))
         order = torch.randperm(self.length, generator=generator).tolist()
-        missing = len(self) * self.replicas - self.length
-        order += order[:missing]
-        for position in order[self.rank :: self.replicas]:
-            yield self.epoch, position
+        for place in range(self.rank, len(self) * self.replicas, self.replicas):
+            yield self.epoch, order[place % self.length]
 
 
 class EpochDataset(CacheDataset):

@@ -7,27 +7,9 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
+from covid_monai.scoring.cells import COLUMNS, Cell, measure_cell, spoken
 
-_MEASURES = {
-    "dice": ("Dice", 3),
-    "iou": ("IoU", 3),
-    "sensitivity": ("Sensitivity", 3),
-    "specificity": ("Specificity", 3),
-    "precision": ("Precision", 3),
-    "accuracy": ("Accuracy", 3),
-    "hd95_mm": ("HD95 (mm)", 1),
-    "surface_dice": ("Surface Dice", 3),
-}
 _UNITS = {"patient": "patients", "volume": "volumes", "case": "slices (patients and volumes not all known)"}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A value, its interval, and how many values of all it used where some were left out; "" for none."""
-
-    value: str
-    interval: str
-    used: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +48,7 @@ def averaging(content: dict[str, Any]) -> list[tuple[str, str, str]]:
     fewest = content["bootstrap"]["fewest_clusters"]
     return [
         (
-            _spoken(name),
+            spoken(name),
             level["averaging"],
             f"{level['clusters']} {_UNITS[level['unit']]}" + (": too few" if level["clusters"] < fewest else ""),
         )
@@ -77,7 +59,7 @@ def averaging(content: dict[str, Any]) -> list[tuple[str, str, str]]:
 def empty_masks(content: dict[str, Any]) -> list[tuple[str, str, dict[str, int]]]:
     """How many rows have an empty prediction or reference: (level, class, counts by kind)."""
     return [
-        (_spoken(name), lesion_class, scored["empty"])
+        (spoken(name), lesion_class, scored["empty"])
         for name, level in content["levels"].items()
         if name in ("slice", "volume")
         for lesion_class, scored in level["classes"].items()
@@ -94,9 +76,9 @@ def left_out(content: dict[str, Any]) -> list[str]:
             for measure, one in scored["measures"].items() if "rows" in scored else ():
                 if one["left_out"]:
                     reasons = ", ".join(f"{number} {reason}" for reason, number in one["left_out"].items())
-                    measures.setdefault(reasons, []).append(_MEASURES[measure][0])
+                    measures.setdefault(reasons, []).append(COLUMNS[measure].heading)
             told += [
-                f"{_spoken(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
+                f"{spoken(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
                 for reasons, names in measures.items()
             ]
     return told
@@ -110,9 +92,9 @@ def thresholds(content: dict[str, Any]) -> list[tuple[str, Cell, str, Cell]]:
     return [
         (
             name,
-            _cell({"left_out": {}, **arm["mean_over_thresholds"]}, 3),
+            measure_cell(arm["mean_over_thresholds"], "dice"),
             f"{arm['best']['dice']:.3f} at {arm['best']['threshold']:.3f}",
-            _cell({"left_out": {}, **arm["at_half"]}, 3),
+            measure_cell(arm["at_half"], "dice"),
         )
         for name, arm in arms
     ]
@@ -122,29 +104,13 @@ def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
     scored = {name: level["classes"][lesion_class] for name, level in levels.items()}
     shown = [
         measure
-        for measure in _MEASURES
+        for measure in COLUMNS
         if any(one["measures"].get(measure, {}).get("value") is not None for one in scored.values())
     ]
     rows = []
     for name, one in scored.items():
         number = str(one["rows"]) if "rows" in one else ", ".join(one["classes"]) or "none present"
-        cells = [_cell(one["measures"].get(measure), _MEASURES[measure][1]) for measure in shown]
-        rows.append((_spoken(name), number, cells))
+        cells = [measure_cell(one["measures"].get(measure), measure) for measure in shown]
+        rows.append((spoken(name), number, cells))
     first = "n" if "rows" in scored["slice"] else "of"
-    return ScoreTable(lesion_class, ["level", first, *(_MEASURES[measure][0] for measure in shown)], rows)
-
-
-def _cell(measure: dict[str, Any] | None, digits: int) -> Cell:
-    if measure is None or measure["value"] is None:
-        return Cell("–", "", "")  # noqa: RUF001
-    low_high = [f"{bound:.{digits}f}" for bound in measure["interval"] or ()]
-    absent = sum(measure["left_out"].values())
-    return Cell(
-        f"{measure['value']:.{digits}f}",
-        f"[{', '.join(low_high)}]" if low_high else "",
-        f"{measure['used']} of {measure['used'] + absent}" if absent else "",
-    )
-
-
-def _spoken(level: str) -> str:
-    return level.replace("_", " ")
+    return ScoreTable(lesion_class, ["level", first, *(COLUMNS[measure].heading for measure in shown)], rows)

@@ -6,22 +6,12 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json, write_text
+from covid_monai.scoring.cells import COLUMNS, measure_cell, spoken
 from covid_monai.scoring.empty_masks import EMPTY_KINDS
 from covid_monai.scoring.intervals import FEW_CLUSTERS
 from covid_monai.scoring.overlap import OVERLAP_MEASURES
 from covid_monai.scoring.summary import Summary
 from covid_monai.scoring.surface import SURFACE_MEASURES
-
-_HEADINGS = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "precision": "Precision",
-    "accuracy": "Accuracy",
-    "hd95_mm": "HD95 (mm)",
-    "surface_dice": "Surface Dice",
-}
 
 
 def write_summary(summary: Summary, folder: str | os.PathLike[str]) -> None:
@@ -78,7 +68,7 @@ def _header(content: dict[str, Any]) -> str:
         "",
     ]
     lines += ["Averaging:"]
-    lines += [f"- {_spoken(name)}: {level['averaging']}" for name, level in content["levels"].items()]
+    lines += [f"- {spoken(name)}: {level['averaging']}" for name, level in content["levels"].items()]
     surface = content["surface_measures"]
     lines += [
         "",
@@ -107,7 +97,7 @@ def _interval_lines(content: dict[str, Any]) -> list[str]:
             note = ": few, the intervals tend to be too narrow"
         if level["unit"] == "case":
             note += " (patients and volumes not all known; slices of one patient count as independent)"
-        lines.append(f"- {_spoken(name)}: {level['clusters']} by {level['unit']}{note}")
+        lines.append(f"- {spoken(name)}: {level['clusters']} by {level['unit']}{note}")
     return lines
 
 
@@ -118,28 +108,20 @@ def _class_table(levels: dict[str, Any], lesion_class: str) -> str:
         scored = level["classes"][lesion_class]
         number = str(scored["rows"]) if "rows" in scored else ", ".join(scored["classes"]) or "none present"
         cells = [_cell(scored["measures"].get(measure), measure) for measure in measures]
-        rows.append([_spoken(name), number, *cells])
+        rows.append([spoken(name), number, *cells])
     first = "rows" if "rows" in levels["slice"]["classes"][lesion_class] else "of"
-    return _table(["level", first, *(_HEADINGS[measure] for measure in measures)], rows)
+    return _table(["level", first, *(COLUMNS[measure].heading for measure in measures)], rows)
 
 
 def _cell(measure: dict[str, Any] | None, name: str) -> str:
-    """Value, interval, and how many values where some were left out."""
-    if measure is None or measure["value"] is None:
-        return "-"
-    digits = 1 if name == "hd95_mm" else 3
-    text = f"{measure['value']:.{digits}f}"
-    if measure["interval"]:
-        low, high = measure["interval"]
-        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
-    left_out = sum(measure["left_out"].values())
-    return f"{text} ({measure['used']} of {measure['used'] + left_out})" if left_out else text
+    cell = measure_cell(measure, name)
+    return " ".join(filter(None, [cell.value, cell.interval, cell.used and f"({cell.used})"]))
 
 
 def _empty_table(levels: dict[str, Any]) -> str:
     rows = [
         [
-            _spoken(name),
+            spoken(name),
             lesion_class,
             str(scored["rows"]),
             *(str(scored["empty"][kind]) for kind in EMPTY_KINDS),
@@ -161,8 +143,8 @@ def _left_out(levels: dict[str, Any]) -> str:
             reasons = {measure: one["left_out"] for measure, one in scored["measures"].items() if one["left_out"]}
             missed += reasons.get("hd95_mm", {}).get("missed", 0)
             if reasons:
-                told = "; ".join(f"{_HEADINGS[measure]}: {_counted(why)}" for measure, why in reasons.items())
-                lines.append(f"- {_spoken(name)}, {lesion_class}. {told}")
+                told = "; ".join(f"{COLUMNS[measure].heading}: {_counted(why)}" for measure, why in reasons.items())
+                lines.append(f"- {spoken(name)}, {lesion_class}. {told}")
     if missed:
         lines += [
             "",
@@ -180,8 +162,7 @@ def _threshold_section(thresholds: dict[str, Any]) -> str:
     for name in ("stretched", "unstretched"):
         arm = thresholds[name]
         best = f"{arm['best']['dice']:.3f} at {arm['best']['threshold']:.3f}"
-        mean, half = ({"left_out": {}, **arm[key]} for key in ("mean_over_thresholds", "at_half"))
-        rows.append([name, _cell(mean, "dice"), best, _cell(half, "dice")])
+        rows.append([name, _cell(arm["mean_over_thresholds"], "dice"), best, _cell(arm["at_half"], "dice")])
     table = _table(["probabilities", "mean over 256 thresholds", "best threshold", "at 0.5"], rows)
     return f"{thresholds['rule']}\n\n{thresholds['slices']} slices.\n\n{table}"
 
@@ -189,7 +170,3 @@ def _threshold_section(thresholds: dict[str, Any]) -> str:
 def _table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _spoken(level: str) -> str:
-    return level.replace("_", " ")

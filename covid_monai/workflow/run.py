@@ -60,12 +60,32 @@ def plain_input_errors() -> Iterator[None]:
     """Raise the InputError behind MONAI's layers of wrapping errors instead of the wrapper."""
     try:
         yield
-    except InputError:
-        raise
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
+        for cause in _causes(error):
             if isinstance(cause, InputError):
                 raise cause from None
-            cause = cause.__cause__ or cause.__context__
         raise
+
+
+@contextmanager
+def building(bundle: str) -> Iterator[None]:
+    """Tell what a bundle's parts raise while they are made from the user's settings as an InputError.
+
+    Which values a network, a loss or a data loader accepts is known to them alone, and each has its own errors.
+    """
+    with plain_input_errors():
+        try:
+            yield
+        except Exception as error:
+            *_, first = _causes(error)
+            if any(isinstance(cause, InputError) for cause in _causes(error)):
+                raise
+            reason = " ".join(str(first).split())[:300] or type(first).__name__
+            raise InputError(f"{bundle} cannot be built with these settings: {reason}") from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -50,15 +50,15 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def check_settings(config: Mapping[str, Any], settings: Iterable[str], where: str) -> None:
-    """Refuse keys that ``config`` does not have: MONAI would add them without a word.
+def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
+    """Refuse keys that ``config`` does not have, which MONAI would add without a word, and values of another kind.
 
     A key may lead inwards with ``#`` or ``::``, such as ``train#dataloader#num_workers``.
 
     Raises:
-        InputError: a key is unknown.
+        InputError: a key is unknown, or a value is text where the bundle has a number, and the like.
     """
-    for key in settings:
+    for key, value in settings.items():
         content: Any = config
         for step in key.replace("::", "#").split("#"):
             known = [str(name) for name in content] if isinstance(content, Mapping) else []
@@ -70,6 +70,24 @@ def check_settings(config: Mapping[str, Any], settings: Iterable[str], where: st
                 raise InputError(
                     f"{where} has no setting {key!r}{did_you_mean(step, known)}; its settings: {_some(known)}"
                 )
+        _check_kind(key, value, content)
+
+
+def _check_kind(key: str, value: Any, default: Any) -> None:
+    if default is None or any(isinstance(thing, str) and thing.startswith(CODE_MARKS) for thing in (value, default)):
+        return
+    # bool before int, which it is a kind of; a whole number is a real one too
+    for kind, allowed, name in (
+        (bool, (bool,), "true or false"),
+        (int, (int,), "a whole number"),
+        (float, (int, float), "a number"),
+        (str, (str,), "text"),
+        (list, (list, tuple), "a list"),
+    ):
+        if isinstance(default, kind):
+            if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+                raise InputError(f"{key} is {value!r}; it must be {name}, such as {default!r}")
+            return
 
 
 def _leaves(content: Any) -> Iterable[Any]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 
+from covid_monai.data.splits import datalist
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of, write_json, write_text
 from covid_monai.workflow.build import build_workflow
 from covid_monai.workflow.bundles import bundle_folder
 from covid_monai.workflow.environment import describe_environment
-from covid_monai.workflow.run import Run, plain_input_errors, read_run, write_run
+from covid_monai.workflow.run import Run, building, plain_input_errors, read_run, write_run
 
 MAY_CHANGE_ON_RESUME = ("epochs", "patience", "workers", "device")
 
@@ -55,25 +56,33 @@ def train(
         _refuse_another_run(read_run(folder), run, folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is not an empty folder; --resume goes on with the run in it, or choose another")
-    with plain_input_errors():
-        workflow = build_workflow(
-            source,
-            "train",
-            {
-                **run.settings,
-                "dataset_dir": run.data,
-                "split_file": str(folder / "split.json"),
-                "fold": fold,
-                "output_dir": str(folder),
-                "resume": resume,
-            },
-        )
-        write_text(folder / "split.json", split.read_text(encoding="utf-8"))
-        write_json(folder / "environment.json", describe_environment())
-        config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
-        write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
-        write_run(folder, run)
+    workflow = build_workflow(
+        source,
+        "train",
+        {
+            **run.settings,
+            "dataset_dir": run.data,
+            "split_file": str(folder / "split.json"),
+            "fold": fold,
+            "output_dir": str(folder),
+            "resume": resume,
+        },
+    )
+    # found here, and not after the folder is made, which would then not be empty at the next try
+    for part in ("train", "validation"):
+        datalist(data, split, fold, part)
+    # first, so that whatever is killed from here on can be resumed
+    write_run(folder, run)
+    write_text(folder / "split.json", split.read_text(encoding="utf-8"))
+    write_json(folder / "environment.json", describe_environment())
+    config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+    write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    with building(source.name):
         workflow.initialize()
+        epochs = workflow.trainer.state.max_epochs
+        if epochs < 1:
+            raise InputError(f"epochs is {epochs}; train for at least 1")
+    with plain_input_errors():
         workflow.run()
         workflow.finalize()
     return folder

@@ -74,3 +74,22 @@ def test_a_missing_split_is_named(tiny_dataset, tmp_path):
 def test_a_fold_that_is_not_there_is_named(tiny_dataset, tmp_path):
     with pytest.raises(InputError, match="fold"):
         train("a_segnet", tiny_dataset, tmp_path / "run", fold=7, settings=QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": "ten"}, "epochs is 'ten'; it must be a whole number"),
+        ({"attention": 1}, "attention is 1; it must be true or false"),
+        ({"image_size": 64}, "image_size is 64; it must be a list"),
+        ({"epochs": 0}, "at least 1"),
+        ({"batch_size": 0}, "cannot be built with these settings: .*batch_size"),
+        ({"gate_merge": "multiply"}, "cannot be built with these settings: .*concatenate, add"),
+        ({"loss": "jaccard"}, "cannot be built with these settings: .*focal_tversky"),
+        ({"image_size": [64]}, "cannot be built with these settings"),
+    ],
+)
+def test_impossible_values_are_refused_in_one_line(settings, message, tiny_dataset, tmp_path):
+    with pytest.raises(InputError, match=message):
+        train("a_segnet", tiny_dataset, tmp_path / "run", settings={**QUICK, **settings})

@@ -1,0 +1,52 @@
+import os
+
+import pytest
+
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, replacing, sha256_of, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    target = tmp_path / "scores.json"
+    write_json(target, {"dice": 0.5})
+
+    def fail_half_way():
+        with replacing(target) as temporary:
+            temporary.write_text("half of it")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
+    assert read_json(target) == {"dice": 0.5}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_temporary_name_keeps_the_ending_that_writers_go_by(tmp_path):
+    with replacing(tmp_path / "mask.nii.gz") as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_bytes(b"mask")
+    assert (tmp_path / "mask.nii.gz").read_bytes() == b"mask"
+
+
+def test_files_are_as_readable_as_the_users_other_new_files(tmp_path):
+    write_json(tmp_path / "written.json", {})
+    (tmp_path / "plain.json").touch()
+    assert os.stat(tmp_path / "written.json").st_mode == os.stat(tmp_path / "plain.json").st_mode
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write .*file/scores.json"):
+        write_json(tmp_path / "file" / "scores.json", {})
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
+def test_what_is_not_json_is_named(tmp_path, content):
+    (tmp_path / "bad.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"bad.json is not a JSON file"):
+        read_json(tmp_path / "bad.json")
+
+
+def test_hash_is_sha256(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
