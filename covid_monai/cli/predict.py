@@ -61,7 +61,7 @@ def predict(
     for done in tqdm(predictions, total=len(images), desc="segmenting", unit="image"):
         if done.mask is None:
             failed += 1
-            tqdm.write(click.style(f"failed: {done.error}", fg="red"))
+            tqdm.write(f"failed: {done.error}")
             continue
         tqdm.write(str(done.mask))
         if preview:

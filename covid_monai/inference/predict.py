@@ -12,6 +12,7 @@ from covid_monai.workflow.build import build_workflow, known_settings
 from covid_monai.workflow.bundles import bundle_folder
 from covid_monai.workflow.device import device_setting
 from covid_monai.workflow.run import plain_input_errors, read_run
+from covid_monai.workflow.weights import check_weights
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _segmenter(
 
     run = read_run(checkpoint)
     source = bundle_folder(run.bundle)
+    check_weights(Path(checkpoint))
     chosen = {**known_settings(source, "inference", run.settings), **settings, "intensity": intensity}
     if window is not None:
         chosen["roi_size"] = list(window)

@@ -61,8 +61,11 @@ def config_files(bundle: Path, kind: str) -> list[str]:
 
 
 def known_settings(bundle: Path, kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``settings`` whose top-level key this kind of work has too, such as the network's for inference."""
-    config = read_config(bundle, kind)
+    """Those of a run's ``settings`` that this kind of work has too, such as the network's for inference.
+
+    The device is not among them: a network may be used elsewhere than where it was trained.
+    """
+    config = {key for key in read_config(bundle, kind) if key != "device"}
     return {key: value for key, value in settings.items() if key.replace("::", "#").split("#")[0] in config}
 
 

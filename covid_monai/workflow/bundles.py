@@ -29,6 +29,11 @@ def bundle_folder(name: str) -> Path:
     )
 
 
+def stored_name(folder: Path) -> str:
+    """What a run notes of its bundle: the name of one of the package's, else the path."""
+    return folder.name if folder.parent == _shelf().resolve() else str(folder)
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """`` (did you mean 'x'?)`` where a known word is near, else nothing."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

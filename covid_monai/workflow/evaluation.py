@@ -8,6 +8,7 @@ from covid_monai.workflow.build import build_workflow, known_settings
 from covid_monai.workflow.bundles import bundle_folder
 from covid_monai.workflow.device import device_setting
 from covid_monai.workflow.run import plain_input_errors, read_run
+from covid_monai.workflow.weights import check_weights
 
 PARTS = ("train", "validation", "test", "all")
 
@@ -40,6 +41,7 @@ def evaluate(
     stored = read_run(run)
     folder = Path(output) if output is not None else Path(run) / "evaluation" / part
     source = bundle_folder(stored.bundle)
+    check_weights(Path(run))
     settings = known_settings(source, "evaluate", stored.settings)
     if device is not None:
         settings["device"] = device_setting(device)

@@ -19,12 +19,14 @@ class Run:
     """What identifies a training run: the same run is trained anew by the same values.
 
     ``bundle`` is a bundle's name or path, ``settings`` the overrides of its configuration, ``data`` the folder of
-    the prepared data set and ``split`` the SHA-256 of the split file, of which ``fold`` is used.
+    the prepared data set, ``manifest`` the SHA-256 of its ``dataset.json`` (which holds those of all images and
+    masks), and ``split`` that of the split file, of which ``fold`` is used.
     """
 
     bundle: str
     settings: dict[str, Any]
     data: str
+    manifest: str
     split: str
     fold: int
 

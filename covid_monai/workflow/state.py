@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from covid_monai.workflow.tensors import load_nested, save_nested
@@ -27,7 +28,8 @@ class EpochState:
 
     An epoch's folder appears by one rename when all in it is on the disk, and only then is the epoch before it
     removed: whenever the process is killed, one complete state is there. This handler must be the last one, since
-    what the other handlers did in an epoch belongs to that epoch.
+    what the other handlers did in an epoch belongs to that epoch. Of several processes, which all hold the same
+    state, the first one writes.
 
     Args:
         folder: where the states are kept, ``RUN/state``.
@@ -59,6 +61,8 @@ class EpochState:
 
     def save(self, engine: Engine) -> None:
         """Write the state of the epoch that just ended, then remove the epoch before."""
+        if idist.get_rank() != 0:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"epoch-{engine.state.epoch:04d}"
         unfinished = self.folder / f".writing-{target.name}"

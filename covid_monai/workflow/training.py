@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from covid_monai.data.manifest import read_dataset
 from covid_monai.data.splits import datalist
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of, write_json, write_text
 from covid_monai.workflow.build import build_workflow
-from covid_monai.workflow.bundles import bundle_folder
+from covid_monai.workflow.bundles import bundle_folder, stored_name
 from covid_monai.workflow.environment import describe_environment
 from covid_monai.workflow.run import Run, building, plain_input_errors, read_run, write_run
 
@@ -50,8 +51,14 @@ def train(
     split = Path(data) / "split.json" if split is None else Path(split)
     if not split.is_file():
         raise InputError(f"no split file at {split}; make one with `covid-monai data split {data} -o {split}`")
-    name = source.name if bundle_is_named(bundle) else str(source)
-    run = Run(name, dict(settings or {}), str(Path(data).resolve()), sha256_of(split), fold)
+    run = Run(
+        bundle=stored_name(source),
+        settings=dict(settings or {}),
+        data=str(Path(data).resolve()),
+        manifest=sha256_of(read_dataset(data).folder / "dataset.json"),
+        split=sha256_of(split),
+        fold=fold,
+    )
     if resume:
         _refuse_another_run(read_run(folder), run, folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -74,7 +81,8 @@ def train(
     # first, so that whatever is killed from here on can be resumed
     write_run(folder, run)
     write_text(folder / "split.json", split.read_text(encoding="utf-8"))
-    write_json(folder / "environment.json", describe_environment())
+    if not (folder / "environment.json").exists():
+        write_json(folder / "environment.json", describe_environment())
     config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     with building(source.name):
@@ -88,13 +96,8 @@ def train(
     return folder
 
 
-def bundle_is_named(bundle: str) -> bool:
-    """Whether ``bundle`` is one of the package's, and not a path."""
-    return not (os.sep in bundle or Path(bundle).is_dir())
-
-
 def _refuse_another_run(stored: Run, asked: Run, folder: Path) -> None:
-    for name in ("bundle", "split", "fold"):
+    for name in ("bundle", "manifest", "split", "fold"):
         if getattr(stored, name) != getattr(asked, name):
             raise InputError(
                 f"{folder} was trained with {name} {getattr(stored, name)}, not {getattr(asked, name)}; "

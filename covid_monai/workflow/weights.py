@@ -2,25 +2,26 @@
 
 import os
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from typing import TYPE_CHECKING
 
 from covid_monai.errors import InputError
-from covid_monai.files import replacing
+from covid_monai.files import read_json, replacing, sha256_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def save_weights(path: str | os.PathLike[str], network: nn.Module) -> None:
+def save_weights(path: str | os.PathLike[str], network: "nn.Module") -> None:
     """Write a network's parameters and buffers to ``path`` in one step."""
+    from safetensors.torch import save_file
+
     # a channels-last tensor is not contiguous, which safetensors asks for
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary)
 
 
-def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
+def load_weights(network: "nn.Module", path: str | os.PathLike[str]) -> "nn.Module":
     """Load ``path`` into ``network`` and return it.
 
     A ``.pt`` file, as MONAI's own tools write it, must be a plain state dict; it is read without unpickling code.
@@ -28,6 +29,10 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     Raises:
         InputError: the file is missing or damaged, or its weights are of another network.
     """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     path = Path(path)
     if not path.is_file():
         raise InputError(
@@ -45,6 +50,21 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
             "use the bundle and the settings that they were trained with"
         ) from error
     return network
+
+
+def check_weights(run: Path) -> None:
+    """Hold a run's weights against the hash that was noted when they were saved.
+
+    Raises:
+        InputError: there are none, or their hash differs.
+    """
+    weights, note = run / "model.safetensors", run / "model.json"
+    if not (weights.is_file() and note.is_file()):
+        raise InputError(f"{run} has no model.safetensors with its model.json yet; a validation has to end first")
+    if read_json(note).get("sha256") != sha256_of(weights):
+        raise InputError(
+            f"{weights} is not what {note.name} notes: it is damaged or was exchanged; copy it again, or train again"
+        )
 
 
 def _first_line(error: Exception) -> str:

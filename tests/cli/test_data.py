@@ -100,14 +100,13 @@ def test_volumes_are_prepared(volumes, tmp_path):
     assert {case.patient for case in read_dataset(tmp_path / "out").cases} == {"v"}
 
 
-def test_a_phantom_is_drawn(tmp_path, monkeypatch, volumes):
-    def fake(folder, patients, seed=0, size=256, slices=32):
-        volumes.rename(folder)
-
-    monkeypatch.setattr("covid_monai.data.phantom.write_phantom", fake, raising=False)
-    result = run("phantom", "-o", tmp_path / "out", "--patients", 1)
+def test_a_phantom_is_drawn(tmp_path):
+    result = run("phantom", "-o", tmp_path / "out", "--patients", 1, "--size", 48, "--slices", 4)
     assert result.exit_code == 0, result.output
-    assert json.loads((tmp_path / "out/dataset.json").read_text())["name"] == "phantom"
+    described = json.loads((tmp_path / "out/dataset.json").read_text())
+    assert described["name"] == "phantom"
+    assert len(described["training"]) == 4
+    assert (tmp_path / "out/volumes/images/phantom_01.nii.gz").is_file()
 
 
 def test_bad_input_is_refused_in_one_line(pictures, volumes, tmp_path):

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import nibabel
 import numpy as np
 import pytest
@@ -169,6 +172,21 @@ def test_damaged_weights_are_named(volume, tiny_run, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "run.json").write_bytes((tiny_run / "run.json").read_bytes())
+    (run / "model.json").write_bytes((tiny_run / "model.json").read_bytes())
     (run / "model.safetensors").write_bytes((tiny_run / "model.safetensors").read_bytes()[:1000])
-    with pytest.raises(InputError, match="not a complete weights file"):
+    with pytest.raises(InputError, match="damaged or was exchanged"):
         list(predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", run))
+
+
+def test_a_run_without_weights_is_named(volume, tiny_run, tmp_path):
+    (tmp_path / "run.json").write_bytes((tiny_run / "run.json").read_bytes())
+    with pytest.raises(InputError, match=r"no model.safetensors"):
+        list(predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", tmp_path))
+
+
+def test_the_device_of_training_does_not_follow_the_weights(volume, tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    note = json.loads((tmp_path / "run" / "run.json").read_text())
+    note["settings"]["device"] = "$torch.device('cuda:7')"
+    (tmp_path / "run" / "run.json").write_text(json.dumps(note))
+    assert one(save(tmp_path / "ct.nii.gz", volume[0]), tmp_path, tmp_path / "run").error is None

@@ -22,7 +22,7 @@ def write_phantom(
     seed: int = 0,
     size: int = 256,
     slices: int = 32,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> list[Path]:
     """Draw ``patients`` phantoms: ``folder/images/phantom_01.nii.gz`` ... and their ``folder/labels``.
 

@@ -31,11 +31,14 @@ def prepare_phantom(
     Raises:
         InputError: the folder cannot be used.
     """
+    from tqdm import tqdm
+
     from covid_monai.data.phantom import write_phantom
 
     with staged(folder, overwrite) as staging:
         volumes = staging / "volumes"
-        write_phantom(volumes, patients, seed=seed, size=size, slices=slices)
+        with tqdm(total=patients, desc="drawing phantoms", unit="patient", disable=not progress) as bar:
+            write_phantom(volumes, patients, seed=seed, size=size, slices=slices, progress=lambda *_: bar.update())
         pairs = find_pairs(volumes / "images", volumes / "labels")
         source = NiftiSlices(
             pairs,
