@@ -139,9 +139,9 @@ def nifti(
 
 @data.command()
 @click.option("-o", "--output", required=True, type=_FOLDER, help="New or empty folder for the data set.")
-@click.option("--patients", type=click.IntRange(min=1), default=8, show_default=True)
-@click.option("--size", type=click.IntRange(min=64), default=256, show_default=True, help="Pixels along x, y.")
-@click.option("--slices", type=click.IntRange(min=1), default=32, show_default=True, help="Slices a patient.")
+@click.option("--patients", default=8, show_default=True)
+@click.option("--size", default=256, show_default=True, help="Pixels along x, y.")
+@click.option("--slices", default=32, show_default=True, help="Slices a patient.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace the data set in the output folder.")
 def phantom(output: Path, patients: int, size: int, slices: int, seed: int, overwrite: bool) -> None:
