@@ -139,7 +139,7 @@ def nifti(
 
 @data.command()
 @click.option("-o", "--output", required=True, type=_FOLDER, help="New or empty folder for the data set.")
-@click.option("--patients", default=8, show_default=True)
+@click.option("--patients", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option("--size", default=256, show_default=True, help="Pixels along x, y.")
 @click.option("--slices", default=32, show_default=True, help="Slices a patient.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
