@@ -12,7 +12,8 @@ PROTOCOL ?= strict
 VOLUME ?= $(RUN)/unseen/volumes/images/phantom_01.nii.gz
 # small enough for two CPU cores and five minutes
 SETTINGS ?= --set image_size=[128,128] --set channels=[32,64,128,128,128] --set loss_over_batch=true \
-	--set epochs=24 --set batch_size=4 --set learning_rate=0.03 --set learning_rate_step=8
+	--set epochs=40 --set batch_size=8 --set learning_rate=0.05 --set learning_rate_step=13 \
+	--set learning_rate_factor=0.3
 PHANTOM := --size 128 --slices 20
 # a score is promised for the phantom alone
 AT_LEAST := $(if $(filter $(RUN)/data,$(DATA)),--at-least 0.7)

@@ -32,9 +32,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _flush_to_disk(temporary)
-        # mkstemp makes private files; results are as readable as any new file of the user
-        os.chmod(temporary, 0o666 & ~_umask())
+        settle(temporary)
         os.replace(temporary, target)
     finally:
         with suppress(FileNotFoundError):
@@ -75,7 +73,9 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def _flush_to_disk(path: Path) -> None:
+def settle(path: Path) -> None:
+    """Flush a file to the disk and make it as readable as any new file of the user, which temporary ones are not."""
+    os.chmod(path, 0o666 & ~_umask())
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

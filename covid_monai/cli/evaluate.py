@@ -17,9 +17,16 @@ import click
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/PART]")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 @click.option("--at-least", type=float, metavar="DICE", help="Exit with status 1 if the pooled Dice is lower.")
 def evaluate(
-    run: Path, data: Path | None, part: str, output: Path | None, device: str | None, at_least: float | None
+    run: Path,
+    data: Path | None,
+    part: str,
+    output: Path | None,
+    device: str | None,
+    trust_run: bool,
+    at_least: float | None,
 ) -> None:
     """Score the best weights of the run folder RUN.
 
@@ -29,7 +36,7 @@ def evaluate(
     from covid_monai.scoring import pooled_dice
     from covid_monai.workflow.evaluation import evaluate as score_run
 
-    folder = score_run(run, data=data, part=part, output=output, device=device)
+    folder = score_run(run, data=data, part=part, output=output, device=device, trust=trust_run)
     click.echo((folder / "scores.md").read_text(encoding="utf-8"))
     click.echo(f"scores and masks: {folder}")
     if at_least is not None and (dice := pooled_dice(folder)) < at_least:

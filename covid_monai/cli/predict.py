@@ -25,6 +25,7 @@ import click
 @click.option("--probabilities", is_flag=True, help="Write the probability of lesion too (float32).")
 @click.option("--preview", is_flag=True, help="Write a PNG overlay too.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 def predict(
     inputs: tuple[str, ...],
     output: Path,
@@ -34,6 +35,7 @@ def predict(
     probabilities: bool,
     preview: bool,
     device: str | None,
+    trust_run: bool,
 ) -> None:
     """Segment INPUTs: NIfTI files, folders of them, or glob patterns.
 
@@ -57,6 +59,7 @@ def predict(
         intensity=intensity,
         probabilities=probabilities,
         device=device,
+        trust=trust_run,
     )
     for done in tqdm(predictions, total=len(images), desc="segmenting", unit="image"):
         if done.mask is None:

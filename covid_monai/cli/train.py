@@ -14,7 +14,9 @@ import click
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Setting of the bundle; repeatable.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings; --set goes over it.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
-@click.option("--resume", is_flag=True, help="Go on from the last complete epoch of the run in OUTPUT.")
+@click.option(
+    "--resume", is_flag=True, help="Go on from the last complete epoch of the run in OUTPUT, with its settings."
+)
 def train(
     bundle: str,
     data: Path,
@@ -36,14 +38,9 @@ def train(
 
     settings = read_settings(config) if config else {}
     settings.update(parse_setting(assignment) for assignment in assignments)
-    if device is not None:
-        from covid_monai.workflow.device import device_setting
-
-        settings["device"] = device_setting(device)
-
     from covid_monai.workflow.training import train as run_training
 
-    folder = run_training(bundle, data, output, split=split, fold=fold, settings=settings, resume=resume)
+    folder = run_training(bundle, data, output, split=split, fold=fold, settings=settings, device=device, resume=resume)
 
     from covid_monai.report.curves import draw_curves
 

@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.files import replacing
-
-NIFTI = (".nii.gz", ".nii")
-
-
-def stem(image: Path) -> str:
-    """The file's name without .nii or .nii.gz."""
-    return next((image.name.removesuffix(end) for end in NIFTI if image.name.endswith(end)), image.name)
+from covid_monai.transforms.nifti import nifti_stem
 
 
 def save_on_grid(values: NDArray[Any], image: Path, path: Path) -> None:
@@ -58,4 +52,4 @@ class SaveMasks:
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):
             image = Path(batch[CommonKeys.IMAGE].meta[ImageMetaKey.FILENAME_OR_OBJ])
             mask = output[CommonKeys.PRED][0].cpu().numpy().astype(np.uint8)
-            save_on_grid(mask, image, self.folder / f"{stem(image)}.nii.gz")
+            save_on_grid(mask, image, self.folder / f"{nifti_stem(image)}.nii.gz")

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from covid_monai.errors import InputError
-from covid_monai.inference.masks import NIFTI, save_on_grid, stem
+from covid_monai.inference.masks import save_on_grid
+from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
 from covid_monai.workflow.build import build_workflow, known_settings
 from covid_monai.workflow.bundles import bundle_folder
 from covid_monai.workflow.device import device_setting
-from covid_monai.workflow.run import plain_input_errors, read_run
+from covid_monai.workflow.run import Run, plain_input_errors, read_run
 from covid_monai.workflow.weights import check_weights
 
 
@@ -36,16 +38,21 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[Path]:
         text = os.fspath(given)
         path = Path(text)
         if path.is_dir():
-            files = sorted(child for child in path.iterdir() if child.name.endswith(NIFTI))
+            files = sorted(child for child in path.iterdir() if _is_image(child))
         elif path.exists() or not any(sign in text for sign in "*?["):
             # a missing file is reported with the others' results, so that the others go on
             files = [path]
         else:
-            files = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+            files = sorted(child for child in map(Path, glob(text, recursive=True)) if _is_image(child))
         if not files:
             raise InputError(f"{text} names no NIfTI file; give .nii or .nii.gz files, a folder of them, or a pattern")
         found.update(dict.fromkeys(files))
     return list(found)
+
+
+def _is_image(path: Path) -> bool:
+    # some systems leave hidden companions of files, which are named like them
+    return path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith(".")
 
 
 def predict(
@@ -57,6 +64,7 @@ def predict(
     probabilities: bool = False,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Iterator[Prediction]:
     """Segment NIfTI volumes and slices, one after another.
 
@@ -69,60 +77,61 @@ def predict(
         probabilities: whether to write ``<name>_probability.nii.gz`` too (float32, of any lesion).
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         settings: further overrides of the bundle's inference configuration.
+        trust: whether the run may bring code; see :func:`covid_monai.workflow.run.read_run`.
 
     Yields:
         one :class:`Prediction` an input, as it is done; a file that cannot be used does not stop the others.
 
     Raises:
-        InputError: an input names nothing, two inputs would write one file, or the checkpoint cannot be used.
+        InputError: an input names nothing or lies in ``output``, two inputs would write one file, or the checkpoint
+            cannot be used.
     """
     images = find_images(inputs)
-    targets = _targets(images, Path(output))
-    segment = _segmenter(checkpoint, window, intensity, device, settings or {})
+    targets = _targets(images, Path(output).absolute(), probabilities)
+    home = Path(checkpoint).absolute()
+    chosen = {**(settings or {}), "intensity": intensity, "checkpoint": str(home / "model.safetensors")}
+    if window is not None:
+        chosen["roi_size"] = list(window)
+    if device is not None:
+        chosen["device"] = device_setting(device)
+    segment = _segmenter(home, read_run(home, trust), chosen)
     for image, target in zip(images, targets, strict=True):
         try:
             with plain_input_errors():
                 mask, probability = segment(image)
             yield _write(image, target, mask, probability if probabilities else None)
-        except (InputError, OSError) as error:
+        # a file whose header promises more than there is memory for stops no other file
+        except (InputError, OSError, RuntimeError, MemoryError) as error:
             yield Prediction(image, error=" ".join(str(error).split()))
 
 
-def _targets(images: list[Path], output: Path) -> list[Path]:
-    targets = [output / f"{stem(image)}.nii.gz" for image in images]
+def _targets(images: list[Path], output: Path, probabilities: bool) -> list[tuple[Path, Path]]:
+    """The files for each image's mask and probability; no two images share one, and none lies among the inputs."""
+    targets = [(output / f"{nifti_stem(image)}.nii.gz", _probability_file(output, image)) for image in images]
     taken: dict[Path, Path] = {}
-    for image, target in zip(images, targets, strict=True):
-        if target in taken:
-            raise InputError(f"{taken[target]} and {image} would both write {target}; predict them into two folders")
-        if target.exists() and any(target.samefile(other) for other in images if other.exists()):
-            raise InputError(f"the mask {target} would replace an input; choose another output folder")
-        taken[target] = image
+    for image, files in zip(images, targets, strict=True):
+        if image.absolute().parent.resolve() == output.resolve():
+            raise InputError(f"{image} lies in the output folder, where masks could replace it; choose another one")
+        for file in files if probabilities else files[:1]:
+            if file in taken:
+                raise InputError(f"{taken[file]} and {image} would both write {file}; predict them into two folders")
+            taken[file] = image
     return targets
 
 
-def _segmenter(
-    checkpoint: str | os.PathLike[str],
-    window: tuple[int, int] | None,
-    intensity: str,
-    device: str | None,
-    settings: Mapping[str, Any],
-) -> Callable[[Path], tuple[Any, Any]]:
+def _probability_file(output: Path, image: Path) -> Path:
+    return output / f"{nifti_stem(image)}_probability.nii.gz"
+
+
+def _segmenter(home: Path, run: Run, chosen: Mapping[str, Any]) -> Callable[[Path], tuple[Any, Any]]:
     """A function from an image's path to its class map and probabilities, both MetaTensors (C, X, Y, Z)."""
     import torch
     from monai.utils import CommonKeys
 
-    run = read_run(checkpoint)
+    check_weights(home)
     source = bundle_folder(run.bundle)
-    check_weights(Path(checkpoint))
-    chosen = {**known_settings(source, "inference", run.settings), **settings, "intensity": intensity}
-    if window is not None:
-        chosen["roi_size"] = list(window)
-    if device is not None:
-        chosen["device"] = device_setting(device)
     with plain_input_errors():
-        workflow = build_workflow(
-            source, "inference", {**chosen, "checkpoint": str(Path(checkpoint) / "model.safetensors")}
-        )
+        workflow = build_workflow(source, "inference", {**known_settings(source, "inference", run.settings), **chosen})
         workflow.initialize()
         parser = workflow.parser
         network = parser.get_parsed_content("network").eval()
@@ -141,12 +150,12 @@ def _segmenter(
     return segment
 
 
-def _write(image: Path, target: Path, mask: Any, probability: Any | None) -> Prediction:
+def _write(image: Path, target: tuple[Path, Path], mask: Any, probability: Any | None) -> Prediction:
     import numpy as np
 
-    save_on_grid(mask[0].cpu().numpy().astype(np.uint8), image, target)
+    mask_file, probability_file = target
+    save_on_grid(mask[0].cpu().numpy().astype(np.uint8), image, mask_file)
     if probability is None:
-        return Prediction(image, mask=target)
-    probability_file = target.with_name(f"{stem(target)}_probability.nii.gz")
+        return Prediction(image, mask=mask_file)
     save_on_grid((1 - probability[0]).cpu().numpy().astype(np.float32), image, probability_file)
-    return Prediction(image, mask=target, probability=probability_file)
+    return Prediction(image, mask=mask_file, probability=probability_file)

@@ -50,7 +50,8 @@ def write_report(
         InputError: the run is not evaluated or lacks files, or the data are not those of the evaluation.
     """
     folder = Path(run)
-    stored = read_run(folder)
+    # a page shows settings and evaluates none
+    stored = read_run(folder, trust=True)
     evaluation = folder / "evaluation" / part
     if not (evaluation / "scores.json").is_file():
         option = "" if part == "test" else f" --part {part}"

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     import nibabel
 
 
+NIFTI_ENDINGS = (".nii.gz", ".nii")
+
+
+def nifti_stem(path: Path) -> str:
+    """The file's name without .nii or .nii.gz."""
+    return next((path.name.removesuffix(end) for end in NIFTI_ENDINGS if path.name.endswith(end)), path.name)
+
+
 def open_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
     """Open a NIfTI file of a volume (X, Y, Z) or a slice (X, Y); its values are not read yet.
 
     Raises:
         InputError: the file is missing, empty or not NIfTI, has other dimensions (a trailing one of length one is
-            allowed), or an affine whose axes do not span a volume.
+            allowed), an affine whose axes do not span a volume, or two affines (sform, qform) that disagree.
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
@@ -28,15 +36,27 @@ def open_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
         raise InputError(f"{path} is not a file")
     try:
         image = nibabel.load(path)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, ImageFileError, HeaderDataError) as error:
         raise InputError(f"{path} is no readable NIfTI file: it is empty, damaged or of another kind") from error
     if not isinstance(image, nibabel.Nifti1Pair):
         raise InputError(f"{path} is not a NIfTI file but {type(image).__name__}: convert it to .nii.gz")
-    if len(image.shape) < 2 or 0 in image.shape or any(length != 1 for length in image.shape[3:]):
+    if len(image.shape) < 2 or min(image.shape) < 1 or any(length != 1 for length in image.shape[3:]):
         raise InputError(f"{path} has shape {image.shape}: a volume has 3 axes; save one volume a file")
     if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
         raise InputError(f"{path} has a broken affine: its axes do not span a volume")
+    _refuse_two_affines(image, path)
     return image
+
+
+def _refuse_two_affines(image: "nibabel.Nifti1Image", path: str | PathLike[str]) -> None:
+    sform, qform = image.get_sform(coded=True)[0], image.get_qform(coded=True)[0]
+    if sform is None or qform is None:
+        return
+    # a hundredth of a millimetre a voxel, and one of rounding at the origin, turn no patient round
+    if np.abs(sform - qform)[:3, :3].max() > 0.01 or np.abs(sform - qform)[:3, 3].max() > 1:
+        raise InputError(
+            f"{path} has an sform and a qform that disagree, so left and right are not sure: set one of them"
+        )
 
 
 def grid_shape(image: "nibabel.Nifti1Image") -> tuple[int, int, int]:
@@ -56,6 +76,9 @@ def read_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
     image = open_nifti(path)
     try:
         values = np.asanyarray(image.dataobj)
+    # a damaged header can promise more than there is memory for
+    except (MemoryError, OverflowError) as error:
+        raise InputError(f"{path} says its shape is {image.shape}, which does not fit into memory") from error
     # a cut gzip stream ends early (EOFError, OSError), a cut plain file has too few values (ValueError)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(f"{path} is truncated or damaged ({_line(error)}): copy it again") from error

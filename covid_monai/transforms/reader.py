@@ -14,6 +14,9 @@ from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import to_hu
 from covid_monai.transforms.nifti import read_nifti
 
+LARGEST_HU = 32767
+"""Scanners store HU as 16-bit numbers."""
+
 INTENSITIES = ("hu", "auto", "window", "anchors", "trusted")
 
 
@@ -47,6 +50,8 @@ class HounsfieldReader(NibabelReader):
         """The array in HU and MONAI's metadata."""
         image = read_nifti(img)
         values = image.get_fdata(dtype=np.float32)
+        if self.intensity != "trusted" and np.abs(values).max() > LARGEST_HU:
+            raise InputError(f"{img} has values up to {np.abs(values).max():g}, which are no HU; repair or convert it")
         mode = {"hu": "auto", "trusted": "hu"}.get(self.intensity, self.intensity)
         hounsfield, kind = to_hu(values, mode, where=str(img))
         if self.intensity == "hu" and kind != "hu":

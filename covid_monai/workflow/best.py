@@ -7,6 +7,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch import nn
 
+from covid_monai.errors import InputError
 from covid_monai.files import sha256_of, write_json
 from covid_monai.workflow.log import EpochLog
 from covid_monai.workflow.weights import save_weights
@@ -37,6 +38,8 @@ class KeepBest:
         self.log = log
         self.network = network
         self.bundle = bundle
+        if patience is not None and (not isinstance(patience, int) or patience < 1):
+            raise InputError(f"patience is {patience!r}; it must be a number of epochs, or null to train to the end")
         self.patience = patience
 
     def attach(self, engine: Engine) -> None:
@@ -45,6 +48,7 @@ class KeepBest:
         engine.add_event_handler(Events.EPOCH_STARTED, self._stop_without_progress)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save_if_best)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._stop_without_progress)
+        engine.add_event_handler(Events.COMPLETED, self._refuse_to_end_without_weights)
 
     def _validated(self) -> list[tuple[int, float]]:
         return [(line["epoch"], line["validation_dice"]) for line in self.log.records if "validation_dice" in line]
@@ -66,6 +70,13 @@ class KeepBest:
                 "sha256": sha256_of(weights),
             },
         )
+
+    def _refuse_to_end_without_weights(self, engine: Engine) -> None:
+        if not self._validated():
+            raise InputError(
+                f"training ended after epoch {engine.state.epoch} without a validation, so no weights are the best; "
+                "set validation_interval to at most epochs"
+            )
 
     def _stop_without_progress(self, engine: Engine) -> None:
         if self.patience is None or not self._validated():

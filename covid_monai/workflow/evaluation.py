@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+from covid_monai.data.manifest import read_dataset
 from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.workflow.build import build_workflow, known_settings
 from covid_monai.workflow.bundles import bundle_folder
 from covid_monai.workflow.device import device_setting
@@ -19,6 +22,7 @@ def evaluate(
     part: str = "test",
     output: str | os.PathLike[str] | None = None,
     device: str | None = None,
+    trust: bool = False,
 ) -> Path:
     """Score a run's best weights, per case and together.
 
@@ -29,37 +33,54 @@ def evaluate(
         part: of the run's fold: ``train``, ``validation`` or ``test``; ``all`` scores every case of ``data``.
         output: where to write; ``run/evaluation/<part>`` if None.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
+        trust: whether the run may bring code; see :func:`covid_monai.workflow.run.read_run`.
 
     Returns:
-        The folder with ``scores.csv``, ``scores.json``, ``scores.md`` and ``masks/``.
+        The folder with ``scores.csv``, ``scores.json``, ``scores.md`` and ``masks/``, and ``evaluation.json``, which
+        says what was scored.
 
     Raises:
-        InputError: the run is incomplete, or the data are not those that it was split for.
+        InputError: the run is incomplete, the data are not those that it was split for, or ``output`` holds scores
+            of other data.
     """
     if part not in PARTS:
         raise InputError(f"part is {part!r}; it can be one of {', '.join(PARTS)}")
-    stored = read_run(run)
-    folder = Path(output) if output is not None else Path(run) / "evaluation" / part
+    home = Path(run).absolute()
+    stored = read_run(home, trust)
+    weights = check_weights(home)
     source = bundle_folder(stored.bundle)
-    check_weights(Path(run))
+    place = Path(data).absolute() if data is not None else Path(stored.data)
+    folder = Path(output).absolute() if output is not None else home / "evaluation" / part
+    scored = {
+        "data": str(place),
+        "manifest": sha256_of(read_dataset(place).folder / "dataset.json"),
+        "split": None if part == "all" else stored.split,
+        "fold": None if part == "all" else stored.fold,
+        "part": part,
+        "weights": weights,
+    }
+    _refuse_other_data(folder, scored)
     settings = known_settings(source, "evaluate", stored.settings)
     if device is not None:
         settings["device"] = device_setting(device)
+    given = {
+        "dataset_dir": str(place),
+        "split_file": "" if part == "all" else str(home / "split.json"),
+        "fold": stored.fold,
+        "part": part,
+        "output_dir": str(home),
+        "evaluation_dir": str(folder),
+    }
     with plain_input_errors():
-        workflow = build_workflow(
-            source,
-            "evaluate",
-            {
-                **settings,
-                "dataset_dir": str(data if data is not None else stored.data),
-                "split_file": "" if part == "all" else str(Path(run) / "split.json"),
-                "fold": stored.fold,
-                "part": part,
-                "output_dir": str(run),
-                "evaluation_dir": str(folder),
-            },
-        )
+        workflow = build_workflow(source, "evaluate", {**settings, **given})
         workflow.initialize()
         workflow.run()
         workflow.finalize()
+    write_json(folder / "evaluation.json", scored)
     return folder
+
+
+def _refuse_other_data(folder: Path, scored: dict[str, Any]) -> None:
+    note = folder / "evaluation.json"
+    if note.is_file() and read_json(note).get("manifest") != scored["manifest"]:
+        raise InputError(f"{folder} holds the scores of {read_json(note).get('data')}; choose another --output")

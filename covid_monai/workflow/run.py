@@ -9,6 +9,8 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
+from covid_monai.workflow.bundles import bundle_names
+from covid_monai.workflow.settings import is_code
 
 FORMAT = "covid-monai run"
 VERSION = 1
@@ -36,11 +38,16 @@ def write_run(folder: Path, run: Run) -> None:
     write_json(folder / "run.json", {"format": FORMAT, "version": VERSION, **asdict(run)})
 
 
-def read_run(folder: str | os.PathLike[str]) -> Run:
+def read_run(folder: str | os.PathLike[str], trust: bool = False) -> Run:
     """Read the ``run.json`` of a run folder.
 
+    Args:
+        folder: the run folder.
+        trust: whether it may bring code: settings that are expressions, or a bundle that is not the package's. The
+            folder may come from somebody else, and its weights alone cannot run anything.
+
     Raises:
-        InputError: there is none, or it is of another format.
+        InputError: there is none, it is of another format, or it brings code and is not trusted.
     """
     path = Path(folder) / "run.json"
     if not path.is_file():
@@ -52,9 +59,12 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     ):
         raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}")
     try:
-        return Run(**{name: content[name] for name in Run.__dataclass_fields__})
+        run = Run(**{name: content[name] for name in Run.__dataclass_fields__})
     except KeyError as error:
         raise InputError(f"{path} lacks {error}; it is damaged, so train again") from error
+    if not trust and (run.bundle not in bundle_names() or any(map(is_code, run.settings.values()))):
+        raise InputError(f"{path} brings code (expressions, or a bundle of its own); give --trust-run if you know it")
+    return run
 
 
 @contextmanager

@@ -26,11 +26,16 @@ def parse_setting(text: str) -> tuple[str, Any]:
         literal = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise InputError(f"the value of setting {text!r} is not YAML; quote text that has special signs") from error
-    if any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(literal)):
+    if is_code(literal):
         raise InputError(
             f"setting {text!r} is an expression; --set takes numbers, text and lists, --config takes files"
         )
     return key, literal
+
+
+def is_code(value: Any) -> bool:
+    """Whether MONAI would evaluate a value, or make an object of it, instead of taking it as it is."""
+    return any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(value))
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, replacing, write_text
 from covid_monai.workflow.build import build_workflow, known_settings, read_config
@@ -77,7 +79,9 @@ def verify_bundle(name: str) -> list[str]:
     return problems
 
 
-def copy_bundle(name: str, target: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None = None) -> Path:
+def copy_bundle(
+    name: str, target: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None = None, trust: bool = False
+) -> Path:
     """Copy a bundle to a folder of the user's, where MONAI's own tools can run and change it.
 
     Args:
@@ -85,6 +89,7 @@ def copy_bundle(name: str, target: str | os.PathLike[str], checkpoint: str | os.
         target: a folder that does not exist yet.
         checkpoint: a run folder whose weights go into ``models/`` as ``model.safetensors`` and as the ``model.pt``
             that MONAI's tools expect (a plain state dict), and whose settings go into the configuration.
+        trust: whether that run may bring code; see :func:`covid_monai.workflow.run.read_run`.
 
     Raises:
         InputError: the target exists, or the checkpoint is of another bundle or incomplete.
@@ -92,17 +97,21 @@ def copy_bundle(name: str, target: str | os.PathLike[str], checkpoint: str | os.
     source, folder = bundle_folder(name), Path(target)
     if folder.exists():
         raise InputError(f"{folder} exists already; choose a folder that does not")
-    run = None if checkpoint is None else read_run(checkpoint)
+    run = None if checkpoint is None else read_run(checkpoint, trust)
     if run is not None and bundle_folder(run.bundle) != source:
         raise InputError(f"{checkpoint} is a run of {run.bundle}, not of {source.name}; copy that bundle instead")
     tensors = None if run is None else _weights_of(source, run, Path(str(checkpoint)))
+    configs = {
+        folder / "configs" / file.name: with_settings(file.read_text(encoding="utf-8"), run.settings if run else {})
+        for file in sorted((source / "configs").glob("*.yaml"))
+    }
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
     if run is not None and tensors is not None:
         import torch
         from safetensors.torch import save_file
 
-        for file in sorted((folder / "configs").glob("*.yaml")):
-            write_text(file, with_settings(file.read_text(encoding="utf-8"), run.settings))
+        for file, text in configs.items():
+            write_text(file, text)
         with replacing(folder / "models" / "model.safetensors") as temporary:
             save_file(tensors, temporary)
         with replacing(folder / "models" / "model.pt") as temporary:
@@ -116,6 +125,12 @@ def with_settings(config: str, settings: Mapping[str, Any]) -> str:
         # a replacement text is a pattern of its own, in which backslashes have a meaning
         line = f"{key}: {json.dumps(value)}".replace("\\", r"\\")
         config = re.sub(rf"^{re.escape(key)}: .*$", line, config, flags=re.MULTILINE)
+        written = yaml.safe_load(config)
+        if key in written and written[key] != value:
+            raise InputError(
+                f"the setting {key} spans several lines, which cannot be exchanged; "
+                "copy the bundle without --checkpoint and change it there by hand"
+            )
     return config
 
 

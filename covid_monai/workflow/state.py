@@ -74,5 +74,5 @@ class EpochState:
         shutil.rmtree(target, ignore_errors=True)
         os.replace(unfinished, target)
         for child in self.folder.iterdir():
-            if child != target:
+            if child != target and EPOCH_FOLDER.fullmatch(child.name):
                 shutil.rmtree(child)

@@ -1,13 +1,14 @@
 """Any nested training state as JSON and safetensors: nothing that could run code when it is read."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from covid_monai.files import settle
 
 TENSOR = "__tensor__"
 PAIRS = "__pairs__"
@@ -27,8 +28,7 @@ def save_nested(folder: Path, name: str, content: Any) -> None:
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / f"{name}.safetensors")
     (folder / f"{name}.json").write_text(json.dumps(structure), encoding="utf-8")
     for suffix in ("safetensors", "json"):
-        with open(folder / f"{name}.{suffix}", "rb") as file:
-            os.fsync(file.fileno())
+        settle(folder / f"{name}.{suffix}")
 
 
 def load_nested(folder: Path, name: str) -> Any:

@@ -35,9 +35,7 @@ def load_weights(network: "nn.Module", path: str | os.PathLike[str]) -> "nn.Modu
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(
-            f"no weights at {path}; train some with `covid-monai train`, or name a run folder or a .safetensors file"
-        )
+        raise InputError(f"no weights at {path}; train some with `covid-monai train`")
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".pt" else load_file(path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
@@ -52,8 +50,8 @@ def load_weights(network: "nn.Module", path: str | os.PathLike[str]) -> "nn.Modu
     return network
 
 
-def check_weights(run: Path) -> None:
-    """Hold a run's weights against the hash that was noted when they were saved.
+def check_weights(run: Path) -> str:
+    """Hold a run's weights against the hash that was noted when they were saved, and return it.
 
     Raises:
         InputError: there are none, or their hash differs.
@@ -61,10 +59,13 @@ def check_weights(run: Path) -> None:
     weights, note = run / "model.safetensors", run / "model.json"
     if not (weights.is_file() and note.is_file()):
         raise InputError(f"{run} has no model.safetensors with its model.json yet; a validation has to end first")
-    if read_json(note).get("sha256") != sha256_of(weights):
+    digest = sha256_of(weights)
+    if read_json(note).get("sha256") != digest:
         raise InputError(
-            f"{weights} is not what {note.name} notes: it is damaged or was exchanged; copy it again, or train again"
+            f"{weights} is not what {note.name} notes: it is damaged or was exchanged (copy it again), or training was "
+            "killed between the two (train --resume)"
         )
+    return digest
 
 
 def _first_line(error: Exception) -> str:

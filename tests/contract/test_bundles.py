@@ -128,6 +128,19 @@ def test_monais_own_command_runs_it(bundle, small, run, tiny_dataset, tmp_path, 
     assert (tmp_path / written[kind]).is_file()
 
 
+def test_two_processes_train_together(bundle, small, tiny_dataset, tmp_path):
+    files = [*config_files(bundle, "train"), str(bundle / "configs" / "multi_gpu_train.yaml")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "monai.bundle", "run", "--bundle_root", str(bundle), "--config_file", str(files)]
+    settings = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path), **small, "epochs": 2, "batch_size": 1}
+    for key, value in settings.items():
+        command += [f"--{key}", str(value)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [child.name for child in (tmp_path / "state").iterdir()] == ["epoch-0002"]
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+
+
 def test_training_and_inference_share_network_and_deterministic_chain(bundle):
     training, inference = read_config(bundle, "train"), read_config(bundle, "inference")
     assert training["network_def"] == inference["network_def"]
@@ -138,9 +151,10 @@ def test_training_and_inference_share_network_and_deterministic_chain(bundle):
     )
 
 
-def test_evaluation_and_inference_share_what_follows_the_network(bundle):
+def test_evaluation_and_inference_share_inferer_and_what_follows_it(bundle):
     evaluation, inference = read_config(bundle, "evaluate"), read_config(bundle, "inference")
-    assert evaluation["postprocessing"] == inference["postprocessing"]
+    for part in ("inferer", "postprocessing", "roi_size", "overlap"):
+        assert evaluation[part] == inference[part], part
 
 
 def test_classes_are_the_same_in_metadata_and_configuration(bundle):

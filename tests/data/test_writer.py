@@ -137,7 +137,7 @@ def test_info_counts_what_is_there(tmp_path):
 
 
 def test_phantom_volumes_and_slices_are_written(tmp_path, monkeypatch):
-    def fake(folder, patients, seed=0, size=256, slices=32):
+    def fake(folder, patients, seed=0, size=256, slices=32, progress=None):
         return [write_volume(folder, f"phantom_{n + 1:02d}", slices, seed + n).image for n in range(patients)]
 
     monkeypatch.setattr("covid_monai.data.phantom.write_phantom", fake, raising=False)

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import nibabel
@@ -93,6 +94,21 @@ def test_rescaled_storage_does_not_leak_into_the_mask(volume, tiny_run, tmp_path
     assert set(np.unique(nibabel.load(done.mask).get_fdata())) <= {0, 1}
 
 
+def header_only(path, shape):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header["dim"][:4] = (3, *shape)
+    header["magic"] = b"n+1"
+    header["vox_offset"] = 352
+    path.write_bytes(header.binaryblock + bytes(1000))
+
+
+def two_affines(path, image):
+    nifti = nibabel.Nifti1Image(image, np.diag([-2.0, -2.0, 5.0, 1.0]))
+    nifti.set_qform(np.diag([2.0, -2.0, -5.0, 1.0]), code=1)
+    nibabel.save(nifti, path)
+
+
 def bad_files(folder, image):
     def truncated(path):
         path.write_bytes(save(folder / "whole.nii.gz", image).read_bytes()[:3000])
@@ -110,6 +126,10 @@ def bad_files(folder, image):
         "grey.nii.gz": (lambda path: save(path, np.clip(image // 8 + 128, 0, 255).astype(np.uint8)), "8-bit"),
         "shifted.nii.gz": (lambda path: save(path, (image + 1024).astype(np.int16)), "neither HU"),
         "missing.nii.gz": (lambda path: None, "not a file"),
+        "huge.nii": (lambda path: header_only(path, (32767, 32767, 32767)), "truncated or damaged|does not fit"),
+        "negative.nii": (lambda path: header_only(path, (-5, 64, 1)), "3 axes|no readable NIfTI"),
+        "infinite.nii.gz": (lambda path: save(path, np.where(image == image.max(), 1e300, image)), "no HU"),
+        "mirrored.nii.gz": (lambda path: two_affines(path, image), "disagree"),
     }
 
 
@@ -124,7 +144,7 @@ def test_each_bad_file_is_named_with_its_reason_and_the_good_one_goes_on(volume,
     for name, (_, reason) in cases.items():
         assert results[name].mask is None
         assert name in results[name].error
-        assert reason in results[name].error
+        assert re.search(reason, results[name].error), results[name].error
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.nii.gz"]
     assert results["good.nii.gz"].error is None
 
@@ -136,13 +156,13 @@ def test_grey_values_are_taken_when_their_scale_is_said(volume, tiny_run, tmp_pa
 
 
 def test_folders_patterns_and_files_name_each_image_once(tmp_path):
-    for name in ("a.nii", "b.nii.gz", "notes.txt"):
+    for name in ("a.nii", "b.nii.gz", "notes.txt", "._b.nii.gz"):
         (tmp_path / name).touch()
     found = find_images([tmp_path, str(tmp_path / "*.nii.gz"), tmp_path / "a.nii"])
     assert [path.name for path in found] == ["a.nii", "b.nii.gz"]
 
 
-@pytest.mark.parametrize("pattern", ["*.nii", ""])
+@pytest.mark.parametrize("pattern", ["*.nii", "", "a**.nii", "["])
 def test_what_names_nothing_is_refused(tmp_path, pattern):
     with pytest.raises(InputError, match="names no NIfTI file"):
         find_images([str(tmp_path / pattern)])
@@ -159,8 +179,15 @@ def test_two_inputs_of_one_name_are_refused_before_anything_is_written(volume, t
 
 def test_an_input_is_not_replaced_by_its_mask(volume, tiny_run, tmp_path):
     image = save(tmp_path / "ct.nii.gz", volume[0])
-    with pytest.raises(InputError, match="would replace an input"):
+    with pytest.raises(InputError, match="lies in the output folder"):
         list(predict([image], tmp_path, tiny_run))
+
+
+def test_a_probability_and_anothers_mask_do_not_share_a_file(volume, tiny_run, tmp_path):
+    images = [save(tmp_path / name, volume[0]) for name in ("ct.nii.gz", "ct_probability.nii.gz")]
+    with pytest.raises(InputError, match="would both write"):
+        list(predict(images, tmp_path / "out", tiny_run, probabilities=True))
+    assert len(list(predict(images, tmp_path / "out", tiny_run))) == 2
 
 
 def test_a_checkpoint_that_is_none_is_named(volume, tmp_path):
@@ -184,9 +211,13 @@ def test_a_run_without_weights_is_named(volume, tiny_run, tmp_path):
         list(predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", tmp_path))
 
 
-def test_the_device_of_training_does_not_follow_the_weights(volume, tiny_run, tmp_path):
+def test_a_run_folder_that_brings_code_is_refused_unless_it_is_trusted(volume, tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     note = json.loads((tmp_path / "run" / "run.json").read_text())
-    note["settings"]["device"] = "$torch.device('cuda:7')"
+    note["settings"]["precision"] = f"$(open({str(tmp_path / 'ran')!r}, 'w').close(), 'float32')[1]"
     (tmp_path / "run" / "run.json").write_text(json.dumps(note))
-    assert one(save(tmp_path / "ct.nii.gz", volume[0]), tmp_path, tmp_path / "run").error is None
+    image = save(tmp_path / "ct.nii.gz", volume[0])
+    with pytest.raises(InputError, match=r"brings code.*--trust-run"):
+        list(predict([image], tmp_path / "out", tmp_path / "run"))
+    assert not (tmp_path / "ran").exists()
+    assert one(image, tmp_path, tmp_path / "run", trust=True).error is None

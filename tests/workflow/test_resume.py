@@ -1,6 +1,7 @@
 """A run that is killed and resumed ends with the weights of a run that was not."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,3 +97,33 @@ def test_resuming_where_there_is_no_run_is_refused(tiny_dataset, tmp_path):
 def test_another_seed_gives_other_weights(tiny_dataset, uninterrupted, tmp_path):
     other = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "seed": 1})
     assert last_state(other)["network.safetensors"] != last_state(uninterrupted)["network.safetensors"]
+
+
+def test_resuming_keeps_the_settings_that_are_not_repeated(tiny_dataset, uninterrupted):
+    before = sha256_of(uninterrupted / "model.safetensors")
+    train("a_segnet", tiny_dataset, uninterrupted, resume=True)
+    assert len(history(uninterrupted)) == 4
+    assert sha256_of(uninterrupted / "model.safetensors") == before
+
+
+def test_a_finished_run_can_be_trained_for_longer(tiny_dataset, uninterrupted, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    train("a_segnet", tiny_dataset, run, settings={"epochs": 5}, resume=True)
+    assert len(history(run)) == 5
+
+
+def test_resuming_on_data_prepared_anew_is_refused(tiny_dataset, uninterrupted, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_dataset, data)
+    text = (data / "dataset.json").read_text()
+    (data / "dataset.json").write_text(text.replace('"licence": "none"', '"licence": "other"'))
+    with pytest.raises(InputError, match="trained with manifest"):
+        train("a_segnet", data, uninterrupted, settings=SETTINGS, resume=True)
+
+
+def test_files_that_others_leave_among_the_states_are_left_alone(tiny_dataset, tmp_path):
+    run = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "epochs": 1})
+    (run / "state" / ".DS_Store").touch()
+    train("a_segnet", tiny_dataset, run, settings={"epochs": 2}, resume=True)
+    assert {child.name for child in (run / "state").iterdir()} == {".DS_Store", "epoch-0002"}

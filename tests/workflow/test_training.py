@@ -1,11 +1,13 @@
 import json
 import math
+import shutil
 
 import pytest
 from safetensors.torch import load_file
 
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
+from covid_monai.workflow.evaluation import evaluate
 from covid_monai.workflow.training import train
 from tests.tiny import SMALL_NETWORK
 
@@ -88,8 +90,36 @@ def test_a_fold_that_is_not_there_is_named(tiny_dataset, tmp_path):
         ({"gate_merge": "multiply"}, "cannot be built with these settings: .*concatenate, add"),
         ({"loss": "jaccard"}, "cannot be built with these settings: .*focal_tversky"),
         ({"image_size": [64]}, "cannot be built with these settings"),
+        ({"patience": "abc"}, "patience is 'abc'; it must be a number of epochs"),
+        ({"lesion_labels": [1], "lesion_classes": [1]}, r"holds the labels \[2\].*does not name"),
+        ({"lesion_labels": [1, 2], "lesion_classes": [1]}, "give a class to each label"),
+        ({"lesion_labels": [1, 2], "lesion_classes": [1, 2]}, "the network has the classes 0 to 1"),
+        ({"output_dir": "elsewhere"}, "given by --output"),
     ],
 )
 def test_impossible_values_are_refused_in_one_line(settings, message, tiny_dataset, tmp_path):
     with pytest.raises(InputError, match=message):
         train("a_segnet", tiny_dataset, tmp_path / "run", settings={**QUICK, **settings})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_never_validates_does_not_end_as_if_it_had_weights(tiny_dataset, tmp_path):
+    with pytest.raises(InputError, match="without a validation"):
+        train("a_segnet", tiny_dataset, tmp_path / "run", settings={**QUICK, "validation_interval": 3})
+
+
+def test_paths_that_look_like_expressions_are_paths(tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = train("a_segnet", tiny_dataset, "$run", settings=QUICK)
+    assert run == tmp_path / "$run"
+    assert (evaluate("$run", output="@scores") / "scores.csv").is_file()
+
+
+def test_scores_of_other_data_are_not_overwritten(tiny_dataset, tiny_run, tmp_path):
+    scores = evaluate(tiny_run, data=tiny_dataset, part="all", output=tmp_path / "scores")
+    assert json.loads((scores / "evaluation.json").read_text())["weights"] == sha256_of(tiny_run / "model.safetensors")
+    shutil.copytree(tiny_dataset, tmp_path / "data")
+    text = (tmp_path / "data" / "dataset.json").read_text()
+    (tmp_path / "data" / "dataset.json").write_text(text.replace('"licence": "none"', '"licence": "other"'))
+    with pytest.raises(InputError, match="holds the scores of"):
+        evaluate(tiny_run, data=tmp_path / "data", part="all", output=scores)

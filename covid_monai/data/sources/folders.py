@@ -11,8 +11,8 @@ from covid_monai.data.sources.labels import label_by_name
 from covid_monai.data.sources.nifti import Pair
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
+from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
 
-_ENDINGS = (".nii.gz", ".nii")
 _NNUNET_CHANNEL = "_0000"
 
 
@@ -65,7 +65,7 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
     if missing:
         raise InputError(f"{missing[0]} does not exist: name the images and masks by --images and --masks")
     if images.is_file() and masks.is_file():
-        return [Pair(_checked(_stem(images), images), images, masks)]
+        return [Pair(_checked(nifti_stem(images), images), images, masks)]
     found, expected = _by_name(images), _by_name(masks)
     if not set(found) & set(expected):
         found = {_without_channel(name, path): path for name, path in found.items()}
@@ -99,14 +99,14 @@ def read_patients(path: Path) -> dict[str, str]:
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file: give two folders or two files by --images and --masks")
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith(_ENDINGS) and path.name[0] != ".")
+    paths = sorted(path for path in folder.iterdir() if path.name.endswith(NIFTI_ENDINGS) and path.name[0] != ".")
     if not paths:
         raise InputError(f"{folder} has no NIfTI files (.nii.gz, .nii)")
     found: dict[str, Path] = {}
     for path in paths:
-        if _stem(path) in found:
-            raise InputError(f"{folder} has {_stem(path)} as .nii and as .nii.gz: keep one")
-        found[_stem(path)] = path
+        if nifti_stem(path) in found:
+            raise InputError(f"{folder} has {nifti_stem(path)} as .nii and as .nii.gz: keep one")
+        found[nifti_stem(path)] = path
     return found
 
 
@@ -114,10 +114,6 @@ def _without_channel(name: str, path: Path) -> str:
     if name[-5:-4] == "_" and name[-4:].isdecimal() and not name.endswith(_NNUNET_CHANNEL):
         raise InputError(f"{path} is a second channel: one CT channel ({_NNUNET_CHANNEL}) is needed")
     return name.removesuffix(_NNUNET_CHANNEL)
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
 def _checked(name: str, path: Path) -> str:

@@ -31,7 +31,7 @@ class NiftiSlices:
         label_map: source label to our label.
         name: name of the data set.
         licence: terms of use.
-        patients: patient of each volume; a volume that is not in it is its own patient.
+        patients: patient of each volume; without it each volume is its own patient.
         lesion_slices_only: leave out slices without any label over 0.
         intensity: a mode of :func:`covid_monai.transforms.intensity.to_hu`, applied per volume.
         spacing_known: whether the headers' spacing is real; None takes 1 x 1 x 1 mm for a placeholder.
@@ -52,6 +52,11 @@ class NiftiSlices:
         self._pairs, self._patients = pairs, patients or {}
         self._lesion_slices_only = lesion_slices_only
         self._intensity, self._spacing_known = intensity, spacing_known
+        if patients is not None and (wrong := {*patients} ^ {pair.name for pair in pairs}):
+            raise InputError(
+                f"the patients' list and the volumes differ in {', '.join(sorted(wrong))}: name each volume once, "
+                "without .nii or .nii.gz"
+            )
         # headers are cheap: a file that is no NIfTI is found before an hour's work
         self._depths = [_check_headers(pair) for pair in pairs]
 
