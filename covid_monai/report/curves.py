@@ -4,13 +4,15 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullLocator
 
 from covid_monai.errors import InputError
 from covid_monai.report.style import BLUE, GREY, VERMILION, new_figure, plain_axes
+
+DrawStyle = Literal["default", "steps-mid"]
 
 # an epoch by itself has no line to be seen, and so few are better read as points
 _FEW_EPOCHS = 30
@@ -37,7 +39,7 @@ def draw_curves(log: str | os.PathLike[str], picture: str | os.PathLike[str]) ->
         if validated:
             _draw_line(panels[1], records, "validation_dice", "validation Dice", VERMILION)
             _mark_best(panels[1], panels, best_record(records))
-        _draw_line(panels[-1], records, "learning_rate", "learning rate", GREY)
+        _draw_line(panels[-1], records, "learning_rate", "learning rate", GREY, style="steps-mid")
         _scale_learning_rate(panels[-1], [record["learning_rate"] for record in records])
         _label_epochs(panels, records)
         figure.align_ylabels(list(panels))
@@ -82,10 +84,12 @@ def _record(line: str, where: str) -> dict[str, Any]:
     return dict(record)
 
 
-def _draw_line(axes: Axes, records: list[dict[str, Any]], key: str, label: str, colour: str) -> None:
+def _draw_line(
+    axes: Axes, records: list[dict[str, Any]], key: str, label: str, colour: str, style: DrawStyle = "default"
+) -> None:
     points = [(record["epoch"], record[key]) for record in records if key in record]
     marker = "o" if len(points) <= _FEW_EPOCHS else ""
-    axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.4, marker=marker, markersize=3)
+    axes.plot(*zip(*points, strict=True), color=colour, drawstyle=style, linewidth=1.4, marker=marker, markersize=3)
     axes.set_ylabel(label)
     plain_axes(axes)
 
@@ -113,6 +117,10 @@ def _scale_learning_rate(axes: Axes, rates: list[float]) -> None:
     """A schedule that falls by factors of ten shows its steps on a logarithmic axis only."""
     if min(rates) > 0 and max(rates) / min(rates) >= 10:
         axes.set_yscale("log")
+        # the rates themselves, as a logarithmic axis puts its own labels on top of one another
+        axes.set_yticks(_few(sorted(set(rates))))
+        axes.yaxis.set_major_formatter(FormatStrFormatter("%.2g"))
+        axes.yaxis.set_minor_locator(NullLocator())
     elif min(rates) >= 0:
         axes.set_ylim(0, 1.15 * max(rates) or 1)
 
@@ -125,3 +133,8 @@ def _label_epochs(panels: Any, records: list[dict[str, Any]]) -> None:
     first, last = records[0]["epoch"], records[-1]["epoch"]
     margin = max(0.5, 0.02 * (last - first))
     panels[-1].set_xlim(first - margin, last + margin)
+
+
+def _few(rates: list[float]) -> list[float]:
+    step = math.ceil(len(rates) / 4)
+    return rates[::-step]
