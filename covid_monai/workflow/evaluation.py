@@ -71,7 +71,9 @@ def evaluate(
         "output_dir": str(home),
         "evaluation_dir": str(folder),
     }
-    with plain_input_errors():
+    from covid_monai.workflow.seeding import determinism_restored
+
+    with plain_input_errors(), determinism_restored():
         workflow = build_workflow(source, "evaluate", {**settings, **given})
         workflow.initialize()
         workflow.run()

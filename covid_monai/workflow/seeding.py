@@ -1,6 +1,8 @@
 """Seeds at the start of a run and of each of its epochs."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from ignite.engine import Engine, Events
@@ -18,6 +20,16 @@ def start_from_seed(seed: int, deterministic: bool) -> None:
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
+
+
+@contextmanager
+def determinism_restored() -> Iterator[None]:
+    """Put torch's choice of algorithms back afterwards: it is global, and the caller's program goes on."""
+    enabled = torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled)
 
 
 class SeedEpoch:

@@ -89,8 +89,16 @@ def train(
         given["device"] = device_setting(device)
     workflow = build_workflow(source, "train", {**run.settings, **given})
     config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+    from covid_monai.workflow.seeding import determinism_restored
+
+    with determinism_restored():
+        _run(workflow, run, folder, split, config, source.name)
+    return folder
+
+
+def _run(workflow: Any, run: Run, folder: Path, split: Path, config: dict[str, Any], bundle: str) -> None:
     # built before anything is written: a folder with something in it would be refused at the next try
-    with building(source.name):
+    with building(bundle):
         workflow.initialize()
         epochs = workflow.trainer.state.max_epochs
         if epochs < 1:
@@ -104,7 +112,6 @@ def train(
     with plain_input_errors():
         workflow.run()
         workflow.finalize()
-    return folder
 
 
 def _resumed(stored: Run, asked: Run, folder: Path) -> Run:

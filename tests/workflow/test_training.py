@@ -3,6 +3,7 @@ import math
 import shutil
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from covid_monai.errors import InputError
@@ -123,3 +124,9 @@ def test_scores_of_other_data_are_not_overwritten(tiny_dataset, tiny_run, tmp_pa
     (tmp_path / "data" / "dataset.json").write_text(text.replace('"licence": "none"', '"licence": "other"'))
     with pytest.raises(InputError, match="holds the scores of"):
         evaluate(tiny_run, data=tmp_path / "data", part="all", output=scores)
+
+
+def test_training_leaves_torchs_choice_of_algorithms_as_it_was(tiny_dataset, tmp_path):
+    assert not torch.are_deterministic_algorithms_enabled()
+    evaluate(train("a_segnet", tiny_dataset, tmp_path / "run", settings={**QUICK, "epochs": 1}))
+    assert not torch.are_deterministic_algorithms_enabled()
