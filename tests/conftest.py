@@ -1,6 +1,8 @@
 """Fixtures that every test folder uses."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real CT data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def torchs_algorithms_are_free_again() -> Iterator[None]:
+    """A workflow that a test runs as MONAI does forbids some algorithms for the whole process."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session")
