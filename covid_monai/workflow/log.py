@@ -71,9 +71,11 @@ class EpochLog:
         self.losses.append(loss)
 
     def _end(self, engine: Engine) -> None:
+        # of several processes each has its share of the epoch's cases, and all have equally many
+        loss = idist.all_reduce(sum(self.losses) / len(self.losses)) / idist.get_world_size()
         record: dict[str, Any] = {
             "epoch": engine.state.epoch,
-            "loss": sum(self.losses) / len(self.losses),
+            "loss": float(loss),
             "learning_rate": self.learning_rate,
         }
         if self.evaluator.state.epoch == engine.state.epoch:
