@@ -45,31 +45,29 @@ def predict(
     from tqdm import tqdm
 
     from covid_monai.errors import InputError
-    from covid_monai.inference.predict import find_images
+    from covid_monai.inference.predict import Prediction, find_images
     from covid_monai.inference.predict import predict as segment
+    from covid_monai.report.preview import draw_preview
 
     images = find_images(inputs)
-    size = (window, window) if window else None
-    failed = 0
-    predictions = segment(
-        images,
-        output,
-        checkpoint,
-        window=size,
-        intensity=intensity,
-        probabilities=probabilities,
-        device=device,
-        trust=trust_run,
-    )
-    for done in tqdm(predictions, total=len(images), desc="segmenting", unit="image"):
-        if done.mask is None:
-            failed += 1
-            tqdm.write(f"failed: {done.error}")
-            continue
-        tqdm.write(str(done.mask))
-        if preview:
-            from covid_monai.report.preview import draw_preview
+    with tqdm(total=len(images), desc="segmenting", unit="image") as bar:
 
-            draw_preview(done.image, done.mask, done.mask.with_name(done.mask.name.replace(".nii.gz", ".png")))
-    if failed:
+        def tell(done: Prediction) -> None:
+            tqdm.write(f"failed: {done.error}" if done.mask is None else str(done.mask))
+            if preview and done.mask is not None:
+                draw_preview(done.image, done.mask, done.mask.with_name(done.mask.name.replace(".nii.gz", ".png")))
+            bar.update()
+
+        predictions = segment(
+            images,
+            output,
+            checkpoint,
+            window=(window, window) if window else None,
+            intensity=intensity,
+            probabilities=probabilities,
+            device=device,
+            trust=trust_run,
+            report=tell,
+        )
+    if failed := sum(done.mask is None for done in predictions):
         raise InputError(f"{failed} of {len(images)} inputs could not be segmented; the reasons stand above")

@@ -1,7 +1,7 @@
 """Volumes and slices in, masks on their grids out."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -65,7 +65,8 @@ def predict(
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
-) -> Iterator[Prediction]:
+    report: Callable[[Prediction], object] | None = None,
+) -> list[Prediction]:
     """Segment NIfTI volumes and slices, one after another.
 
     Args:
@@ -78,9 +79,10 @@ def predict(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         settings: further overrides of the bundle's inference configuration.
         trust: whether the run may bring code; see :func:`covid_monai.workflow.run.read_run`.
+        report: called with each :class:`Prediction` as it is done.
 
-    Yields:
-        one :class:`Prediction` an input, as it is done; a file that cannot be used does not stop the others.
+    Returns:
+        one :class:`Prediction` an input; a file that cannot be used does not stop the others.
 
     Raises:
         InputError: an input names nothing or lies in ``output``, two inputs would write one file, or the checkpoint
@@ -95,14 +97,19 @@ def predict(
     if device is not None:
         chosen["device"] = device_setting(device)
     segment = _segmenter(home, read_run(home, trust), chosen)
+    predictions = []
     for image, target in zip(images, targets, strict=True):
         try:
             with plain_input_errors():
                 mask, probability = segment(image)
-            yield _write(image, target, mask, probability if probabilities else None)
+            done = _write(image, target, mask, probability if probabilities else None)
         # a file whose header promises more than there is memory for stops no other file
         except (InputError, OSError, RuntimeError, MemoryError) as error:
-            yield Prediction(image, error=" ".join(str(error).split()))
+            done = Prediction(image, error=" ".join(str(error).split()))
+        predictions.append(done)
+        if report is not None:
+            report(done)
+    return predictions
 
 
 def _targets(images: list[Path], output: Path, probabilities: bool) -> list[tuple[Path, Path]]:

@@ -173,26 +173,26 @@ def test_two_inputs_of_one_name_are_refused_before_anything_is_written(volume, t
         (tmp_path / folder).mkdir()
         save(tmp_path / folder / "ct.nii.gz", volume[0])
     with pytest.raises(InputError, match="would both write"):
-        list(predict([tmp_path / "a", tmp_path / "b"], tmp_path / "out", tiny_run))
+        predict([tmp_path / "a", tmp_path / "b"], tmp_path / "out", tiny_run)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_input_is_not_replaced_by_its_mask(volume, tiny_run, tmp_path):
     image = save(tmp_path / "ct.nii.gz", volume[0])
     with pytest.raises(InputError, match="lies in the output folder"):
-        list(predict([image], tmp_path, tiny_run))
+        predict([image], tmp_path, tiny_run)
 
 
 def test_a_probability_and_anothers_mask_do_not_share_a_file(volume, tiny_run, tmp_path):
     images = [save(tmp_path / name, volume[0]) for name in ("ct.nii.gz", "ct_probability.nii.gz")]
     with pytest.raises(InputError, match="would both write"):
-        list(predict(images, tmp_path / "out", tiny_run, probabilities=True))
-    assert len(list(predict(images, tmp_path / "out", tiny_run))) == 2
+        predict(images, tmp_path / "out", tiny_run, probabilities=True)
+    assert len(predict(images, tmp_path / "out", tiny_run)) == 2
 
 
 def test_a_checkpoint_that_is_none_is_named(volume, tmp_path):
     with pytest.raises(InputError, match="not a run folder"):
-        list(predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", tmp_path / "norun"))
+        predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", tmp_path / "norun")
 
 
 def test_damaged_weights_are_named(volume, tiny_run, tmp_path):
@@ -202,13 +202,13 @@ def test_damaged_weights_are_named(volume, tiny_run, tmp_path):
     (run / "model.json").write_bytes((tiny_run / "model.json").read_bytes())
     (run / "model.safetensors").write_bytes((tiny_run / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(InputError, match="damaged or was exchanged"):
-        list(predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", run))
+        predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", run)
 
 
 def test_a_run_without_weights_is_named(volume, tiny_run, tmp_path):
     (tmp_path / "run.json").write_bytes((tiny_run / "run.json").read_bytes())
     with pytest.raises(InputError, match=r"no model.safetensors"):
-        list(predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", tmp_path))
+        predict([save(tmp_path / "ct.nii.gz", volume[0])], tmp_path / "out", tmp_path)
 
 
 def test_a_run_folder_that_brings_code_is_refused_unless_it_is_trusted(volume, tiny_run, tmp_path):
@@ -218,6 +218,6 @@ def test_a_run_folder_that_brings_code_is_refused_unless_it_is_trusted(volume, t
     (tmp_path / "run" / "run.json").write_text(json.dumps(note))
     image = save(tmp_path / "ct.nii.gz", volume[0])
     with pytest.raises(InputError, match=r"brings code.*--trust-run"):
-        list(predict([image], tmp_path / "out", tmp_path / "run"))
+        predict([image], tmp_path / "out", tmp_path / "run")
     assert not (tmp_path / "ran").exists()
     assert one(image, tmp_path, tmp_path / "run", trust=True).error is None
