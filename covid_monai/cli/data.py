@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from covid_monai.cli.check import check
+from covid_monai.cli.group import group
+
 _FOLDER = click.Path(path_type=Path)
 _MODES = click.Choice(["auto", "window", "anchors", "hu"])
 _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaedia-part2"])
@@ -13,7 +16,11 @@ _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaed
 
 @click.group()
 def data() -> None:
-    """Prepare, describe, draw and split data."""
+    """Prepare, describe, check, draw and split data."""
+
+
+data.add_command(check)
+data.add_command(group)
 
 
 @data.group()
@@ -171,7 +178,7 @@ def info(folder: Path) -> None:
     "--protocol",
     type=click.Choice(["paper", "strict", "given"]),
     required=True,
-    help="paper: by slice; strict: by patient; given: the source's own parts.",
+    help="paper: by slice; strict: by patient, else volume, else near-duplicate group; given: the source's own parts.",
 )
 @click.option("--folds", type=click.IntRange(min=2), help="Cross-validation with this many folds.")
 @click.option("--test-fraction", type=click.FloatRange(0, 1, True, True), help="One fold, this share tested.")

@@ -24,7 +24,11 @@ LABELS = {0: "background", 1: "ground-glass", 2: "consolidation", 3: "pleural ef
 
 PARTS = ("train", "test")
 INTENSITIES = ("hu", "anchored", "window")
-"""True HU; 8-bit values mapped to HU by the peaks of air and fat; 8-bit values mapped to [-1024, 600]."""
+"""True HU; 8-bit values mapped to HU by the peaks of air and fat; 8-bit values mapped by a window.
+
+The window is [-1024, 600], unless the source publishes the one that its 8-bit values were made with: that of
+Zenodo 3757476 is [-1250, 250].
+"""
 
 # a case names files (masks, overlays), so it has to be a plain file name
 _CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -40,7 +44,10 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Case:
-    """One axial slice with its mask; the paths are relative to the data set's folder."""
+    """One axial slice with its mask; the paths are relative to the data set's folder.
+
+    ``group`` joins cases that look like one person where the patient is not known (:mod:`covid_monai.data.groups`).
+    """
 
     image: str
     label: str
@@ -55,6 +62,7 @@ class Case:
     canvas: Canvas | None
     pixels: dict[int, int]
     sha256: dict[str, str]
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,7 @@ def _case_of(entry: Any, where: str) -> Case:
         canvas=_canvas_of(_optional(entry, "canvas", dict, where), where),
         pixels=_integer_keys(_value(entry, "pixels", dict, where), int, f"{where}, pixels"),
         sha256={key: _value(hashes, key, str, f"{where}, sha256") for key in ("image", "label")},
+        group=_optional(entry, "group", str, where),
     )
 
 

@@ -3,7 +3,8 @@
 Three protocols:
 
 - ``paper``: slices are drawn at random, as published work does; one patient's slices can fall on both sides.
-- ``strict``: all slices of a patient (of a volume, where the patient is not known) stay in one part.
+- ``strict``: all slices of a patient stay in one part; where the patient is not known, those of a volume; where
+  that is not known either, those of a group of near-duplicates, which leaves no *known* leak and claims no more.
 - ``given``: the source's own training and test part.
 
 The validation part is always cut from the training part, so that the test part decides nothing.
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from covid_monai.data.manifest import Case, Dataset, read_dataset
+from covid_monai.data.similarity import joined
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
 
@@ -70,7 +72,7 @@ def split_dataset(
 
     Args:
         dataset: the data set.
-        protocol: ``paper`` (by slice), ``strict`` (by patient, else volume) or ``given`` (by the source).
+        protocol: ``paper`` (by slice), ``strict`` (by patient, volume, group) or ``given`` (by the source).
         folds: number of folds of a cross-validation; each case is in the test part of exactly one fold.
         test_fraction: share of the cases in the test part of a single hold-out fold, in (0, 1).
         validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none.
@@ -177,21 +179,24 @@ def _groups(cases: Sequence[Case], protocol: str) -> Groups:
     """Case names that have to stay together, sorted, so that the order of the manifest does not matter."""
     if protocol == "paper":
         return [[name] for name in sorted(case.case for case in cases)]
-    unknown = [case.case for case in cases if case.patient is None and case.volume is None]
+    keys = [_ties(case) for case in cases]
+    unknown = [case.case for case, own in zip(cases, keys, strict=True) if not own]
     if unknown and protocol == "strict":
         raise InputError(
             f"protocol strict needs to know who is who, but {len(unknown)} of {len(cases)} cases have "
-            f"neither patient nor volume (first: {unknown[0]}): group near-duplicates and add the groups to "
-            "the index as patient, or use protocol paper or given"
+            f"neither patient nor volume nor group (first: {unknown[0]}): group near-duplicates with "
+            "`covid-monai data group`, or use protocol paper or given"
         )
-    # a volume belongs to one patient, also for those of its slices that do not say so
-    patients = {case.volume: case.patient for case in cases if case.volume and case.patient}
-    together: dict[tuple[str, str], list[str]] = {}
-    for case in cases:
-        patient = case.patient or patients.get(case.volume or "")
-        key = ("patient", patient) if patient else ("volume", case.volume) if case.volume else ("case", case.case)
-        together.setdefault(key, []).append(case.case)
+    together: dict[int, list[str]] = {}
+    for case, number in zip(cases, joined(keys), strict=True):
+        together.setdefault(number, []).append(case.case)
     return sorted(sorted(names) for names in together.values())
+
+
+def _ties(case: Case) -> list[tuple[str, str]]:
+    """What ties a case to others: cases that share one of these are, or may be, of one person."""
+    known = (("patient", case.patient), ("volume", case.volume), ("group", case.group))
+    return [(kind, name) for kind, name in known if name]
 
 
 def _given_test(cases: Sequence[Case]) -> set[str]:

@@ -1,0 +1,69 @@
+"""``covid-monai data check``: what is wrong with a data set."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+_PATH = click.Path(path_type=Path)
+# of each kind; --json has all
+_SHOWN = 10
+_NAMES = 6
+
+
+@click.command()
+@click.argument("folder", type=_PATH)
+@click.option("--split", type=_PATH, help="Check this split file too.  [default: the source's own parts]")
+@click.option("--json", "json_file", type=_PATH, help="Write all findings to this file.")
+@click.pass_context
+def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path | None) -> None:
+    """Find what is wrong with the data set in FOLDER.
+
+    Files, hashes, grids, orientation, HU, masks, duplicates, near-duplicates, and patients in two parts. Exit
+    status 1 when there are errors; notes are true of sound data too, but have to be known. "No leak found" means
+    no known leak: slices of one person that do not look alike are not found where the patient is not known.
+    """
+    from covid_monai.data.checks import check_dataset
+    from covid_monai.data.manifest import read_dataset
+    from covid_monai.files import write_json
+
+    count = len(read_dataset(folder).cases)
+    findings = check_dataset(folder, split, progress=True)
+    severities = Counter(finding.severity for finding in findings)
+    if json_file is not None:
+        content = {
+            "format": "covid-monai check",
+            "version": 1,
+            "dataset": str(folder),
+            "split": str(split) if split else None,
+            "cases": count,
+            "errors": severities["error"],
+            "notes": severities["note"],
+            "findings": [vars(finding) for finding in findings],
+        }
+        write_json(json_file, content)
+    _tell(findings)
+    click.echo(f"{count} cases: {severities['error']} errors, {severities['note']} notes")
+    if severities["error"]:
+        ctx.exit(1)
+
+
+def _tell(findings: list[Any]) -> None:
+    """The findings, the first ones of each kind; then how many of each kind there are."""
+    from covid_monai.data.checks import CHECKS
+
+    told: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        kind = finding.severity, finding.check
+        told[kind] += 1
+        if told[kind] <= _SHOWN:
+            names = ", ".join(finding.cases[:_NAMES]) + (", ..." if len(finding.cases) > _NAMES else "")
+            click.echo(f"{finding.severity} {finding.check}: {names}{': ' if names else ''}{finding.message}")
+    for (severity, name), number in told.items():
+        if number > _SHOWN:
+            click.echo(f"{severity} {name}: {number - _SHOWN} more; --json FILE has all")
+    width = max(map(len, CHECKS))
+    click.echo(f"{'check':<{width}}  errors  notes")
+    for name in CHECKS:
+        click.echo(f"{name:<{width}}  {told['error', name]:6}  {told['note', name]:5}")

@@ -1,0 +1,45 @@
+"""What can be wrong with a prepared data set, found in one pass over its files."""
+
+from os import PathLike
+
+from covid_monai.data.checks.duplicates import check_duplicates
+from covid_monai.data.checks.files import check_case
+from covid_monai.data.checks.findings import CHECKS, Finding
+from covid_monai.data.checks.splits import check_persons, given_split, load_split
+from covid_monai.data.manifest import read_dataset
+
+__all__ = ["CHECKS", "Finding", "check_dataset"]
+
+
+def check_dataset(
+    folder: str | PathLike[str], split: str | PathLike[str] | None = None, progress: bool = False
+) -> list[Finding]:
+    """Check a prepared folder.
+
+    Args:
+        folder: a prepared folder.
+        split: a split file of it; without one the source's own parts are looked at, where it has them.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        What was found, errors first; an empty list where nothing was.
+
+    Raises:
+        InputError: ``dataset.json`` is missing or broken.
+    """
+    from tqdm import tqdm
+
+    dataset = read_dataset(folder)
+    findings: list[Finding] = []
+    looks = []
+    for case in tqdm(dataset.cases, unit="slice", desc="checking", disable=not progress):
+        found, look = check_case(dataset, case)
+        findings += found
+        if look is not None:
+            looks.append((case, look))
+    parts, found = load_split(dataset, split) if split is not None else (given_split(dataset), [])
+    findings += found
+    if parts is not None:
+        findings += check_persons(dataset.cases, parts)
+    findings += check_duplicates(looks, parts)
+    return sorted(findings, key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))

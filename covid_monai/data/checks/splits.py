@@ -1,0 +1,65 @@
+"""Splits: whole, of this data set, and no patient in two parts of a fold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+
+from covid_monai.data.checks.findings import Finding, error, note
+from covid_monai.data.manifest import Case, Dataset
+from covid_monai.data.splits import PARTS, Fold, dataset_hash, read_split
+from covid_monai.errors import InputError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Who is where: for each fold the part of each case, under the protocol that put them there."""
+
+    protocol: str
+    folds: tuple[Mapping[str, str], ...]
+
+    def torn(self, cases: Sequence[str]) -> list[int]:
+        """The folds in which these cases are not all in one part."""
+        return [index for index, fold in enumerate(self.folds) if len({fold[c] for c in cases if c in fold}) > 1]
+
+    def leak(self, check: str, message: str, cases: Sequence[str], folds: Sequence[int]) -> Finding:
+        """One person in two parts: what ``strict`` promises not to happen, and what the other protocols allow."""
+        where = f"{message} in fold {', '.join(map(str, folds))}"
+        if self.protocol == "strict":
+            return error(check, f"{where}: protocol strict forbids it, make the split again", *cases)
+        return note(check, f"{where}: a known leak of protocol {self.protocol}", *cases)
+
+
+def load_split(dataset: Dataset, path: str | PathLike[str]) -> tuple[Parts | None, list[Finding]]:
+    """Read a split file of a data set; what is wrong with it is a finding, and then there are no parts."""
+    try:
+        split = read_split(path)
+    except InputError as problem:
+        return None, [error("split", str(problem))]
+    if split.dataset != dataset_hash(dataset):
+        return None, [error("split", f"{path} was made for another data set: make it again from this one")]
+    return Parts(split.protocol, tuple(_parts(fold) for fold in split.folds)), []
+
+
+def given_split(dataset: Dataset) -> Parts | None:
+    """The source's own parts, where it has them."""
+    given = {case.case: case.part for case in dataset.cases if case.part is not None}
+    return Parts("given", (given,)) if given else None
+
+
+def check_persons(cases: Sequence[Case], parts: Parts) -> list[Finding]:
+    """Find patients, and volumes of unknown patients, whose slices are in two parts of a fold."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        if case.patient:
+            together.setdefault(("patient", case.patient), []).append(case.case)
+        elif case.volume:
+            together.setdefault(("volume", case.volume), []).append(case.case)
+    return [
+        parts.leak("split", f"{kind} {name} is in two parts", names, folds)
+        for (kind, name), names in together.items()
+        if (folds := parts.torn(names))
+    ]
+
+
+def _parts(fold: Fold) -> dict[str, str]:
+    return {name: part for part in PARTS for name in getattr(fold, part)}
