@@ -7,7 +7,10 @@ from typing import Any
 import click
 
 from covid_monai.cli.check import check
+from covid_monai.cli.download import download
 from covid_monai.cli.group import group
+from covid_monai.cli.importing import import_source, report_dataset
+from covid_monai.cli.prepare_published import COMMANDS
 
 _FOLDER = click.Path(path_type=Path)
 _MODES = click.Choice(["auto", "window", "anchors", "hu"])
@@ -16,9 +19,10 @@ _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaed
 
 @click.group()
 def data() -> None:
-    """Prepare, describe, check, draw and split data."""
+    """Download, prepare, check, describe, draw and split data."""
 
 
+data.add_command(download)
 data.add_command(check)
 data.add_command(group)
 
@@ -26,6 +30,10 @@ data.add_command(group)
 @data.group()
 def prepare() -> None:
     """Turn slices or volumes into a data set: NIfTI slices in HU, masks, dataset.json."""
+
+
+for _command in COMMANDS:
+    prepare.add_command(_command)
 
 
 def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +102,7 @@ def slices(
     if name is not None:
         changed["source"] = name
     source = PictureSlices(folder, replace(LAYOUTS[layout], **changed), canvas, spacing, intensity)
-    _import(source, folder, output, overwrite)
+    import_source(source, folder, output, overwrite)
 
 
 @prepare.command()
@@ -141,7 +149,7 @@ def nifti(
         intensity=intensity,
         spacing_known={"auto": None, "known": True, "unknown": False}[spacing],
     )
-    _import(source, folder, output, overwrite)
+    import_source(source, folder, output, overwrite)
 
 
 @data.command()
@@ -155,7 +163,7 @@ def phantom(output: Path, patients: int, size: int, slices: int, seed: int, over
     """Draw a phantom data set: chest CT volumes with lesions, and their slices."""
     from covid_monai.data.sources.phantom import prepare_phantom
 
-    _report(prepare_phantom(output, patients, size, slices, seed, overwrite, progress=True))
+    report_dataset(prepare_phantom(output, patients, size, slices, seed, overwrite, progress=True))
 
 
 @data.command()
@@ -218,22 +226,3 @@ def split(
         sizes = f"{len(fold.train):5}  {len(fold.validation):10}  {len(fold.test):4}"
         click.echo(f"{index:4}  {sizes}  {tested:>13}")
     click.echo(f"wrote {output}")
-
-
-def _import(source: Any, folder: Path, output: Path, overwrite: bool) -> None:
-    from covid_monai.data.writer import prepare as prepare_dataset
-    from covid_monai.errors import InputError
-
-    if output.resolve() == folder.resolve():
-        raise InputError(f"the output folder is the source folder {folder}: give another one")
-    _report(prepare_dataset(source, output, overwrite, progress=True))
-
-
-def _report(dataset: Any) -> None:
-    from collections import Counter
-
-    kinds = Counter(case.intensity for case in dataset.cases)
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    click.echo(f"{len(dataset.cases)} slices ({told}) -> {dataset.folder}")
-    if not all(case.spacing_known for case in dataset.cases):
-        click.echo("spacing is not known: HD95 and surface Dice, which are in mm, will be left out")

@@ -25,8 +25,9 @@ MODES = ("auto", "window", "anchors", "hu")
 # what a chest CT shows once its scale is right; an anchored map that says otherwise is not believed
 _LUNG_HU = (-950.0, -600.0)
 _SOFT_TISSUE_HU = (-20.0, 120.0)
-# no chest CT is without lung or air: HU values that never fall below this are no HU
-_AIR_OR_LUNG_BELOW = -500.0
+AIR_OR_LUNG_BELOW = -500.0
+"""No chest CT is without lung or air: values that never fall below this are no HU."""
+
 # grey values that leave the upper half empty, or are mostly black, were not made with a lung window
 _LEAST_BRIGHTEST = 128
 _MOST_BLACK = 0.55
@@ -40,10 +41,15 @@ class GreyToHU:
     slope: float
 
 
-WINDOW_MAP = GreyToHU(WINDOW[0], (WINDOW[1] - WINDOW[0]) / 255)
+def window_map(window: tuple[float, float]) -> GreyToHU:
+    """The map that puts grey values 0 and 255 at the ends of a window in HU."""
+    return GreyToHU(window[0], (window[1] - window[0]) / 255)
 
 
-def to_hu(values: npt.NDArray, mode: str, where: str) -> tuple[npt.NDArray, str]:
+WINDOW_MAP = window_map(WINDOW)
+
+
+def to_hu(values: npt.NDArray, mode: str, where: str, window: tuple[float, float] = WINDOW) -> tuple[npt.NDArray, str]:
     """Bring one image or volume to HU.
 
     Args:
@@ -52,6 +58,7 @@ def to_hu(values: npt.NDArray, mode: str, where: str) -> tuple[npt.NDArray, str]
             anchors where they are found and else by the window, unless they show another window than the
             lung's; ``window``, ``anchors``: grey values, mapped so; ``hu``: HU, whatever they look like.
         where: the file, for the error message.
+        window: HU of grey values 0 and 255, where a source publishes its own window.
 
     Returns:
         The values in HU, int16 where all are integers in its range (mapped grey values are rounded), else
@@ -61,13 +68,13 @@ def to_hu(values: npt.NDArray, mode: str, where: str) -> tuple[npt.NDArray, str]
         InputError: the values fit no mode (``auto``), are no grey values (``window``, ``anchors``), or have
             no clear anchors (``anchors``).
     """
-    if mode == "hu" or (mode == "auto" and not looks_8_bit(values) and values.min() < _AIR_OR_LUNG_BELOW):
+    if mode == "hu" or (mode == "auto" and not looks_8_bit(values) and values.min() < AIR_OR_LUNG_BELOW):
         return _smallest_type(values), "hu"
     if not looks_8_bit(values):
         spread = f"{where} has values {values.min():g} to {values.max():g}"
         if mode == "auto":
             raise InputError(
-                f"{spread}: neither HU (air below {_AIR_OR_LUNG_BELOW:g}) nor 8-bit (integers 0 to 255); "
+                f"{spread}: neither HU (air below {AIR_OR_LUNG_BELOW:g}) nor 8-bit (integers 0 to 255); "
                 "convert them to HU, or give --intensity hu if they are"
             )
         raise InputError(f"{spread}: --intensity {mode} is for 8-bit values (integers 0 to 255)")
@@ -76,7 +83,7 @@ def to_hu(values: npt.NDArray, mode: str, where: str) -> tuple[npt.NDArray, str]
         raise InputError(f"{where} has no clear peaks of air and fat: use --intensity auto or window")
     if anchored is None and mode == "auto":
         _refuse_other_windows(values, where)
-    grey_map, kind = (WINDOW_MAP, "window") if anchored is None else (anchored, "anchored")
+    grey_map, kind = (window_map(window), "window") if anchored is None else (anchored, "anchored")
     # a grey step is several HU, so that rounding loses nothing
     return np.rint(grey_map.intercept + grey_map.slope * values.astype(np.float64)).astype(np.int16), kind
 

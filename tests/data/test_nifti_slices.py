@@ -244,3 +244,9 @@ def test_a_broken_table_of_patients_is_refused(tmp_path, text):
     (tmp_path / "patients.csv").write_text(text)
     with pytest.raises(InputError, match="every case needs one patient"):
         read_patients(tmp_path / "patients.csv")
+
+
+@pytest.mark.parametrize("table", [{"v.nii.gz": "anna"}, {"v": "anna", "w": "anna"}, {}])
+def test_a_table_that_misses_or_misspells_a_volume_is_refused_as_it_would_leak(pair, table):
+    with pytest.raises(InputError, match="patients' list and the volumes differ"):
+        slices_of(pair, patients=table)

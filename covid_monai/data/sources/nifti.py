@@ -10,7 +10,7 @@ import numpy.typing as npt
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import to_hu
+from covid_monai.transforms.intensity import WINDOW, to_hu
 from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti
 
 
@@ -35,6 +35,7 @@ class NiftiSlices:
         lesion_slices_only: leave out slices without any label over 0.
         intensity: a mode of :func:`covid_monai.transforms.intensity.to_hu`, applied per volume.
         spacing_known: whether the headers' spacing is real; None takes 1 x 1 x 1 mm for a placeholder.
+        window: HU of grey values 0 and 255, for 8-bit values.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class NiftiSlices:
         lesion_slices_only: bool = False,
         intensity: str = "auto",
         spacing_known: bool | None = None,
+        window: tuple[float, float] = WINDOW,
     ) -> None:
         self.name, self.licence, self.label_map = name, licence, dict(label_map)
-        self._pairs, self._patients = pairs, patients or {}
+        self._pairs = pairs
+        self._patients: Mapping[str, str | None] = patients or {}
         self._lesion_slices_only = lesion_slices_only
-        self._intensity, self._spacing_known = intensity, spacing_known
+        self._intensity, self._spacing_known, self._window = intensity, spacing_known, window
         if patients is not None and (wrong := {*patients} ^ {pair.name for pair in pairs}):
             raise InputError(
                 f"the patients' list and the volumes differ in {', '.join(sorted(wrong))}: name each volume once, "
@@ -73,7 +76,7 @@ class NiftiSlices:
     def _slices_of(self, pair: Pair) -> Iterator[SourceSlice]:
         image, affine = read_lps(pair.image)
         mask, _ = read_lps(pair.mask)
-        values, kind = to_hu(image, self._intensity, str(pair.image))
+        values, kind = to_hu(image, self._intensity, str(pair.image), self._window)
         labels = map_labels(mask, self.label_map, str(pair.mask))
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         known = self._spacing_known if self._spacing_known is not None else not np.allclose(spacing, 1.0)
