@@ -1,5 +1,6 @@
 """How a measure is headed and written, in a text as on a page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,3 +54,9 @@ def measure_cell(measure: dict[str, Any] | None, name: str) -> Cell:
 def spoken(level: str) -> str:
     """A level's name in words."""
     return level.replace("_", " ")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

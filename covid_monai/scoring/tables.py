@@ -6,8 +6,9 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json, write_text
-from covid_monai.scoring.cells import COLUMNS, measure_cell, spoken
+from covid_monai.scoring.cells import COLUMNS, measure_cell, spoken, table
 from covid_monai.scoring.empty_masks import EMPTY_KINDS
+from covid_monai.scoring.inputs import describe_inputs
 from covid_monai.scoring.intervals import FEW_CLUSTERS
 from covid_monai.scoring.overlap import OVERLAP_MEASURES
 from covid_monai.scoring.summary import Summary
@@ -50,6 +51,8 @@ def pooled_dice(folder: str | os.PathLike[str]) -> float:
 def markdown(content: dict[str, Any]) -> str:
     """The readable form of ``scores.json``."""
     parts = ["# Scores", _header(content)]
+    if "inputs" in content:
+        parts += ["## Masks", describe_inputs(content["inputs"])]
     for lesion_class in content["levels"]["slice"]["classes"]:
         parts += [f"## {lesion_class}", _class_table(content["levels"], lesion_class)]
     parts += ["## Empty masks", content["empty_mask_rule"], _empty_table(content["levels"])]
@@ -110,7 +113,7 @@ def _class_table(levels: dict[str, Any], lesion_class: str) -> str:
         cells = [_cell(scored["measures"].get(measure), measure) for measure in measures]
         rows.append([spoken(name), number, *cells])
     first = "rows" if "rows" in levels["slice"]["classes"][lesion_class] else "of"
-    return _table(["level", first, *(COLUMNS[measure].heading for measure in measures)], rows)
+    return table(["level", first, *(COLUMNS[measure].heading for measure in measures)], rows)
 
 
 def _cell(measure: dict[str, Any] | None, name: str) -> str:
@@ -130,7 +133,7 @@ def _empty_table(levels: dict[str, Any]) -> str:
         for lesion_class, scored in level["classes"].items()
         if "empty" in scored and not name.endswith("_with_lesion") and name != "pooled"
     ]
-    return _table(["level", "class", "rows", *EMPTY_KINDS], rows)
+    return table(["level", "class", "rows", *EMPTY_KINDS], rows)
 
 
 def _left_out(levels: dict[str, Any]) -> str:
@@ -163,10 +166,5 @@ def _threshold_section(thresholds: dict[str, Any]) -> str:
         arm = thresholds[name]
         best = f"{arm['best']['dice']:.3f} at {arm['best']['threshold']:.3f}"
         rows.append([name, _cell(arm["mean_over_thresholds"], "dice"), best, _cell(arm["at_half"], "dice")])
-    table = _table(["probabilities", "mean over 256 thresholds", "best threshold", "at 0.5"], rows)
-    return f"{thresholds['rule']}\n\n{thresholds['slices']} slices.\n\n{table}"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    arms = table(["probabilities", "mean over 256 thresholds", "best threshold", "at 0.5"], rows)
+    return f"{thresholds['rule']}\n\n{thresholds['slices']} slices.\n\n{arms}"

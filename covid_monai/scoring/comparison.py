@@ -1,0 +1,224 @@
+"""Several predictions of the same cases, compared pair by pair."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covid_monai.errors import InputError
+from covid_monai.scoring.intervals import (
+    CONFIDENCE,
+    FEWEST_CLUSTERS,
+    RESAMPLES,
+    percentile_interval,
+    resampled_sums,
+)
+from covid_monai.scoring.overlap import overlap_measures
+from covid_monai.scoring.paired_tests import holm, signed_rank
+from covid_monai.scoring.summary import Summary
+
+COMPARISON_RULE = (
+    "A case is a mask file, a slice or a volume; its Dice is that of all its voxels, 1 where reference and prediction "
+    "are both empty and 0 where one of them is, so every case has one and none is left out. A missing prediction "
+    "that was counted as empty is an empty mask here too. Differences are first minus second, on the same cases; "
+    "their intervals resample whole units (patients where all are known, else cases), the same ones for both "
+    "sides. Wilcoxon's signed-rank test (two-sided) compares the units' Dice, a patient's being the mean of its "
+    "cases: differences of 0 are ranked and their ranks dropped (Pratt), tied ones share the mean of their ranks. It "
+    "is exact up to 50 units without ties or zeros, and up to 13 with them, else a normal approximation; under 6 units "
+    "nothing is tested. Holm's correction is over all tests of this table."
+)
+
+_COUNTS = ["tp", "fp", "fn", "tn"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % interval; None where there are too few units for one."""
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One prediction folder's Dice of one class."""
+
+    lesion_class: str
+    name: str
+    pooled: Estimate
+    per_case: Estimate
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two folders' difference in the Dice of one class, first minus second.
+
+    ``higher``, ``equal`` and ``lower`` count the units in which the first folder's Dice is so.
+    """
+
+    lesion_class: str
+    first: str
+    second: str
+    pooled: Estimate
+    per_case: Estimate
+    higher: int
+    equal: int
+    lower: int
+    statistic: float | None
+    p: float | None
+    p_holm: float | None
+    method: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All ratings and all pairs; the unit is ``"patient"`` or ``"case"``."""
+
+    cases: int
+    unit: str
+    units: int
+    ratings: tuple[Rating, ...]
+    differences: tuple[Difference, ...]
+    seed: int
+
+    def content(self) -> dict[str, Any]:
+        """The content of ``comparison.json``."""
+        return {
+            "format": "covid-monai comparison",
+            "version": 1,
+            "rule": COMPARISON_RULE,
+            "cases": self.cases,
+            "unit": self.unit,
+            "units": self.units,
+            "bootstrap": {
+                "method": "percentile",
+                "confidence": CONFIDENCE,
+                "resamples": RESAMPLES,
+                "seed": self.seed,
+                "fewest_clusters": FEWEST_CLUSTERS,
+            },
+            "predictions": [_as_json(one) for one in self.ratings],
+            "differences": [_as_json(one) for one in self.differences],
+        }
+
+
+def compare(summaries: Mapping[str, Summary], seed: int = 0) -> Comparison:
+    """Compare the Dice of several predictions of the same references.
+
+    Args:
+        summaries: the scores of each prediction folder, by its name.
+        seed: seed of the bootstrap.
+
+    Raises:
+        InputError: fewer than two summaries, or they are of other cases or classes.
+    """
+    if len(summaries) < 2:
+        raise InputError("one prediction folder has nothing to be compared with; give two or more")
+    tables = {name: _case_counts(summary) for name, summary in summaries.items()}
+    first = next(iter(tables.values()))
+    for name, table in tables.items():
+        if not table.index.equals(first.index):
+            raise InputError(f"{name} was scored on other cases or classes than {next(iter(tables))}; score them alike")
+    cases = first.index.get_level_values("case").unique()
+    patients = first["patient"].groupby(level="case", sort=False).first()
+    unit = "patient" if patients.all() else "case"
+    units = pd.factorize(patients if unit == "patient" else cases)[0].astype(np.int64)
+    classes = next(iter(summaries.values())).content["classes"]
+    ratings: list[Rating] = []
+    differences: list[Difference] = []
+    for lesion_class in classes:
+        counts = {
+            name: table.xs(lesion_class, level="class")[_COUNTS].to_numpy(np.float64) for name, table in tables.items()
+        }
+        sample = {name: _Sample.of(one, units, seed) for name, one in counts.items()}
+        ratings += [one.rating(lesion_class, name) for name, one in sample.items()]
+        differences += [_difference(lesion_class, one, other, sample) for one, other in combinations(sample, 2)]
+    corrected = holm([one.p for one in differences])
+    return Comparison(
+        cases=len(cases),
+        unit=unit,
+        units=int(units.max()) + 1,
+        ratings=tuple(ratings),
+        differences=tuple(replace(one, p_holm=p) for one, p in zip(differences, corrected, strict=True)),
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One folder's Dice of one class: of each unit, pooled, per case, and the latter two resampled."""
+
+    units: NDArray[np.float64]
+    pooled: float
+    per_case: float
+    pooled_draws: NDArray[np.float64]
+    per_case_draws: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, counts: NDArray[np.float64], units: NDArray[np.int64], seed: int) -> "_Sample":
+        """From the cases' counts (cases, 4) and their units (cases,)."""
+        dice = overlap_measures(counts)[:, 0]
+        drawn = resampled_sums(np.column_stack([counts, dice, np.ones_like(dice)]), units, seed=seed)
+        return cls(
+            units=np.bincount(units, weights=dice) / np.bincount(units),
+            pooled=float(overlap_measures(counts.sum(axis=0))[0]),
+            per_case=float(dice.mean()),
+            pooled_draws=overlap_measures(drawn[:, :4])[:, 0],
+            per_case_draws=drawn[:, 4] / drawn[:, 5],
+        )
+
+    def rating(self, lesion_class: str, name: str) -> Rating:
+        count = len(self.units)
+        return Rating(
+            lesion_class,
+            name,
+            _estimate(self.pooled, self.pooled_draws, count),
+            _estimate(self.per_case, self.per_case_draws, count),
+        )
+
+
+def _difference(lesion_class: str, first: str, second: str, samples: Mapping[str, _Sample]) -> Difference:
+    one, other = samples[first], samples[second]
+    count = len(one.units)
+    differences = np.round(one.units - other.units, 12)
+    test = signed_rank(differences)
+    return Difference(
+        lesion_class=lesion_class,
+        first=first,
+        second=second,
+        pooled=_estimate(one.pooled - other.pooled, one.pooled_draws - other.pooled_draws, count),
+        per_case=_estimate(one.per_case - other.per_case, one.per_case_draws - other.per_case_draws, count),
+        higher=int((differences > 0).sum()),
+        equal=int((differences == 0).sum()),
+        lower=int((differences < 0).sum()),
+        statistic=test.statistic,
+        p=test.p,
+        p_holm=None,
+        method=test.method,
+    )
+
+
+def _estimate(value: float, draws: NDArray[np.float64], units: int) -> Estimate:
+    return Estimate(value, percentile_interval(draws) if units >= FEWEST_CLUSTERS else None)
+
+
+def _case_counts(summary: Summary) -> pd.DataFrame:
+    """Counts and patient of each (case, class), from the rows of its slices."""
+    slices = summary.rows[summary.rows["level"] == "slice"]
+    counted = slices.groupby(["case", "class"])
+    return counted[_COUNTS].sum().join(counted["patient"].first())
+
+
+def _as_json(one: Rating | Difference) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in vars(one).items():
+        content["class" if name == "lesion_class" else name] = (
+            {"value": value.value, "interval": list(value.interval) if value.interval else None}
+            if isinstance(value, Estimate)
+            else value
+        )
+    return content

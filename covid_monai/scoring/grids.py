@@ -1,0 +1,133 @@
+"""Two masks on one grid: the same voxels of the world, in whatever order the files keep their axes."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covid_monai.errors import InputError
+
+TOLERANCE_MM = 0.01
+"""Headers hold rounded numbers; this is no shift."""
+
+
+@dataclass(frozen=True)
+class LabelImage:
+    """A label map and where it lies.
+
+    Attributes:
+        path: its file, for messages.
+        labels: (X, Y, Z) integers.
+        affine: index to world coordinates (RAS, mm), (4, 4); None for a picture, which lies nowhere.
+    """
+
+    path: str
+    labels: NDArray[np.integer]
+    affine: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class AlignedMasks:
+    """Prediction and reference as (X, Y, Z) in LPS order, a single slice as (X, Y, 1).
+
+    Attributes:
+        prediction: labels.
+        reference: labels, of the same shape.
+        spacing: voxel size in mm along the three axes; None for pictures.
+        reordered: whether the prediction's file keeps its axes in another order than the reference's.
+    """
+
+    prediction: NDArray[np.integer]
+    reference: NDArray[np.integer]
+    spacing: tuple[float, float, float] | None
+    reordered: bool
+
+
+def align(prediction: LabelImage, reference: LabelImage) -> AlignedMasks:
+    """Bring two label maps of one grid to one order of axes; nothing is resampled.
+
+    Raises:
+        InputError: they lie on different grids; the message names the file and what differs.
+    """
+    if prediction.affine is None or reference.affine is None:
+        return _align_pictures(prediction, reference)
+    turned, affine = _to_lps(prediction.labels, prediction.affine)
+    expected, expected_affine = _to_lps(reference.labels, reference.affine)
+    if difference := _difference(turned.shape, affine, expected.shape, expected_affine):
+        raise InputError(
+            f"{prediction.path} lies on another grid than {reference.path}: {difference}; "
+            "resample it (nearest neighbour) to the reference's grid"
+        )
+    spacing = np.linalg.norm(expected_affine[:3, :3], axis=0).tolist()
+    # a coronal or sagittal slice: its one layer is what the scores call a slice
+    single = [axis for axis in range(3) if expected.shape[axis] == 1]
+    if len(single) == 1:
+        turned, expected = np.moveaxis(turned, single[0], 2), np.moveaxis(expected, single[0], 2)
+        spacing.append(spacing.pop(single[0]))
+    reordered = not np.array_equal(_orientation(prediction.affine), _orientation(reference.affine))
+    return AlignedMasks(turned, expected, (spacing[0], spacing[1], spacing[2]), reordered)
+
+
+def _align_pictures(prediction: LabelImage, reference: LabelImage) -> AlignedMasks:
+    if prediction.affine is not None or reference.affine is not None:
+        raise InputError(
+            f"{prediction.path} and {reference.path}: a picture has no place in the world, so it cannot be matched "
+            "with a file that has one; give both as pictures, or both as NIfTI or NRRD"
+        )
+    if prediction.labels.shape != reference.labels.shape:
+        raise InputError(
+            f"{prediction.path} has {_lengths(prediction.labels.shape)} pixels, {reference.path} has "
+            f"{_lengths(reference.labels.shape)}; resize it (nearest neighbour) to the reference's size"
+        )
+    return AlignedMasks(prediction.labels, reference.labels, None, False)
+
+
+def _to_lps(
+    labels: NDArray[np.integer], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    """The array with its axes nearest to left, posterior, superior, and its affine."""
+    from nibabel import orientations
+
+    wanted = orientations.axcodes2ornt(("L", "P", "S"))
+    change = orientations.ornt_transform(_orientation(affine), wanted)
+    return orientations.apply_orientation(labels, change), affine @ orientations.inv_ornt_aff(change, labels.shape)
+
+
+def _orientation(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    from nibabel import orientations
+
+    found: NDArray[np.float64] = orientations.io_orientation(affine)
+    return found
+
+
+def _difference(
+    shape: tuple[int, ...], affine: NDArray[np.float64], other_shape: tuple[int, ...], other: NDArray[np.float64]
+) -> str:
+    """What sets two grids in LPS order apart, in words; "" where nothing does."""
+    if shape != other_shape:
+        return f"it has {_lengths(shape)} voxels (left, posterior, superior), the reference {_lengths(other_shape)}"
+    # differences of spacing add up over the grid, so the corners are compared and not the affines' numbers
+    corners = np.array([[*corner, 1] for corner in product(*((0, length - 1) for length in shape))]).T
+    apart = float(np.linalg.norm(((affine - other) @ corners)[:3], axis=0).max())
+    if apart <= TOLERANCE_MM:
+        return ""
+    spacing, other_spacing = (np.linalg.norm(one[:3, :3], axis=0) for one in (affine, other))
+    turn = np.abs(affine[:3, :3] / spacing - other[:3, :3] / other_spacing).max()
+    told = [
+        *_told("spacing", spacing, other_spacing, 1e-4),
+        *(["the axes' directions differ"] if turn > 1e-4 else []),
+        *_told("origin", affine[:3, 3], other[:3, 3], TOLERANCE_MM / 2),
+    ]
+    return f"voxels are up to {apart:.3g} mm apart ({', '.join(told) or 'rounded numbers'})"
+
+
+def _told(name: str, one: NDArray[np.float64], other: NDArray[np.float64], tolerance: float) -> list[str]:
+    if np.abs(one - other).max() <= tolerance:
+        return []
+    first, second = (" ".join(f"{number:.6g}" for number in numbers) for numbers in (one, other))
+    return [f"{name} {first} against {second} mm"]
+
+
+def _lengths(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,113 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from covid_monai.cli.score import score
+from covid_monai.errors import InputError
+from tests.scoring.mask_folders import write_folder, write_nifti
+from tests.scoring.masks import label_map
+
+
+def run(*arguments):
+    return CliRunner().invoke(score, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """References and two prediction folders of eight slices."""
+    return [write_folder(tmp_path / name, seed) for seed, name in enumerate(("references", "ours", "theirs"))]
+
+
+def test_one_folder_is_shown_and_written(folders, tmp_path):
+    references, ours, _ = folders
+    shown = run(ours, references)
+    assert shown.exit_code == 0, shown.output
+    written = run(ours, references, "-o", tmp_path / "scores")
+    assert written.stdout == f"{shown.stdout}wrote {tmp_path / 'scores'}\n"
+    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == ["scores.csv", "scores.json", "scores.md"]
+    assert (tmp_path / "scores" / "scores.md").read_text() + "\n" == shown.stdout
+    assert set(pd.read_csv(tmp_path / "scores" / "scores.csv")["case"]) == {f"c{k}" for k in range(8)}
+
+
+def test_several_folders_are_scored_each_and_compared(folders, tmp_path):
+    references, ours, theirs = folders
+    result = run(ours, theirs, f"third={ours}", references, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "| lesion | ours − theirs |" in result.stdout  # noqa: RUF001
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "comparison.csv",
+        "comparison.json",
+        "comparison.md",
+        "ours",
+        "theirs",
+        "third",
+    ]
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert [one["name"] for one in content["predictions"]] == ["ours", "theirs", "third"]
+    scores = json.loads((tmp_path / "out" / "theirs" / "scores.json").read_text())
+    dice = scores["levels"]["pooled"]["classes"]["lesion"]["measures"]["dice"]["value"]
+    assert content["predictions"][1]["pooled"]["value"] == pytest.approx(dice)
+
+
+def test_patients_labels_and_tolerance_are_taken(tmp_path):
+    for seed, name in enumerate(("predictions", "references")):
+        for case in range(6):
+            write_nifti(tmp_path / name / f"c{case}.nii", label_map((6, 6, 1), 10 * seed + case, 4))
+    (tmp_path / "patients.csv").write_text("case,patient\n" + "".join(f"c{k},p{k // 2}\n" for k in range(6)))
+    result = run(
+        *(tmp_path / "predictions", tmp_path / "references", "-o", tmp_path / "out"),
+        *("--labels", "1,2=ground-glass,3=consolidation", "--patients", tmp_path / "patients.csv", "--tolerance", 1),
+    )
+    assert result.exit_code == 0, result.output
+    content = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert content["classes"] == ["ground-glass", "consolidation", "any lesion"]
+    assert content["patients"] == 3
+    assert content["surface_measures"]["tolerance_mm"] == 1
+    assert content["inputs"]["labels"] == {"1": "ground-glass", "2": "ground-glass", "3": "consolidation"}
+
+
+def test_a_missing_prediction_is_counted_only_where_asked(folders):
+    references, ours, _ = folders
+    (ours / "c2.nii.gz").unlink()
+    assert "c2" in str(run(ours, references).exception)
+    assert "counted as empty masks: 1 (c2)" in run(ours, references, "--missing-as-empty").stdout
+
+
+BAD = {
+    "missing": (["{tmp}/none", "{tmp}/references"], "does not exist"),
+    "empty folder": (["{tmp}/void", "{tmp}/references"], "has no masks"),
+    "empty file": (["{tmp}/bad.nii.gz", "{tmp}/references/c0.nii.gz"], "empty, damaged"),
+    "folder against file": (["{tmp}/ours", "{tmp}/references/c0.nii.gz"], "two folders or two files"),
+    "names alike": (["{tmp}/ours", "{tmp}/ours", "{tmp}/references"], "two predictions are named 'ours'"),
+    "name that is a path": (["../a={tmp}/ours", "{tmp}/references"], "no name"),
+    "other grid": (["{tmp}/shifted", "{tmp}/references"], "another grid"),
+    "labels": (["{tmp}/ours", "{tmp}/references", "--labels", "1"], "1 has no class"),
+    "label without class": (["{tmp}/ours", "{tmp}/references", "--labels", "2=lesion"], "holds the label 1"),
+    "no patients' list": (["{tmp}/ours", "{tmp}/references", "--patients", "{tmp}/none.csv"], "cannot read"),
+    "patients without cases": (["{tmp}/ours", "{tmp}/references", "--patients", "{tmp}/p.csv"], "lacks 8 cases"),
+    "unwritable output": (["{tmp}/ours", "{tmp}/references", "-o", "/proc/scores"], "cannot write"),
+    "output that is a file": (["{tmp}/ours", "{tmp}/references", "-o", "{tmp}/p.csv"], "cannot write"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_an_error_of_one_line(name, folders, tmp_path):
+    affine = np.diag([-0.7, -0.9, 2.5, 1.0])
+    write_folder(tmp_path / "shifted", 1, affine=affine)
+    (tmp_path / "void").mkdir()
+    (tmp_path / "bad.nii.gz").touch()
+    (tmp_path / "p.csv").write_text("case,patient\nx,y\n")
+    arguments, message = BAD[name]
+    result = run(*(argument.format(tmp=tmp_path) for argument in arguments))
+    # the root command prints an InputError in one line and exits with status 1
+    assert isinstance(result.exception, InputError), result.output
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_one_argument_alone_is_wrong_usage(folders):
+    assert run(folders[0]).exit_code == 2
