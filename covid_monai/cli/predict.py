@@ -55,7 +55,9 @@ def predict(
         def tell(done: Prediction) -> None:
             tqdm.write(f"failed: {done.error}" if done.mask is None else str(done.mask))
             if preview and done.mask is not None:
-                draw_preview(done.image, done.mask, done.mask.with_name(done.mask.name.replace(".nii.gz", ".png")))
+                draw_preview(
+                    done.image, done.mask, done.mask.with_name(done.mask.name.replace(".nii.gz", "_preview.png"))
+                )
             bar.update()
 
         predictions = segment(
