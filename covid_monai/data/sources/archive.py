@@ -51,9 +51,10 @@ def extract_zip(archive: Path, folder: Path, limits: Limits = LIMITS) -> None:
         # a temporary folder is the user's alone; what is unpacked is as readable as any other folder
         staging.chmod(folder.parent.stat().st_mode & 0o777)
         os.replace(staging, folder)
+    # a ValueError too, but one that says what is wrong already
+    except InputError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{archive} is no readable zip archive ({error}): download it again") from error
     except OSError as error:
         raise InputError(f"cannot unpack {archive} to {folder}: {error.strerror or error}; free space there") from error
