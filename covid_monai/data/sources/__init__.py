@@ -37,6 +37,31 @@ class SourceSlice:
     canvas: Canvas | None
 
 
+def lone_slice(
+    case: str,
+    image: npt.NDArray,
+    label: npt.NDArray[np.uint8],
+    pixels: dict[int, int],
+    index: int,
+    intensity: str,
+) -> SourceSlice:
+    """A slice of an unknown patient and volume, of unknown spacing: 1 mm stands in for it."""
+    return SourceSlice(
+        case=case,
+        image=image,
+        label=label,
+        affine=np.diag([-1.0, -1.0, 1.0, 1.0]),
+        pixels=pixels,
+        patient=None,
+        volume=None,
+        slice=index,
+        part=None,
+        intensity=intensity,
+        spacing_known=False,
+        canvas=None,
+    )
+
+
 class Source(Protocol):
     """What an importer offers; iterating it yields the slices, reading one file at a time."""
 

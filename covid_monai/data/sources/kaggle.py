@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from covid_monai.data.sources import SourceSlice
+from covid_monai.data.sources import SourceSlice, lone_slice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
@@ -88,20 +88,8 @@ class KaggleArrays:
         values, kind = to_hu(stored, "hu", where)
         classes = _class_of(mask, where.replace("images_", "masks_"))
         label = map_labels(classes, self.label_map, where)
-        return SourceSlice(
-            case=f"{path.stem.removeprefix('images_')}_{index:03d}",
-            image=self._turn(values),
-            label=self._turn(label),
-            affine=np.diag([-1.0, -1.0, 1.0, 1.0]),
-            pixels=count_labels(label),
-            patient=None,
-            volume=None,
-            slice=index,
-            part=None,
-            intensity=kind,
-            spacing_known=False,
-            canvas=None,
-        )
+        case = f"{path.stem.removeprefix('images_')}_{index:03d}"
+        return lone_slice(case, self._turn(values), self._turn(label), count_labels(label), index, kind)
 
     def _turn(self, picture: npt.NDArray) -> npt.NDArray:
         """From rows and columns as stored to (x, y, 1)."""

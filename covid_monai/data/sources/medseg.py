@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from covid_monai.data.sources import SourceSlice
+from covid_monai.data.sources import SourceSlice, lone_slice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import to_hu
@@ -56,17 +56,5 @@ class MedsegStack:
         labels = map_labels(np.asanyarray(read_nifti(self._masks).dataobj), self.label_map, str(self._masks))
         for index in range(self.count):
             label = labels[:, :, index : index + 1]
-            yield SourceSlice(
-                case=f"part1_{index:03d}",
-                image=values[:, :, index : index + 1],
-                label=label,
-                affine=np.diag([-1.0, -1.0, 1.0, 1.0]),
-                pixels=count_labels(label),
-                patient=None,
-                volume=None,
-                slice=index,
-                part=None,
-                intensity=kind,
-                spacing_known=False,
-                canvas=None,
-            )
+            image = values[:, :, index : index + 1]
+            yield lone_slice(f"part1_{index:03d}", image, label, count_labels(label), index, kind)
