@@ -21,7 +21,8 @@ def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path 
     """Find what is wrong with the data set in FOLDER.
 
     Files, hashes, grids, orientation, HU, masks, duplicates, near-duplicates, and patients in two parts. Exit
-    status 1 when there are errors; notes are true of sound data too, but have to be known. "No leak found" means
+    status 1 when there are errors; notes are true of sound data too, or evidence only, but have to be known. How
+    slices lie is also told from the anatomy; left and right swapped is not found. "No leak found" means
     no known leak: slices of one person that do not look alike are not found where the patient is not known.
     """
     from covid_monai.data.checks import check_dataset

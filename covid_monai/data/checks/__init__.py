@@ -5,6 +5,7 @@ from os import PathLike
 from covid_monai.data.checks.duplicates import check_duplicates
 from covid_monai.data.checks.files import check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
+from covid_monai.data.checks.orientation import check_orientation
 from covid_monai.data.checks.splits import check_persons, given_split, load_split
 from covid_monai.data.manifest import read_dataset
 
@@ -37,6 +38,7 @@ def check_dataset(
         findings += found
         if look is not None:
             looks.append((case, look))
+    findings += check_orientation([(case, look.anatomy) for case, look in looks])
     parts, found = load_split(dataset, split) if split is not None else (given_split(dataset), [])
     findings += found
     if parts is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from covid_monai.data.checks.anatomy import Anatomy, look_at_anatomy
 from covid_monai.data.checks.findings import Finding, error
 from covid_monai.data.checks.geometry import check_geometry
 from covid_monai.data.checks.intensities import check_intensities
@@ -20,10 +21,11 @@ from covid_monai.transforms.nifti import read_nifti
 
 @dataclass(frozen=True)
 class Look:
-    """What is kept of an image to compare it with others: SHA-256 of its values, and its fine structure."""
+    """What is kept of an image to judge it with others: SHA-256 of its values, its fine structure, how it lies."""
 
     digest: str
     fingerprint: npt.NDArray[np.float32]
+    anatomy: Anatomy | None
 
 
 def check_case(dataset: Dataset, case: Case) -> tuple[list[Finding], Look | None]:
@@ -52,7 +54,8 @@ def check_case(dataset: Dataset, case: Case) -> tuple[list[Finding], Look | None
         return findings, None
     values = np.asarray(read["image"].dataobj)
     findings += check_intensities(case, values)
-    return findings, Look(_digest(values), fingerprint(values[:, :, :1]))
+    first = values[:, :, :1]
+    return findings, Look(_digest(values), fingerprint(first), look_at_anatomy(first))
 
 
 def _digest(values: npt.NDArray) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-CHECKS = ("file", "hash", "geometry", "intensity", "mask", "duplicate", "near-duplicate", "split")
+CHECKS = ("file", "hash", "geometry", "orientation", "intensity", "mask", "duplicate", "near-duplicate", "split")
 """The families of checks, in the order in which they are told."""
 
 
@@ -10,8 +10,9 @@ CHECKS = ("file", "hash", "geometry", "intensity", "mask", "duplicate", "near-du
 class Finding:
     """One thing that was found.
 
-    An ``error`` makes the data unfit for what they are meant for; a ``note`` is true of sound data too, but has to
-    be known. ``cases`` are the names of the cases it is about, all of the data set where it is empty.
+    An ``error`` makes the data unfit for what they are meant for; a ``note`` is true of sound data too or is
+    evidence only, but has to be known. ``cases`` are the names of the cases it is about, all of the data set where it
+    is empty.
     """
 
     check: str
