@@ -28,7 +28,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         length: how many items the data set has.
         seed: of the shuffling.
         rank, replicas: which of how many processes this is; all get equally many items, for which the first
-            ones of the epoch's order are repeated.
+            ones of the epoch's order are repeated at the end.
     """
 
     def __init__(self, length: int, seed: int, rank: int = 0, replicas: int = 1) -> None:
@@ -41,6 +41,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, counted from 1, that the next iteration yields."""
         self.epoch = epoch
+
+    @property
+    def own(self) -> int:
+        """How many of this process's items are its own; those after them are repeated ones."""
+        return len(range(self.rank, self.length, self.replicas))
 
     def __len__(self) -> int:
         return math.ceil(self.length / self.replicas)

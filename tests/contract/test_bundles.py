@@ -15,7 +15,7 @@ from covid_monai.workflow.build import build_workflow, config_files, read_config
 from covid_monai.workflow.bundles import bundle_folder, bundle_names
 from covid_monai.workflow.shelf import copy_bundle, describe_bundle, verify_bundle
 from covid_monai.workflow.training import train
-from tests.tiny import LEARNING, SMALL_NETWORK
+from tests.workflow.processes import log_of, train_in_processes
 
 BUNDLES = {
     "a_segnet_ct_segmentation": {"channels": [4, 4, 8, 8, 8], "image_size": [64, 64]},
@@ -129,27 +129,19 @@ def test_monais_own_command_runs_it(bundle, small, run, tiny_dataset, tmp_path, 
     assert (tmp_path / written[kind]).is_file()
 
 
-def test_two_processes_train_as_well_as_one_at_the_same_global_batch(bundle, tiny_dataset, tmp_path):
-    files = [*config_files(bundle, "train"), str(bundle / "configs" / "multi_gpu_train.yaml")]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "monai.bundle", "run", "--bundle_root", str(bundle), "--config_file", str(files)]
-    # three cases to train on: the two processes' shares are uneven
-    settings = {**SMALL_NETWORK, **LEARNING}
-    together = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path / "two"), **settings, "batch_size": 1}
-    for key, value in together.items():
-        command += [f"--{key}", str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert [child.name for child in (tmp_path / "two" / "state").iterdir()] == ["epoch-0030"]
-    alone = train(bundle.name, tiny_dataset, tmp_path / "one", settings={**settings, "batch_size": 2})
-
-    def best_and_last(run):
-        records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-        return max(record["validation_dice"] for record in records), records[-1]["loss"]
-
-    # batch normalisation over one's own half of the batch is not that over the whole
-    for two, one in zip(best_and_last(tmp_path / "two"), best_and_last(alone), strict=True):
-        assert two == pytest.approx(one, abs=0.15)
+def test_two_processes_train_as_one_at_the_same_global_batch(bundle, small, tiny_dataset, tmp_path):
+    # three cases to train on, and three to validate on: the two processes' shares are uneven
+    settings = {**small, "epochs": 2, "precision": "float32"}
+    train_in_processes(bundle, tiny_dataset, tmp_path / "two", {**settings, "batch_size": 1})
+    train(bundle.name, tiny_dataset, tmp_path / "one", settings={**settings, "batch_size": 2})
+    # float32 rounds sums in another order, and training amplifies that: tests/workflow/test_data_parallel.py has more
+    loss, dice = (
+        list(zip(log_of(tmp_path / "two", key), log_of(tmp_path / "one", key), strict=True))
+        for key in ("loss", "validation_dice")
+    )
+    assert loss[0][0] == pytest.approx(loss[0][1], rel=1e-5)
+    assert loss[1][0] == pytest.approx(loss[1][1], rel=1e-3)
+    assert dice[0][0] == pytest.approx(dice[0][1], abs=1e-3)
 
 
 def test_training_and_inference_share_network_and_deterministic_chain(bundle):
