@@ -28,6 +28,9 @@ _SOFT_TISSUE_HU = (-20.0, 120.0)
 AIR_OR_LUNG_BELOW = -500.0
 """No chest CT is without lung or air: values that never fall below this are no HU."""
 
+# the importers of published sets and the bundles have no such option, so the commands that have it are named
+_TAKEN_AS_HU = "if they are HU, say so (`data prepare nifti` and `predict` have --intensity hu)"
+
 # grey values that leave the upper half empty, or are mostly black, were not made with a lung window
 _LEAST_BRIGHTEST = 128
 _MOST_BLACK = 0.55
@@ -75,9 +78,9 @@ def to_hu(values: npt.NDArray, mode: str, where: str, window: tuple[float, float
         if mode == "auto":
             raise InputError(
                 f"{spread}: neither HU (air below {AIR_OR_LUNG_BELOW:g}) nor 8-bit (integers 0 to 255); "
-                "convert them to HU, or give --intensity hu if they are"
+                f"convert them to HU; {_TAKEN_AS_HU}"
             )
-        raise InputError(f"{spread}: --intensity {mode} is for 8-bit values (integers 0 to 255)")
+        raise InputError(f"{spread}: the mapping {mode!r} is for 8-bit values (integers 0 to 255); {_TAKEN_AS_HU}")
     anchored = None if mode == "window" else find_anchors(values)
     if anchored is None and mode == "anchors":
         raise InputError(f"{where} has no clear peaks of air and fat: use --intensity auto or window")
@@ -133,7 +136,8 @@ def _refuse_other_windows(grey: npt.NDArray, where: str) -> None:
     if grey.max() < _LEAST_BRIGHTEST or black > _MOST_BLACK:
         raise InputError(
             f"{where} has grey values up to {grey.max():g} and {black:.0%} black: that is no lung window, "
-            "its HU cannot be told; leave it out, or give --intensity window to map it all the same"
+            "its HU cannot be told; leave it out, or map it all the same (`data prepare slices`, `data prepare nifti` "
+            "and `predict` have --intensity window)"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from shutil import disk_usage
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -78,8 +79,9 @@ def fetch(file: RemoteFile, folder: Path, progress: bool = False) -> Path:
     What was received before a connection broke stays in ``<name>.part``; the next call goes on from there.
 
     Raises:
-        InputError: the server has no such file or cannot be reached, the connection broke, the disk is full, or
-            the checksum is wrong. Under the file's name there is then what there was before.
+        InputError: the server has no such file or cannot be reached, the connection broke, the disk is full or
+            has less space than the file needs, or the checksum is wrong. Under the file's name there is then what
+            there was before.
     """
     import pooch
 
@@ -162,9 +164,20 @@ class ResumingDownloader:
                 raise InputError(f"{url} answered another range than asked for: remove {self._part} and run it again")
             length = response.headers.get("Content-Length")
             total = start + int(length) if length and length.isdecimal() else None
+            self._check_room(start, total)
             self._receive(response, start, total)
         settle(self._part)
         self._part.replace(output_file)
+
+    def _check_room(self, start: int, total: int | None) -> None:
+        """What cannot fit is told before the first byte; a partial file that is started over makes room itself."""
+        replaced = self._part.stat().st_size if self._part.is_file() and not start else 0
+        free = disk_usage(self._part.parent).free + replaced
+        if total is not None and total - start > free:
+            raise InputError(
+                f"no space for {self._file.name}: {_size(total - start)} to fetch, {_size(free)} free in "
+                f"{self._part.parent}; free some, or choose another folder, and run the same command again"
+            )
 
     def _receive(self, response: HTTPResponse, start: int, total: int | None) -> None:
         from tqdm import tqdm
@@ -235,6 +248,10 @@ def _network_error(url: str, error: Exception) -> InputError:
         return InputError(f"{url} answered {error.code} {error.reason}: {hint}")
     reason = error.reason if isinstance(error, URLError) else error
     return InputError(f"cannot reach {url} ({reason}): check the connection and run the same command again")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e7 else f"{count / 1e6:.2f} MB"
 
 
 def _disk_error(path: Path, error: OSError) -> InputError:

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import io
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -170,6 +171,27 @@ def test_a_full_disk_is_one_clear_line_and_the_next_run_goes_on(server, tmp_path
     assert names(tmp_path) == ["scan.nii.gz.part"]
     fetch(remote(server), tmp_path)
     assert server.asked[-1][1] == "bytes=400000-"
+    assert (tmp_path / "scan.nii.gz").read_bytes() == CONTENT
+
+
+def test_a_disk_with_too_little_space_is_one_clear_line_before_anything_is_fetched(server, tmp_path, monkeypatch):
+    disk = SimpleNamespace(free=900_000)
+    monkeypatch.setattr(download, "disk_usage", lambda folder: disk)
+    assert refused(remote(server), tmp_path) == (
+        f"no space for scan.nii.gz: 1.00 MB to fetch, 0.90 MB free in {tmp_path}; "
+        "free some, or choose another folder, and run the same command again"
+    )
+    assert names(tmp_path) == []
+    # what is there already need not fit once more
+    disk.free = 1_000_000
+    (tmp_path / "scan.nii.gz.part").write_bytes(CONTENT[:5000])
+    fetch(remote(server), tmp_path)
+    assert server.asked[-1][1] == "bytes=5000-"
+    # nor does what is started over
+    server.ranges = False
+    (tmp_path / "scan.nii.gz").unlink()
+    (tmp_path / "scan.nii.gz.part").write_bytes(CONTENT[:5000])
+    fetch(remote(server), tmp_path)
     assert (tmp_path / "scan.nii.gz").read_bytes() == CONTENT
 
 

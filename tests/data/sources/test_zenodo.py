@@ -90,8 +90,10 @@ def test_a_scale_that_the_name_does_not_promise_is_refused(record):
     image, _ = phantom()
     grey = record / "COVID-19-CT-Seg_20cases/radiopaedia_4_85506_1.nii.gz"
     save(grey, image, RAS)
-    with pytest.raises(InputError, match=r"radiopaedia_4_85506_1.*8-bit"):
+    with pytest.raises(InputError, match=r"radiopaedia_4_85506_1.*8-bit") as caught:
         list(ZenodoVolumes(record))
+    # `data prepare zenodo` has no such option itself
+    assert "`data prepare nifti` and `predict` have --intensity hu" in str(caught.value)
     save(record / "COVID-19-CT-Seg_20cases/coronacases_001.nii.gz", np.clip(image // 8 + 128, 0, 255), RAS)
     with pytest.raises(InputError, match="coronacases_001 is 8-bit"):
         list(ZenodoVolumes(record))
