@@ -1,6 +1,6 @@
 """Published networks for COVID-19 lesion segmentation in chest CT, as MONAI bundles.
 
-``covid_monai.train``, ``covid_monai.evaluate`` and ``covid_monai.predict`` are what the command line calls.
+``covid_monai.train``, ``evaluate``, ``predict`` and ``score`` are what the command line calls.
 Importing this package is light: torch and MONAI are loaded when a function first needs them.
 """
 
@@ -12,17 +12,19 @@ from covid_monai.lazy import lazy_names
 
 if TYPE_CHECKING:
     from covid_monai.inference.predict import predict
+    from covid_monai.scoring.score import score
     from covid_monai.workflow.evaluation import evaluate
     from covid_monai.workflow.training import train
 
 __version__ = version("covid-monai")
-__all__ = ["InputError", "__version__", "evaluate", "predict", "train"]
+__all__ = ["InputError", "__version__", "evaluate", "predict", "score", "train"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "evaluate": "covid_monai.workflow.evaluation",
         "predict": "covid_monai.inference.predict",
+        "score": "covid_monai.scoring.score",
         "train": "covid_monai.workflow.training",
     },
 )

@@ -1,6 +1,5 @@
 """``covid-monai score``: masks of any tool against references."""
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -32,6 +31,7 @@ _PATH = click.Path(path_type=Path)
     help="Tolerance of the surface Dice.",
 )
 @click.option("-o", "--output", type=_PATH, help="Folder for the tables.  [default: only shown]")
+@click.option("--overwrite", is_flag=True, help="Replace the scores in the output folder.")
 def score(
     predictions: tuple[str, ...],
     references: Path,
@@ -41,66 +41,53 @@ def score(
     spacing: str,
     tolerance: float,
     output: Path | None,
+    overwrite: bool,
 ) -> None:
     """Score the masks in PREDICTIONS against those in REFERENCES, from any tool.
 
     Both are folders whose files have the same names (NIfTI, NRRD, MetaImage, PNG), or one file each. A file has to
     lie on its reference's grid. The last argument is REFERENCES; with several PREDICTIONS they are also compared in
     pairs. Writes scores.csv, scores.json and scores.md to OUTPUT; with several PREDICTIONS to OUTPUT/NAME, and
-    comparison.csv, comparison.json and comparison.md to OUTPUT. NAME is the folder's name unless given.
+    comparison.csv, comparison.json and comparison.md to OUTPUT. NAME is the folder's name unless given. An OUTPUT
+    that holds scores already is refused without --overwrite.
     """
-    from covid_monai.data.sources.folders import read_patients
-    from covid_monai.scoring.comparison import compare
-    from covid_monai.scoring.comparison_tables import comparison_markdown, write_comparison
-    from covid_monai.scoring.folders import check_patients, match_masks, score_pairs
-    from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
-    from covid_monai.scoring.tables import markdown, write_summary
+    from covid_monai.scoring.comparison_tables import comparison_markdown
+    from covid_monai.scoring.score import score as score_masks
+    from covid_monai.scoring.tables import markdown
 
-    classes = parse_label_classes(labels) if labels is not None else LabelClasses()
-    named = _named(predictions)
-    pairs = {name: match_masks(folder, references, missing_as_empty) for name, folder in named.items()}
-    people = read_patients(patients) if patients is not None else None
-    for one in pairs.values():
-        check_patients(one, people)
-    if output is not None:
-        _check_writable(output)
-    summaries = {name: score_pairs(one, classes, people, spacing, tolerance, True) for name, one in pairs.items()}
-    several = len(summaries) > 1
-    if several:
-        comparison = compare(summaries)
-        click.echo(comparison_markdown(comparison, summaries))
-        if output is not None:
-            write_comparison(comparison, summaries, output)
-    for name, summary in summaries.items():
-        if not several:
-            click.echo(markdown(summary.content))
-        if output is not None:
-            write_summary(summary, output / name if several else output)
+    scores = score_masks(
+        _named(predictions),
+        references,
+        output,
+        labels=labels,
+        patients=patients,
+        missing_as_empty=missing_as_empty,
+        spacing=spacing,
+        tolerance_mm=tolerance,
+        overwrite=overwrite,
+        progress=True,
+    )
+    if scores.comparison is not None:
+        click.echo(comparison_markdown(scores.comparison, scores.summaries))
+    else:
+        click.echo("".join(markdown(summary.content) for summary in scores.summaries.values()))
     if output is not None:
         click.echo(f"wrote {output}")
 
 
 def _named(predictions: tuple[str, ...]) -> dict[str, Path]:
     """Folders by their names; one that is given as NAME=FOLDER takes that name."""
-    named: dict[str, Path] = {}
+    from covid_monai.scoring.score import check_names, name_of
+
+    named: list[tuple[str, Path]] = []
     for given in predictions:
         name, equals, place = given.partition("=")
-        path = Path(place) if equals and not Path(given).exists() else Path(given)
-        if path == Path(given):
-            name = path.resolve().name
-        if not name or name in (".", "..") or "/" in name or "\\" in name:
-            raise InputError(f"{given!r}: {name!r} is no name for a table's row and folder; write NAME=FOLDER")
-        if name.casefold() in (one.casefold() for one in named):
-            raise InputError(f"two predictions are named {name!r}; name them apart, as in first={path}")
-        named[name] = path
-    return named
-
-
-def _check_writable(folder: Path) -> None:
-    """A folder that cannot be written is told before an hour of scoring, not after it."""
+        if equals and not Path(given).exists():
+            named.append((name, Path(place)))
+        else:
+            named.append((name_of(given), Path(given)))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --output") from error
+        check_names(name for name, _ in named)
+    except InputError as error:
+        raise InputError(f"{error} (NAME=FOLDER)") from error
+    return dict(named)

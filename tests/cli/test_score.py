@@ -109,5 +109,49 @@ def test_bad_input_is_an_error_of_one_line(name, folders, tmp_path):
     assert result.stdout == ""
 
 
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("again", ["one", "several"])
+def test_scores_that_are_there_are_kept_unless_overwritten(folders, tmp_path, again):
+    references, ours, theirs = folders
+    out = tmp_path / "out"
+    assert run(theirs, references, "-o", out).exit_code == 0
+    before = contents(out)
+    predictions = [ours] if again == "one" else [ours, theirs]
+    refused = run(*predictions, references, "-o", out)
+    assert isinstance(refused.exception, InputError)
+    assert str(refused.exception) == (
+        f"{out} holds scores already (scores.csv, scores.json, scores.md); "
+        "choose another folder, or replace them: --overwrite"
+    )
+    assert contents(out) == before
+    replaced = run(*predictions, references, "-o", out, "--overwrite")
+    assert replaced.exit_code == 0, replaced.output
+    assert run(*predictions, references, "-o", tmp_path / "fresh").exit_code == 0
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
+def test_a_comparison_that_is_there_is_kept_and_nothing_stale_stays_beside_new_scores(folders, tmp_path):
+    references, ours, theirs = folders
+    out = tmp_path / "out"
+    assert run(ours, theirs, references, "-o", out).exit_code == 0
+    assert "holds scores already (comparison.csv" in str(run(ours, references, "-o", out).exception)
+    assert run(ours, references, "-o", out, "--overwrite").exit_code == 0
+    assert not (out / "comparison.md").exists()
+    assert (out / "scores.md").exists()
+
+
+def test_scores_outlive_a_scoring_that_fails(folders, tmp_path):
+    references, ours, _ = folders
+    assert run(ours, references, "-o", tmp_path / "out").exit_code == 0
+    before = contents(tmp_path / "out")
+    write_folder(tmp_path / "shifted", 1, affine=np.diag([-0.7, -0.9, 2.5, 1.0]))
+    failed = run(tmp_path / "shifted", references, "-o", tmp_path / "out", "--overwrite")
+    assert "another grid" in str(failed.exception)
+    assert contents(tmp_path / "out") == before
+
+
 def test_one_argument_alone_is_wrong_usage(folders):
     assert run(folders[0]).exit_code == 2
