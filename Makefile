@@ -49,10 +49,10 @@ format: install
 	$(BIN)/ruff format .
 
 test: install
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-all: install
-	$(BIN)/pytest -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
 
 clean:
 	rm -rf $(RUN) build dist *.egg-info

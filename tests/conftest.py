@@ -25,7 +25,9 @@ def torchs_algorithms_are_free_again() -> Iterator[None]:
     """A workflow that a test runs as MONAI does forbids some algorithms for the whole process."""
     yield
     if "torch" in sys.modules:
-        sys.modules["torch"].use_deterministic_algorithms(False)
+        torch = sys.modules["torch"]
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 @pytest.fixture(scope="session")

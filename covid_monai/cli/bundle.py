@@ -4,10 +4,18 @@ from pathlib import Path
 
 import click
 
+from covid_monai.cli.bundle_export import export
+from covid_monai.cli.bundle_show import show
+from covid_monai.cli.bundle_sizes import sizes
+
 
 @click.group()
 def bundle() -> None:
     """The MONAI bundles, one an architecture."""
+
+
+for _command in (show, sizes, export):
+    bundle.add_command(_command)
 
 
 @bundle.command("list")
@@ -18,26 +26,6 @@ def list_bundles() -> None:
 
     for name in bundle_names():
         click.echo(f"{name}\t{read_json(bundle_folder(name) / 'configs' / 'metadata.json')['name']}")
-
-
-@bundle.command()
-@click.argument("name")
-def show(name: str) -> None:
-    """Show a bundle's paper, network, classes and settings."""
-    from covid_monai.workflow.shelf import describe_bundle
-
-    described = describe_bundle(name)
-    metadata = described.metadata
-    data = metadata["network_data_format"]
-    click.echo(f"{metadata['name']} (version {metadata['version']})\n{metadata['description']}\n")
-    click.echo(f"paper       {'; '.join(metadata.get('references', ['none named']))}")
-    click.echo(f"parameters  {described.parameters:,}")
-    click.echo(f"input       {metadata.get('image_classes', 'see metadata.json')}")
-    click.echo(f"classes     {', '.join(data['outputs']['pred']['channel_def'].values())}")
-    click.echo("\nsettings of covid-monai train --set, with the bundle's values")
-    width = max(len(key) for key in described.settings)
-    for key, value in described.settings.items():
-        click.echo(f"  {key:<{width}}  {value}")
 
 
 @bundle.command()
@@ -65,8 +53,9 @@ def path(name: str) -> None:
 @click.argument("name")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Run folder whose weights go along.")
-def copy(name: str, target: Path, checkpoint: Path | None) -> None:
+@click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
+def copy(name: str, target: Path, checkpoint: Path | None, trust_run: bool) -> None:
     """Copy a bundle to TARGET, to run it with MONAI's own tools or to change it."""
     from covid_monai.workflow.shelf import copy_bundle
 
-    click.echo(copy_bundle(name, target, checkpoint))
+    click.echo(copy_bundle(name, target, checkpoint, trust=trust_run))

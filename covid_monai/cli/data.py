@@ -1,4 +1,4 @@
-"""``covid-monai data``: prepare, describe, draw and split data."""
+"""``covid-monai data``: prepare, describe, draw, merge, check and split data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,13 @@ from typing import Any
 import click
 
 from covid_monai.cli.check import check
+from covid_monai.cli.copies import copies
 from covid_monai.cli.download import download
 from covid_monai.cli.group import group
 from covid_monai.cli.importing import import_source, report_dataset
+from covid_monai.cli.merge import merge
 from covid_monai.cli.prepare_published import COMMANDS
+from covid_monai.cli.split import split
 
 _FOLDER = click.Path(path_type=Path)
 _MODES = click.Choice(["auto", "window", "anchors", "hu"])
@@ -19,12 +22,11 @@ _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaed
 
 @click.group()
 def data() -> None:
-    """Download, prepare, check, describe, draw and split data."""
+    """Download, prepare, check, describe, draw, merge and split data."""
 
 
-data.add_command(download)
-data.add_command(check)
-data.add_command(group)
+for _command in (download, check, group, merge, copies, split):
+    data.add_command(_command)
 
 
 @data.group()
@@ -177,52 +179,3 @@ def info(folder: Path) -> None:
     width = max(len(heading) for heading, _ in lines)
     for heading, value in lines:
         click.echo(f"{heading:<{width}}  {value}")
-
-
-@data.command()
-@click.argument("folder", type=_FOLDER)
-@click.option("-o", "--output", required=True, type=_FOLDER, help="The split file to write.")
-@click.option(
-    "--protocol",
-    type=click.Choice(["paper", "strict", "given"]),
-    required=True,
-    help="paper: by slice; strict: by patient, else volume, else near-duplicate group; given: the source's own parts.",
-)
-@click.option("--folds", type=click.IntRange(min=2), help="Cross-validation with this many folds.")
-@click.option("--test-fraction", type=click.FloatRange(0, 1, True, True), help="One fold, this share tested.")
-@click.option(
-    "--validation-fraction",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.2,
-    show_default=True,
-    help="Share of the training part that becomes the validation part.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def split(
-    folder: Path,
-    output: Path,
-    protocol: str,
-    folds: int | None,
-    test_fraction: float | None,
-    validation_fraction: float,
-    seed: int,
-) -> None:
-    """Split the data set in FOLDER into training, validation and test part."""
-    from covid_monai.data.manifest import read_dataset
-    from covid_monai.data.splits import split_dataset, write_split
-
-    if protocol == "given" and (folds or test_fraction):
-        raise click.UsageError("--protocol given takes the source's parts: leave --folds and --test-fraction away")
-    if protocol != "given" and bool(folds) == bool(test_fraction):
-        raise click.UsageError(f"--protocol {protocol} needs one of --folds K and --test-fraction F")
-    dataset = read_dataset(folder)
-    made = split_dataset(dataset, protocol, folds, test_fraction, validation_fraction, seed)
-    write_split(output, made)
-    patients = {case.case: case.patient for case in dataset.cases}
-    click.echo("fold  train  validation  test  test patients")
-    for index, fold in enumerate(made.folds):
-        known = {patients[name] for name in fold.test}
-        tested = "unknown" if None in known else str(len(known))
-        sizes = f"{len(fold.train):5}  {len(fold.validation):10}  {len(fold.test):4}"
-        click.echo(f"{index:4}  {sizes}  {tested:>13}")
-    click.echo(f"wrote {output}")

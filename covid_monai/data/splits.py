@@ -7,12 +7,13 @@ Three protocols:
   that is not known either, those of a group of near-duplicates, which leaves no *known* leak and claims no more.
 - ``given``: the source's own training and test part.
 
-The validation part is always cut from the training part, so that the test part decides nothing.
+The validation part is cut from the training part, so that the test part decides nothing, unless a split is asked for
+that repeats the leak of papers which stop training on their only held-out part, and says so.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from os import PathLike
@@ -21,8 +22,16 @@ from typing import Any
 
 import numpy as np
 
+from covid_monai.data.drawing import (
+    Groups,
+    balanced_folds,
+    drawn_part,
+    given_test,
+    refuse_unknown_cases,
+    single_cases,
+    tied_cases,
+)
 from covid_monai.data.manifest import Case, Dataset, read_dataset
-from covid_monai.data.similarity import joined
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
 
@@ -31,12 +40,13 @@ VERSION = 1
 PROTOCOLS = ("paper", "strict", "given")
 PARTS = ("train", "validation", "test")
 
-Groups = list[list[str]]
-
 
 @dataclass(frozen=True)
 class Fold:
-    """The case names of one fold's parts, each sorted; no case is in two parts."""
+    """The case names of one fold's parts, each sorted; no case is in two parts.
+
+    Where the split says that validation is test, these two parts are one and the same.
+    """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
@@ -45,13 +55,19 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """Folds of one data set; ``dataset`` is :func:`dataset_hash` of it, ``kind`` folds, holdout or given."""
+    """Folds of one data set; ``dataset`` is :func:`dataset_hash` of it, ``kind`` folds, holdout or given.
+
+    ``validation_is_test`` says that the validation part is the test part, a leak by design;
+    ``without_look_alikes`` that cases which may be of a person in the test part are in no part.
+    """
 
     protocol: str
     kind: str
     seed: int
     dataset: str
     folds: tuple[Fold, ...]
+    validation_is_test: bool = False
+    without_look_alikes: bool = False
 
 
 def dataset_hash(dataset: Dataset) -> str:
@@ -67,6 +83,8 @@ def split_dataset(
     test_fraction: float | None = None,
     validation_fraction: float = 0.2,
     seed: int = 0,
+    validation_is_test: bool = False,
+    without_look_alikes: bool = False,
 ) -> Split:
     """Split a data set. The result depends on the cases and the seed, not on the order of the cases.
 
@@ -75,36 +93,58 @@ def split_dataset(
         protocol: ``paper`` (by slice), ``strict`` (by patient, volume, group) or ``given`` (by the source).
         folds: number of folds of a cross-validation; each case is in the test part of exactly one fold.
         test_fraction: share of the cases in the test part of a single hold-out fold, in (0, 1).
-        validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none.
-        seed: seed of the draw.
+        validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none. Of no
+            meaning where ``validation_is_test``.
+        seed: seed of the draw. The same seed draws the same test parts whatever the validation part is.
+        validation_is_test: make the test part the validation part too, as papers have it which stop training on the
+            loss of their only held-out part: the test part then chooses the weights. Not for ``strict``, which
+            promises the opposite.
+        without_look_alikes: for ``given``: leave training cases out that share patient, volume or group with a test
+            case, directly or through others. They are in no part.
 
     Raises:
-        InputError: a setting is out of range, a patient is not known (``strict``), a part is not (``given``),
-            or there are too few cases or patients.
+        InputError: a setting is out of range, a patient is not known (``strict``, ``without_look_alikes``), a part is
+            not (``given``), or there are too few cases or patients.
     """
     _check_settings(protocol, folds, test_fraction, validation_fraction)
+    _check_leaks(protocol, validation_is_test, without_look_alikes)
     if not dataset.cases:
         raise InputError(f"{dataset.folder} has no cases to split")
+    if protocol == "strict":
+        refuse_unknown_cases(dataset.cases, "protocol strict", "use protocol paper or given")
+    if without_look_alikes:
+        refuse_unknown_cases(dataset.cases, "leaving look-alikes out", "leave them in")
+    groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
-    groups = _groups(dataset.cases, protocol)
     if protocol == "given":
-        kind, tests = "given", [_given_test(dataset.cases)]
+        kind, tests = "given", [given_test(dataset.cases)]
     elif folds is not None:
-        kind, tests = "folds", _balanced_folds(groups, folds, generator)
+        kind, tests = "folds", balanced_folds(groups, folds, generator)
     else:
-        kind, tests = "holdout", [_draw(groups, test_fraction or 0.0, generator, "test")]
-    made = tuple(_fold(groups, test, validation_fraction, generator) for test in tests)
-    return Split(protocol, kind, seed, dataset_hash(dataset), made)
+        kind, tests = "holdout", [drawn_part(groups, test_fraction or 0.0, generator, "test")]
+    made = []
+    for test in tests:
+        rest = _rest(groups, test, without_look_alikes)
+        if validation_is_test:
+            validation = test
+        else:
+            validation = (
+                drawn_part(rest, validation_fraction, generator, "validation") if validation_fraction else set()
+            )
+        train = set(chain.from_iterable(rest)) - validation
+        made.append(Fold(*(tuple(sorted(names)) for names in (train, validation, test))))
+    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(made), validation_is_test, without_look_alikes)
 
 
 def write_split(path: str | PathLike[str], split: Split) -> None:
     """Write a split as JSON in one step."""
-    content = {"format": FORMAT, "version": VERSION, **asdict(split), "sha256": _hash_of(split.folds)}
-    write_json(path, content)
+    write_json(path, {"format": FORMAT, "version": VERSION, **asdict(split), "sha256": _hash_of(split)})
 
 
 def read_split(path: str | PathLike[str]) -> Split:
     """Read a split file and check its hash and that no case is in two parts of a fold.
+
+    Where the split says that validation is test, these two have to be the same cases, and training none of them.
 
     Raises:
         InputError: the file is missing, is no split file, or was changed by hand.
@@ -114,14 +154,25 @@ def read_split(path: str | PathLike[str]) -> Split:
         raise InputError(f"{path} is not a split file of version {VERSION}: make one with `covid-monai data split`")
     try:
         folds = tuple(Fold(*(tuple(map(str, entry[part])) for part in PARTS)) for entry in content["folds"])
-        split = Split(content["protocol"], content["kind"], content["seed"], content["dataset"], folds)
+        split = Split(
+            protocol=content["protocol"],
+            kind=content["kind"],
+            seed=content["seed"],
+            dataset=content["dataset"],
+            folds=folds,
+            # files that were written before these two existed lack them
+            validation_is_test=_flag(content, "validation_is_test", path),
+            without_look_alikes=_flag(content, "without_look_alikes", path),
+        )
         expected = content["sha256"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is not a complete split file: {error!r}") from error
-    if _hash_of(folds) != expected:
+    if _hash_of(split) != expected:
         raise InputError(f"{path} was changed after it was written (its hash differs): make it again")
     for index, fold in enumerate(folds):
-        names = [*fold.train, *fold.validation, *fold.test]
+        if split.validation_is_test and fold.validation != fold.test:
+            raise InputError(f"{path}: validation of fold {index} is not its test part, as the file says it is")
+        names = [*fold.train, *(() if split.validation_is_test else fold.validation), *fold.test]
         if len(names) != len(set(names)):
             raise InputError(f"{path}: fold {index} has a case in two parts")
     return split
@@ -175,90 +226,44 @@ def _check_settings(protocol: str, folds: int | None, test_fraction: float | Non
         raise InputError(f"validation fraction is {validation_fraction}, it has to be at least 0 and under 1")
 
 
-def _groups(cases: Sequence[Case], protocol: str) -> Groups:
-    """Case names that have to stay together, sorted, so that the order of the manifest does not matter."""
-    if protocol == "paper":
-        return [[name] for name in sorted(case.case for case in cases)]
-    keys = [_ties(case) for case in cases]
-    unknown = [case.case for case, own in zip(cases, keys, strict=True) if not own]
-    if unknown and protocol == "strict":
+def _check_leaks(protocol: str, validation_is_test: bool, without_look_alikes: bool) -> None:
+    if validation_is_test and protocol == "strict":
         raise InputError(
-            f"protocol strict needs to know who is who, but {len(unknown)} of {len(cases)} cases have "
-            f"neither patient nor volume nor group (first: {unknown[0]}): group near-duplicates with "
-            "`covid-monai data group`, or use protocol paper or given"
+            "protocol strict promises that the test part decides nothing, so its validation part cannot be the test "
+            "part: use protocol paper or given for that leak"
         )
-    together: dict[int, list[str]] = {}
-    for case, number in zip(cases, joined(keys), strict=True):
-        together.setdefault(number, []).append(case.case)
-    return sorted(sorted(names) for names in together.values())
-
-
-def _ties(case: Case) -> list[tuple[str, str]]:
-    """What ties a case to others: cases that share one of these are, or may be, of one person."""
-    known = (("patient", case.patient), ("volume", case.volume), ("group", case.group))
-    return [(kind, name) for kind, name in known if name]
-
-
-def _given_test(cases: Sequence[Case]) -> set[str]:
-    without = [case.case for case in cases if case.part is None]
-    if without:
+    if without_look_alikes and protocol != "given":
         raise InputError(
-            f"protocol given needs the source's parts, but {len(without)} of {len(cases)} cases have none "
-            f"(first: {without[0]}); use protocol paper or strict"
+            f"look-alikes are left out under protocol given alone, not {protocol}: strict keeps them together anyway, "
+            "and paper draws slices at random"
         )
-    test = {case.case for case in cases if case.part == "test"}
-    if len(test) in (0, len(cases)):
-        raise InputError("protocol given needs cases of both parts, train and test; all are of one part")
-    return test
 
 
-def _balanced_folds(groups: Groups, folds: int, generator: np.random.Generator) -> list[set[str]]:
-    """Deal the groups out, the largest first, each to the fold with the fewest cases so far."""
-    if folds > len(groups):
-        raise InputError(f"{folds} folds need as many groups (cases or patients), there are {len(groups)}")
-    made: list[set[str]] = [set() for _ in range(folds)]
-    # the sort is stable: among groups of one size the drawn order stays
-    for group in sorted(_shuffled(groups, generator), key=len, reverse=True):
-        min(made, key=len).update(group)
-    return made
+def _rest(groups: Groups, test: set[str], without_look_alikes: bool) -> Groups:
+    """The groups without the test part's cases; without the whole groups that have one, if look-alikes are not wanted.
 
-
-def _draw(groups: Groups, fraction: float, generator: np.random.Generator, part: str) -> set[str]:
-    """Draw about ``fraction`` of the cases, whole groups, leaving at least one group behind.
-
-    In a drawn order every group that still fits is taken; the smallest that is left follows where that comes
-    closer to the target, and always where nothing fitted.
+    Raises:
+        InputError: nothing is left to train on.
     """
-    if len(groups) < 2:
-        raise InputError(f"a {part} part needs at least two groups (cases or patients), there is {len(groups)}")
-    target = fraction * sum(map(len, groups))
-    taken: set[str] = set()
-    left: Groups = []
-    for group in _shuffled(groups, generator):
-        if len(taken) + len(group) <= target:
-            taken.update(group)
-        else:
-            left.append(group)
-    smallest = min(left, key=len)
-    comes_closer = abs(len(taken) + len(smallest) - target) < abs(len(taken) - target)
-    if not taken or (comes_closer and len(left) > 1):
-        taken.update(smallest)
-    return taken
+    kept = [group for group in groups if not (without_look_alikes and test.intersection(group))]
+    rest = [names for group in kept if (names := [name for name in group if name not in test])]
+    if not rest:
+        raise InputError("every training case looks like a case of the test part: nothing is left to train on")
+    return rest
 
 
-def _fold(groups: Groups, test: set[str], fraction: float, generator: np.random.Generator) -> Fold:
-    rest = [kept for group in groups if (kept := [name for name in group if name not in test])]
-    validation = _draw(rest, fraction, generator, "validation") if fraction else set()
-    train = set(chain.from_iterable(rest)) - validation
-    return Fold(*(tuple(sorted(names)) for names in (train, validation, test)))
+def _flag(content: Mapping[str, Any], key: str, path: str | PathLike[str]) -> bool:
+    value = content.get(key, False)
+    if not isinstance(value, bool):
+        raise InputError(f"{path}: {key} is {value!r}; it can be true or false")
+    return value
 
 
-def _shuffled(groups: Groups, generator: np.random.Generator) -> Groups:
-    return [groups[index] for index in generator.permutation(len(groups))]
-
-
-def _hash_of(folds: Sequence[Fold]) -> str:
-    return hashlib.sha256(json.dumps([asdict(fold) for fold in folds]).encode()).hexdigest()
+def _hash_of(split: Split) -> str:
+    folds = [asdict(fold) for fold in split.folds]
+    # a split without these has the hash that it had before they existed
+    flags = [key for key in ("validation_is_test", "without_look_alikes") if getattr(split, key)]
+    return hashlib.sha256(json.dumps([folds, flags] if flags else folds).encode()).hexdigest()
 
 
 def _names_of(dataset: Dataset, split: Split, path: str | PathLike[str], fold: int, part: str) -> set[str]:

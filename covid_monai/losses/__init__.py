@@ -1,6 +1,7 @@
-"""The papers' overlap losses, on MONAI's own."""
+"""The papers' losses, on those of MONAI and torch."""
 
+from covid_monai.losses.cross_entropy import CrossEntropyLoss
 from covid_monai.losses.focal_tversky import FocalTverskyLoss
 from covid_monai.losses.overlap import LOSSES, overlap_loss
 
-__all__ = ["LOSSES", "FocalTverskyLoss", "overlap_loss"]
+__all__ = ["LOSSES", "CrossEntropyLoss", "FocalTverskyLoss", "overlap_loss"]

@@ -65,7 +65,7 @@ def read_log(log: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def best_record(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """The first record with the highest validation Dice, whose weights the run folder keeps."""
+    """The first record with the highest validation Dice."""
     validated = [record for record in records if "validation_dice" in record]
     return max(validated, key=lambda record: (record["validation_dice"], -record["epoch"]))
 

@@ -1,17 +1,12 @@
 """A run as one page: scores, curves, overlays, settings, data."""
 
-import base64
 import os
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
 
 from covid_monai import __version__
 from covid_monai.data.manifest import Dataset, read_dataset
@@ -19,6 +14,7 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_text
 from covid_monai.report.cases import load_case, ranked_cases, worst_and_best
 from covid_monai.report.curves import draw_curves
+from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.overlays import draw_overlays
 from covid_monai.report.preview import draw_preview
 from covid_monai.report.scores import averaging, empty_masks, left_out, read_scores, score_tables, thresholds
@@ -61,7 +57,8 @@ def write_report(
     dataset = _read_data(stored.data if data is None else data)
     model = _read_model(folder / "model.json")
     environment = _read_environment(folder / "environment.json")
-    page = _fill(
+    page = filled_template(
+        "page.html",
         version=__version__,
         run=stored,
         folder=str(folder),
@@ -70,7 +67,7 @@ def write_report(
         scores=scores,
         **_told_scores(evaluation, scores),
         preview=_preview(volume, settings),
-        curves=_picture(lambda picture: draw_curves(folder / "log.jsonl", picture)),
+        curves=embedded_picture(lambda picture: draw_curves(folder / "log.jsonl", picture)),
         overlays=_overlays(evaluation, scores["classes"][-1], dataset, settings),
         settings=_shown_settings(settings, stored),
         environment=_shown_environment(environment),
@@ -79,20 +76,6 @@ def write_report(
     target = Path(output) if output is not None else folder / "report.html"
     write_text(target, page)
     return target
-
-
-def _fill(**content: Any) -> str:
-    template = files("covid_monai.report").joinpath("page.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.from_string(template).render(**content)
-
-
-def _picture(draw: Callable[[Path], None]) -> str:
-    """A drawn PNG as a data URI."""
-    with TemporaryDirectory() as folder:
-        picture = Path(folder) / "picture.png"
-        draw(picture)
-        return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
 def _told_scores(evaluation: Path, scores: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +103,7 @@ def _overlays(
     for heading, names in zip(("Worst", "Best"), worst_and_best(ranked, CASES_SHOWN), strict=True):
         cases = [load_case(name, dataset, evaluation, class_of_label, dice[name]) for name in names]
         if cases:
-            pictures.append((heading, names, _picture(partial(draw_overlays, cases))))
+            pictures.append((heading, names, embedded_picture(partial(draw_overlays, cases))))
     return pictures
 
 
@@ -130,7 +113,7 @@ def _preview(
     if volume is None:
         return None
     image, mask = volume
-    picture = _picture(lambda picture: draw_preview(image, mask, picture, settings["class_names"]))
+    picture = embedded_picture(lambda picture: draw_preview(image, mask, picture, settings["class_names"]))
     return {"name": Path(image).name, "picture": picture}
 
 

@@ -9,7 +9,7 @@ __getattr__ = lazy_names(
         "EpochState": "covid_monai.workflow.state",
         "CaseScores": "covid_monai.workflow.cases",
         "CountedImages": "covid_monai.workflow.shares",
-        "KeepBest": "covid_monai.workflow.best",
+        "KeepWeights": "covid_monai.workflow.kept_weights",
         "MeanOverProcesses": "covid_monai.workflow.shares",
         "Progress": "covid_monai.workflow.log",
         "SeedEpoch": "covid_monai.workflow.seeding",

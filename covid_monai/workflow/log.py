@@ -21,25 +21,21 @@ class EpochLog:
     """Keep one record an epoch, and write them all to a JSON-lines file when an epoch ends.
 
     A record holds ``epoch`` (from 1), ``loss`` (mean over the epoch's batches), ``learning_rate``, ``seconds``,
-    and ``validation_dice`` after epochs with a validation.
+    and after epochs with a validation the evaluator's metrics, ``validation_dice`` among them.
 
     Args:
         path: the log file.
         optimizer: whose learning rate is logged.
-        evaluator: the engine that validates.
-        metric: the name of its metric.
+        evaluator: the engine that validates; its metrics are scalars.
 
     Raises (from the engine's ``run``):
         InputError: the loss is not finite.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], optimizer: torch.optim.Optimizer, evaluator: Engine, metric: str
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], optimizer: torch.optim.Optimizer, evaluator: Engine) -> None:
         self.path = Path(path)
         self.optimizer = optimizer
         self.evaluator = evaluator
-        self.metric = metric
         self.records: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -79,7 +75,7 @@ class EpochLog:
             "learning_rate": self.learning_rate,
         }
         if self.evaluator.state.epoch == engine.state.epoch:
-            record["validation_dice"] = float(self.evaluator.state.metrics[self.metric])
+            record |= {name: float(value) for name, value in self.evaluator.state.metrics.items()}
         record["seconds"] = round(time.monotonic() - self.started, 3)
         self.records.append(record)
         if idist.get_rank() == 0:

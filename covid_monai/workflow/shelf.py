@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 import yaml
 
 from covid_monai.errors import InputError
-from covid_monai.files import read_json, replacing, write_text
-from covid_monai.workflow.build import build_workflow, known_settings, read_config
+from covid_monai.files import replacing, write_text
+from covid_monai.workflow.build import read_config
 from covid_monai.workflow.bundles import bundle_folder
-from covid_monai.workflow.run import Run, plain_input_errors, read_run
-from covid_monai.workflow.weights import load_weights
+from covid_monai.workflow.metadata import metadata_file, metadata_schema, read_metadata
+from covid_monai.workflow.run import Run
+from covid_monai.workflow.sizes import Size, network_sizes
+from covid_monai.workflow.steps import intensity_steps, losses
+from covid_monai.workflow.trained import run_of_bundle, trained_network
 
 REQUIRED_FILES = (
     "LICENSE",
@@ -32,23 +35,49 @@ REQUIRED_FILES = (
 
 @dataclass(frozen=True)
 class Description:
-    """What ``bundle show`` tells: metadata, the number of trained parameters, and the settings with their values."""
+    """What ``bundle show`` tells.
 
+    Attributes:
+        name: the bundle's.
+        metadata: its ``metadata.json``.
+        sizes: of its network, then of its ablations.
+        intensity_steps: what its inference chain does to an image's values.
+        loss: that it trains with.
+        losses: all that its setting ``loss`` can name.
+        settings: of its training, with their values.
+    """
+
+    name: str
     metadata: Mapping[str, Any]
-    parameters: int
+    sizes: Sequence[Size]
+    intensity_steps: Sequence[str]
+    loss: str
+    losses: Sequence[str]
     settings: Mapping[str, Any]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters of the bundle's network are trained."""
+        return self.sizes[0].parameters
 
 
 def describe_bundle(name: str) -> Description:
-    """Describe a bundle; its network is built to count its parameters."""
+    """Describe a bundle; its network and those of its ablations are built without values to count their operations.
+
+    Raises:
+        InputError: there is no such bundle, or a part of its configuration is not as ours are.
+    """
     folder = bundle_folder(name)
-    config = read_config(folder, "train")
-    settings = {key: value for key, value in config.items() if _is_setting(value)}
-    workflow = build_workflow(folder, "inference", {"device": "$torch.device('cpu')"})
-    workflow.initialize()
-    network = workflow.network_def
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Description(read_json(folder / "configs" / "metadata.json"), parameters, settings)
+    loss, choices = losses(folder)
+    return Description(
+        name=folder.name,
+        metadata=read_metadata(folder),
+        sizes=network_sizes(name),
+        intensity_steps=intensity_steps(folder),
+        loss=loss,
+        losses=choices,
+        settings={key: value for key, value in read_config(folder, "train").items() if _is_setting(value)},
+    )
 
 
 def verify_bundle(name: str) -> list[str]:
@@ -59,9 +88,9 @@ def verify_bundle(name: str) -> list[str]:
     problems = [f"{file} is missing" for file in REQUIRED_FILES if not (folder / file).is_file()]
     if problems:
         return problems
-    metadata = str(folder / "configs" / "metadata.json")
+    metadata = str(metadata_file(folder))
     checks = {
-        "metadata": lambda: verify_metadata(meta_file=metadata, filepath=str(_metadata_schema())),
+        "metadata": lambda: verify_metadata(meta_file=metadata, filepath=str(metadata_schema())),
         "network input and output": lambda: verify_net_in_out(
             net_id="network_def",
             meta_file=metadata,
@@ -97,10 +126,8 @@ def copy_bundle(
     source, folder = bundle_folder(name), Path(target)
     if folder.exists():
         raise InputError(f"{folder} exists already; choose a folder that does not")
-    run = None if checkpoint is None else read_run(checkpoint, trust)
-    if run is not None and bundle_folder(run.bundle) != source:
-        raise InputError(f"{checkpoint} is a run of {run.bundle}, not of {source.name}; copy that bundle instead")
-    tensors = None if run is None else _weights_of(source, run, Path(str(checkpoint)))
+    run = None if checkpoint is None else run_of_bundle(name, checkpoint, trust)
+    tensors = None if run is None else _weights_of(run, Path(str(checkpoint)))
     configs = {
         folder / "configs" / file.name: with_settings(file.read_text(encoding="utf-8"), run.settings if run else {})
         for file in sorted((source / "configs").glob("*.yaml"))
@@ -134,17 +161,13 @@ def with_settings(config: str, settings: Mapping[str, Any]) -> str:
     return config
 
 
-def _weights_of(source: Path, run: Run, checkpoint: Path) -> dict[str, Any]:
+def _weights_of(run: Run, checkpoint: Path) -> dict[str, Any]:
     if nested := [key for key in run.settings if "#" in key or "::" in key]:
         raise InputError(
             f"{checkpoint} was trained with {', '.join(nested)}, which lie inside the configuration; "
             "copy the bundle without --checkpoint and change them there by hand"
         )
-    with plain_input_errors():
-        workflow = build_workflow(source, "inference", known_settings(source, "inference", run.settings))
-        workflow.initialize()
-        network = load_weights(workflow.network_def, checkpoint / "model.safetensors")
-    return {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    return {key: tensor.contiguous() for key, tensor in trained_network(run, checkpoint).state_dict().items()}
 
 
 def _is_setting(value: Any) -> bool:
@@ -153,9 +176,3 @@ def _is_setting(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, (int, float)) or (isinstance(item, str) and _is_setting(item)) for item in value)
     return value is None or isinstance(value, (bool, int, float))
-
-
-def _metadata_schema() -> Path:
-    import covid_monai.bundles
-
-    return Path(next(iter(covid_monai.bundles.__path__))) / "metadata_schema.json"

@@ -11,16 +11,42 @@ import numpy as np
 import pytest
 import torch
 
-from covid_monai.workflow.build import build_workflow, config_files, read_config
+from covid_monai.workflow.build import build_workflow, config_files, known_settings, read_config
 from covid_monai.workflow.bundles import bundle_folder, bundle_names
+from covid_monai.workflow.export import export_network
+from covid_monai.workflow.export_formats import FORMATS
 from covid_monai.workflow.shelf import copy_bundle, describe_bundle, verify_bundle
 from covid_monai.workflow.training import train
 from tests.workflow.processes import log_of, train_in_processes
 
 BUNDLES = {
     "a_segnet_ct_segmentation": {"channels": [4, 4, 8, 8, 8], "image_size": [64, 64]},
+    "au_net_ct_segmentation": {"channels": [4, 8, 8, 8, 8], "image_size": [64, 64]},
+    "residual_attention_unet_ct_segmentation": {
+        "channels": [4, 8, 16, 32, 64],
+        "cardinality": 2,
+        "attention_heads": 2,
+        "attention_rounds": 2,
+        "attention_chunk": 16,
+        "image_size": [65, 65],
+        "copy_quarter_turns": [1],
+        "copy_scalings": [0.5],
+    },
+    "unet_ct_segmentation": {
+        "channels": [4, 4, 8, 8, 8],
+        "image_size": [65, 65],
+        "copy_quarter_turns": [],
+        "copy_scalings": [],
+    },
 }
 """Bundle names, and settings with which each is small enough for a test."""
+
+ROUNDED = {"residual_attention_unet_ct_segmentation": 1e-3}
+"""Bundles whose first loss differs by more than 1e-5 where sums are rounded in another order, and by how much at most:
+hashing puts a pixel into another bucket where two of them are as good as equal."""
+
+TRACED = {"residual_attention_unet_ct_segmentation"}
+"""Bundles whose network TorchScript has to trace, as its language lacks what the network is written in."""
 
 SHORT = {"epochs": 1, "batch_size": 4}
 
@@ -43,7 +69,8 @@ def run(bundle, small, tiny_dataset, tmp_path_factory) -> Path:
 
 def network_of(bundle: Path, settings: dict) -> torch.nn.Module:
     torch.manual_seed(0)
-    workflow = build_workflow(bundle, "inference", {**settings, "device": "$torch.device('cpu')"})
+    known = known_settings(bundle, "inference", settings)
+    workflow = build_workflow(bundle, "inference", {**known, "device": "$torch.device('cpu')"})
     workflow.initialize()
     return workflow.network_def.eval()
 
@@ -94,7 +121,7 @@ def test_inference_workflow_has_all_properties_and_keeps_the_grid(bundle, small,
         "dataset_dir": str(tiny_dataset / "images"),
         "output_dir": str(tmp_path),
         "checkpoint": str(run / "model.safetensors"),
-        **small,
+        **known_settings(bundle, "inference", small),
     }
     workflow = build_workflow(bundle, "inference", settings)
     workflow.initialize()
@@ -109,23 +136,30 @@ def test_inference_workflow_has_all_properties_and_keeps_the_grid(bundle, small,
         assert mask.get_data_dtype() == np.uint8
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate", "inference"])
-def test_monais_own_command_runs_it(bundle, small, run, tiny_dataset, tmp_path, kind):
-    settings = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path), **small}
-    if kind == "inference":
-        settings["dataset_dir"] = str(tiny_dataset / "images")
-    if kind == "train":
-        settings |= SHORT
-    else:
-        settings["checkpoint"] = str(run / "model.safetensors")
-    files = config_files(bundle, kind)
-    command = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle)]
-    command += ["--config_file", str(files) if len(files) > 1 else files[0]]
+def test_monais_own_command_trains_it(bundle, small, tiny_dataset, tmp_path):
+    settings = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path), **small, **SHORT}
+    (file,) = config_files(bundle, "train")
+    command = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle), "--config_file", file]
     for key, value in settings.items():
         command += [f"--{key}", str(value)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    written = {"train": "model.safetensors", "evaluate": "evaluation/test/scores.csv", "inference": "p0_s0.nii.gz"}
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kind", ["evaluate", "inference"])
+def test_monais_own_function_evaluates_it_and_predicts(bundle, small, run, tiny_dataset, tmp_path, kind):
+    import monai.bundle
+
+    monai.bundle.run(
+        bundle_root=str(bundle),
+        config_file=config_files(bundle, kind),
+        dataset_dir=str(tiny_dataset / "images" if kind == "inference" else tiny_dataset),
+        output_dir=str(tmp_path),
+        checkpoint=str(run / "model.safetensors"),
+        **known_settings(bundle, kind, small),
+    )
+    written = {"evaluate": "evaluation/test/scores.csv", "inference": "p0_s0.nii.gz"}
     assert (tmp_path / written[kind]).is_file()
 
 
@@ -139,9 +173,9 @@ def test_two_processes_train_as_one_at_the_same_global_batch(bundle, small, tiny
         list(zip(log_of(tmp_path / "two", key), log_of(tmp_path / "one", key), strict=True))
         for key in ("loss", "validation_dice")
     )
-    assert loss[0][0] == pytest.approx(loss[0][1], rel=1e-5)
-    assert loss[1][0] == pytest.approx(loss[1][1], rel=1e-3)
-    assert dice[0][0] == pytest.approx(dice[0][1], abs=1e-3)
+    assert loss[0][0] == pytest.approx(loss[0][1], rel=ROUNDED.get(bundle.name, 1e-5))
+    assert loss[1][0] == pytest.approx(loss[1][1], rel=10 * ROUNDED.get(bundle.name, 1e-4))
+    assert dice[0][0] == pytest.approx(dice[0][1], abs=10 * ROUNDED.get(bundle.name, 1e-4))
 
 
 def test_training_and_inference_share_network_and_deterministic_chain(bundle):
@@ -194,7 +228,10 @@ def test_training_repeats_to_the_bit(bundle, small, run, tiny_dataset, tmp_path)
 def test_a_copy_has_the_weights_that_monais_tools_expect_and_the_settings_that_fit_them(bundle, small, run, tmp_path):
     folder = copy_bundle(bundle.name, tmp_path / bundle.name, checkpoint=run)
     for kind in ("train", "inference"):
-        assert {key: read_config(folder, kind)[key] for key in small} == small
+        copied, original = read_config(folder, kind), read_config(bundle, kind)
+        assert {key: copied[key] for key in small if key in original} == {
+            key: value for key, value in small.items() if key in original
+        }
     state = torch.load(folder / "models" / "model.pt", weights_only=True)
     assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
 
@@ -212,26 +249,25 @@ def test_torchscript_export_by_monais_command_agrees_with_eager(bundle, small, r
         ckpt_file=str(folder / "models" / "model.pt"),
         meta_file=str(folder / "configs" / "metadata.json"),
         config_file=str(folder / "configs" / "inference.yaml"),
+        **({"use_trace": True, "input_shape": [2, 1, 70, 80]} if bundle.name in TRACED else {}),
     )
     image = torch.rand(1, 1, 64, 96)
-    eager = load_weights(network_of(bundle, small), run / "model.safetensors")
+    eager = load_weights(network_of(bundle, known_settings(bundle, "inference", small)), run / "model.safetensors")
     with torch.inference_mode():
         torch.testing.assert_close(torch.jit.load(exported)(image), eager(image), atol=1e-4, rtol=1e-4)
 
 
-def test_dynamic_torch_export_agrees_with_eager(bundle, small):
-    network = network_of(bundle, small)
-    dynamic = {name: torch.export.Dim(name, min=33, max=1024) for name in ("height", "width")}
-    exported = torch.export.export(
-        network,
-        (torch.rand(2, 1, 70, 80),),
-        dynamic_shapes=({0: torch.export.Dim("batch"), 2: dynamic["height"], 3: dynamic["width"]},),
-        prefer_deferred_runtime_asserts_over_guards=True,
-    ).module()
-    for size in ((1, 1, 64, 64), (3, 1, 65, 97)):
+@pytest.mark.parametrize(
+    "file_format", [name if name == "torchscript" else pytest.param(name, marks=pytest.mark.slow) for name in FORMATS]
+)
+def test_an_export_of_any_batch_height_and_width_agrees_with_eager(bundle, small, tmp_path, file_format):
+    network, file = network_of(bundle, known_settings(bundle, "inference", small)), tmp_path / "network"
+    export_network(network, 1, FORMATS[file_format], file)
+    exported = FORMATS[file_format].read(file)
+    for size in ((1, 1, 33, 33), (3, 1, 65, 97), (2, 1, 96, 64)):
         image = torch.rand(size)
         with torch.inference_mode():
-            torch.testing.assert_close(exported(image), network(image), atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(exported(image), network(image), atol=1e-4, rtol=0)
 
 
 def test_description_counts_the_networks_parameters(bundle):

@@ -35,6 +35,23 @@ def test_focal_tversky_follows_its_formula(batch):
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
+def test_without_background_the_lesion_alone_counts_and_a_sigmoid_judges_each_class_alone(batch):
+    logits, label = batch
+    lesion = torch.softmax(logits, 1)[:, 1:].numpy()
+    alone = torch.sigmoid(logits[:, 1:]).numpy()
+    truth = label.numpy()
+
+    def expected(probability):
+        return np.mean(
+            [(1 - one_image_tversky(p, t, 0.3, 0.7)) ** 0.75 for p, t in zip(probability, truth, strict=True)]
+        )
+
+    without = overlap_loss("focal_tversky", 0.3, 0.7, gamma=4 / 3, include_background=False)(logits, label)
+    sigmoid = overlap_loss("focal_tversky", 0.3, 0.7, gamma=4 / 3, softmax=False)(logits[:, 1:], label)
+    assert float(without) == pytest.approx(expected(lesion), rel=1e-5)
+    assert float(sigmoid) == pytest.approx(expected(alone), rel=1e-5)
+
+
 def test_dice_is_tversky_with_equal_weights_and_monais_dice(batch):
     logits, label = batch
     dice = overlap_loss("dice", 0.3, 0.7, gamma=4 / 3)(logits, label)

@@ -184,3 +184,11 @@ def test_data_that_were_moved_are_asked_for(own_run, tiny_dataset, tmp_path):
     with pytest.raises(InputError, match="--data"):
         write_report(own_run)
     assert write_report(own_run, data=tiny_dataset).is_file()
+
+
+def test_a_run_that_kept_its_last_weights_says_so(own_run, tmp_path):
+    model = json.loads((own_run / "model.json").read_text())
+    last = {**model, "kept": "last", "epoch": 7, "validation_dice": None}
+    (own_run / "model.json").write_text(json.dumps(last))
+    text = write_report(own_run, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "those of the last epoch, 7" in text

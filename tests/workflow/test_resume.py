@@ -1,5 +1,6 @@
 """A run that is killed and resumed ends with the weights of a run that was not."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
@@ -21,7 +23,7 @@ import os, signal, sys
 from covid_monai.workflow import log, state
 from covid_monai.workflow.training import train
 
-moment, data, output, workers = sys.argv[1:]
+moment, bundle, data, output, workers = sys.argv[1:]
 if moment == "mid-epoch":
     add_loss = log.EpochLog._add_loss
     def kill_in_third_epoch(self, engine):
@@ -36,8 +38,26 @@ else:
         if "epoch-0003" in str(folder):
             os.kill(os.getpid(), signal.SIGKILL)
     state.save_nested = kill_in_third_save
-train("a_segnet", data, output, settings={**SETTINGS, "workers": int(workers)})
+train(bundle, data, output, settings={**SETTINGS, "workers": int(workers)})
 """
+
+OTHERS = {
+    # the rate is halved in the middle, by a count that has to survive
+    "au_net": {"channels": [4, 4, 8], "heads": 2, "image_size": [32, 32], "learning_rate_patience": 1, "patience": 4},
+    # every step hashes by rotations of its own
+    "residual_attention_unet": {
+        "channels": [4, 8, 16],
+        "cardinality": 2,
+        "attention_heads": 2,
+        "attention_rounds": 2,
+        "attention_chunk": 16,
+        "image_size": [32, 32],
+        "copy_quarter_turns": [1],
+        "copy_scalings": [],
+        "augmentation": 0.5,
+    },
+}
+"""Small settings of the bundles beside A-SegNet whose training has more to remember."""
 
 
 def last_state(run: Path) -> dict[str, str]:
@@ -48,7 +68,11 @@ def last_state(run: Path) -> dict[str, str]:
 
 def history(run: Path) -> list[str]:
     # all but the time that it took
-    return [line.rpartition(', "seconds"')[0] for line in (run / "log.jsonl").read_text().splitlines()]
+    return [line.rpartition(', "seconds"')[0] for line in rows(run)]
+
+
+def rows(run: Path) -> list[str]:
+    return (run / "log.jsonl").read_text().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +80,45 @@ def uninterrupted(tiny_dataset, tmp_path_factory) -> Path:
     return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=SETTINGS)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("moment", ["mid-epoch", "mid-save"])
-def test_killed_and_resumed_ends_bit_identical(moment, workers, tiny_dataset, uninterrupted, tmp_path):
-    output = tmp_path / "run"
-    script = KILLED.replace("{**SETTINGS", f"{{**{SETTINGS!r}")
-    command = [sys.executable, "-c", script, moment, str(tiny_dataset), str(output), str(workers)]
+def killed_run(bundle: str, settings: dict, moment: str, workers: int, data: Path, output: Path) -> Path:
+    """A run that was killed in its third epoch or while that was saved."""
+    script = KILLED.replace("{**SETTINGS", f"{{**{settings!r}")
+    command = [sys.executable, "-c", script, moment, bundle, str(data), str(output), str(workers)]
     killed = subprocess.run(command, env=dict(os.environ), capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert [child.name for child in (output / "state").glob("epoch-*")] == ["epoch-0002"]
+    return output
 
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("moment", ["mid-epoch", "mid-save"])
+def test_killed_and_resumed_ends_bit_identical(moment, workers, tiny_dataset, uninterrupted, tmp_path):
+    output = killed_run("a_segnet", SETTINGS, moment, workers, tiny_dataset, tmp_path / "run")
     train("a_segnet", tiny_dataset, output, settings={**SETTINGS, "workers": workers}, resume=True)
 
     assert last_state(output) == last_state(uninterrupted)
     assert sha256_of(output / "model.safetensors") == sha256_of(uninterrupted / "model.safetensors")
     assert history(output) == history(uninterrupted)
+
+
+@pytest.mark.parametrize("bundle", OTHERS)
+def test_schedules_and_hashing_go_on_where_a_killed_run_stopped(bundle, tiny_dataset, tmp_path):
+    rate = 1e-6 if bundle == "au_net" else 0.01
+    settings = {**OTHERS[bundle], "epochs": 4, "batch_size": 2, "learning_rate": rate}
+    whole = train(bundle, tiny_dataset, tmp_path / "whole", settings=settings)
+    output = killed_run(bundle, settings, "mid-epoch", 0, tiny_dataset, tmp_path / "run")
+    train(bundle, tiny_dataset, output, resume=True)
+
+    assert last_state(output) == last_state(whole)
+    assert sha256_of(output / "model.safetensors") == sha256_of(whole / "model.safetensors")
+    assert history(output) == history(whole)
+    if bundle == "au_net":
+        assert [json.loads(line)["learning_rate"] for line in rows(whole)] == [rate, rate, rate / 2, rate / 4]
+    else:
+        weights = load_file(whole / "state" / "epoch-0004" / "network.safetensors")
+        steps = [int(value) for name, value in weights.items() if name.endswith("attention.step")]
+        # three slices, each as it is and turned, in batches of two, for four epochs
+        assert steps == [12, 12]
 
 
 def test_resuming_a_finished_run_changes_nothing(tiny_dataset, uninterrupted):

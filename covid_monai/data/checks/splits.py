@@ -37,7 +37,12 @@ def load_split(dataset: Dataset, path: str | PathLike[str]) -> tuple[Parts | Non
         return None, [error("split", str(problem))]
     if split.dataset != dataset_hash(dataset):
         return None, [error("split", f"{path} was made for another data set: make it again from this one")]
-    return Parts(split.protocol, tuple(_parts(fold) for fold in split.folds)), []
+    findings = []
+    if split.validation_is_test:
+        findings.append(
+            note("split", f"{path}: the test part is the validation part too, so it chooses weights: a leak by design")
+        )
+    return Parts(split.protocol, tuple(_parts(fold) for fold in split.folds)), findings
 
 
 def given_split(dataset: Dataset) -> Parts | None:

@@ -1,6 +1,6 @@
 """Padding to the sizes that a network's poolings divide, and cropping back.
 
-Both select rows and columns instead of padding and slicing, whose strides would tie an exported graph to the
+All select rows and columns instead of padding and slicing, whose strides would tie an exported graph to the
 size it was traced with.
 """
 
@@ -8,12 +8,17 @@ import torch
 from torch import Tensor
 
 
+def extend_to(features: Tensor, height: int, width: int) -> Tensor:
+    """Repeat the last row and column of ``(N, C, H, W)`` up to ``height`` rows and ``width`` columns."""
+    rows = torch.arange(height, device=features.device).clamp(max=features.shape[2] - 1)
+    columns = torch.arange(width, device=features.device).clamp(max=features.shape[3] - 1)
+    return features.index_select(2, rows).index_select(3, columns)
+
+
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column of ``(N, C, H, W)`` until ``multiple`` divides height and width."""
     height, width = image.shape[2], image.shape[3]
-    rows = torch.arange(height + -height % multiple, device=image.device).clamp(max=height - 1)
-    columns = torch.arange(width + -width % multiple, device=image.device).clamp(max=width - 1)
-    return image.index_select(2, rows).index_select(3, columns)
+    return extend_to(image, height + -height % multiple, width + -width % multiple)
 
 
 def crop_to(features: Tensor, height: int, width: int) -> Tensor:

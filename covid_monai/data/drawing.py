@@ -1,0 +1,117 @@
+"""Drawing the parts of a split: groups of cases that have to stay together are drawn whole."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from covid_monai.data.manifest import Case
+from covid_monai.data.similarity import joined
+from covid_monai.errors import InputError
+
+Groups = list[list[str]]
+"""Names of the cases that have to stay together, each group sorted, and the groups too."""
+
+
+def single_cases(cases: Iterable[Case]) -> Groups:
+    """Every case as a group of its own, whatever is known about it."""
+    return [[name] for name in sorted(case.case for case in cases)]
+
+
+def tied_cases(cases: Sequence[Case]) -> Groups:
+    """Cases that share a patient, a volume or a group, directly or through others; the rest stand alone.
+
+    The result does not depend on the order of the cases.
+    """
+    together: dict[int, list[str]] = {}
+    for case, number in zip(cases, joined([_ties(case) for case in cases]), strict=True):
+        together.setdefault(number, []).append(case.case)
+    return sorted(sorted(names) for names in together.values())
+
+
+def refuse_unknown_cases(cases: Sequence[Case], wish: str, otherwise: str) -> None:
+    """Refuse what needs to know who is who where there are cases of which nothing is known.
+
+    Args:
+        cases: all cases.
+        wish: what needs it, such as ``protocol strict``.
+        otherwise: what can be done beside grouping the cases.
+
+    Raises:
+        InputError: a case has neither patient nor volume nor group.
+    """
+    unknown = [case.case for case in cases if not _ties(case)]
+    if unknown:
+        raise InputError(
+            f"{wish} needs to know who is who, but {len(unknown)} of {len(cases)} cases have "
+            f"neither patient nor volume nor group (first: {unknown[0]}): group near-duplicates with "
+            f"`covid-monai data group`, or {otherwise}"
+        )
+
+
+def given_test(cases: Sequence[Case]) -> set[str]:
+    """The source's own test part.
+
+    Raises:
+        InputError: the source does not say of every case which part it is of, or all are of one.
+    """
+    without = [case.case for case in cases if case.part is None]
+    if without:
+        raise InputError(
+            f"protocol given needs the source's parts, but {len(without)} of {len(cases)} cases have none "
+            f"(first: {without[0]}); use protocol paper or strict"
+        )
+    test = {case.case for case in cases if case.part == "test"}
+    if len(test) in (0, len(cases)):
+        raise InputError("protocol given needs cases of both parts, train and test; all are of one part")
+    return test
+
+
+def balanced_folds(groups: Groups, folds: int, generator: np.random.Generator) -> list[set[str]]:
+    """Deal the groups out, the largest first, each to the fold with the fewest cases so far.
+
+    Raises:
+        InputError: there are fewer groups than folds.
+    """
+    if folds > len(groups):
+        raise InputError(f"{folds} folds need as many groups (cases or patients), there are {len(groups)}")
+    made: list[set[str]] = [set() for _ in range(folds)]
+    # the sort is stable: among groups of one size the drawn order stays
+    for group in sorted(_shuffled(groups, generator), key=len, reverse=True):
+        min(made, key=len).update(group)
+    return made
+
+
+def drawn_part(groups: Groups, fraction: float, generator: np.random.Generator, part: str) -> set[str]:
+    """Draw about ``fraction`` of the cases, whole groups, leaving at least one group behind.
+
+    In a drawn order every group that still fits is taken; the smallest that is left follows where that comes
+    closer to the target, and always where nothing fitted.
+
+    Raises:
+        InputError: there are fewer than two groups.
+    """
+    if len(groups) < 2:
+        raise InputError(f"a {part} part needs at least two groups (cases or patients), there is {len(groups)}")
+    target = fraction * sum(map(len, groups))
+    taken: set[str] = set()
+    left: Groups = []
+    for group in _shuffled(groups, generator):
+        if len(taken) + len(group) <= target:
+            taken.update(group)
+        else:
+            left.append(group)
+    smallest = min(left, key=len)
+    comes_closer = abs(len(taken) + len(smallest) - target) < abs(len(taken) - target)
+    if not taken or (comes_closer and len(left) > 1):
+        taken.update(smallest)
+    return taken
+
+
+def _ties(case: Case) -> list[tuple[str, str]]:
+    """What ties a case to others: cases that share one of these are, or may be, of one person."""
+    known = (("patient", case.patient), ("volume", case.volume), ("group", case.group))
+    return [(kind, name) for kind, name in known if name]
+
+
+def _shuffled(groups: Groups, generator: np.random.Generator) -> Groups:
+    return [groups[index] for index in generator.permutation(len(groups))]

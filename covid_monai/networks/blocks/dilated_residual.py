@@ -1,0 +1,42 @@
+"""The res_dil block of AU-Net."""
+
+from monai.networks.blocks import Convolution
+from torch import Tensor, nn
+
+DILATIONS = (2, 4)
+"""Rates of the two convolutions (Zhou et al. 2021, fig. 2). Together they see 13 x 13 pixels, not the 15 x 15 that the
+paper states, which would take a convolution of rate 1 before them."""
+
+
+class DilatedResidualBlock(nn.Module):
+    """Two dilated 3x3 convolutions with instance normalisation, around which the input is added.
+
+    Zhou et al. 2021, "Res dil block and deep supervision". The drawing of the block is not in the text that is
+    publicly readable; here the sum is activated, as in a ResNet, and where the numbers of channels differ the input
+    passes a 1x1 convolution before it is added.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        negative_slope: of the leaky ReLU.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, negative_slope: float) -> None:
+        super().__init__()
+        activation = ("LEAKYRELU", {"negative_slope": negative_slope})
+        norm = ("INSTANCE", {"affine": True})
+        first, second = DILATIONS
+        self.first = Convolution(
+            2, in_channels, out_channels, dilation=first, adn_ordering="NA", norm=norm, act=activation
+        )
+        self.second = Convolution(2, out_channels, out_channels, dilation=second, adn_ordering="N", norm=norm)
+        self.shortcut = (
+            nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, kernel_size=1)
+        )
+        self.activation = nn.LeakyReLU(negative_slope)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features ``(N, out_channels, H, W)`` of ``(N, in_channels, H, W)``."""
+        change = self.second(self.first(features))
+        activated: Tensor = self.activation(change + self.shortcut(features))
+        return activated

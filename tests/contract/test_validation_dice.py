@@ -1,0 +1,41 @@
+"""The Dice that chooses a bundle's weights, against scikit-learn's."""
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from sklearn import metrics
+
+from covid_monai.workflow.build import config_files
+from covid_monai.workflow.bundles import bundle_folder, bundle_names
+
+
+def labels_and_logits(classes: int) -> list[dict[str, torch.Tensor]]:
+    """Slices with all classes, with some, with none but predicted ones, and with none at all."""
+    torch.manual_seed(0)
+    slices = []
+    for present, found in ((classes, classes), (2, classes), (1, classes), (1, 1)):
+        label = torch.randint(0, present, (1, 12, 10)).float()
+        logits = torch.randn(classes, 12, 10)
+        logits[found:] = -9
+        slices.append({"label": label, "pred": logits})
+    return slices
+
+
+@pytest.mark.parametrize("name", bundle_names())
+def test_validation_dice_is_scikit_learns_mean_over_lesion_classes_then_slices(name):
+    parser = ConfigParser(ConfigParser.load_config_files(config_files(bundle_folder(name), "train")))
+    classes = len(parser.get_parsed_content("class_names"))
+    postprocessing = parser.get_parsed_content("validate#postprocessing")
+    metric = parser.get_parsed_content("validate#key_metric#validation_dice#metric_fn")
+    expected = []
+    for item in labels_and_logits(classes):
+        done = postprocessing(dict(item))
+        metric(y_pred=[done["pred"]], y=[done["label"]])
+        truth, guess = item["label"].flatten(), item["pred"].argmax(0).flatten()
+        counted = [lesion for lesion in range(1, classes) if not metric.ignore_empty or (truth == lesion).any()]
+        if counted:
+            # both empty is 1
+            dice = metrics.f1_score(truth, guess, labels=counted, average="macro", zero_division=1)
+            expected.append(dice)
+    assert 0 < sum(expected) / len(expected) < 1
+    assert metric.aggregate().item() == pytest.approx(sum(expected) / len(expected), abs=1e-6)
