@@ -52,6 +52,7 @@ test: install
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-all: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
 
 clean:

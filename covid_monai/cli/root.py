@@ -8,7 +8,7 @@ import click
 import covid_monai
 from covid_monai.errors import InputError
 
-COMMANDS = ("train", "evaluate", "predict", "score", "report", "data", "bundle", "doctor")
+COMMANDS = ("train", "evaluate", "predict", "score", "report", "reproduce", "data", "bundle", "doctor")
 INTERRUPTED = 130
 
 

@@ -1,0 +1,91 @@
+"""``covid-monai reproduce``."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("table")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of a prepared data set.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for all of it.")
+@click.option(
+    "--protocol",
+    default="both",
+    show_default=True,
+    type=click.Choice(["paper", "strict", "both"]),
+    help="paper: as the paper says; strict: no known leak, and nothing decided on the test part.",
+)
+@click.option(
+    "--rows", multiple=True, metavar="ROW", help="A row's label or number, or 1,3-5; repeatable.  [default: all]"
+)
+@click.option("--folds", metavar="LIST", help="Such as 0,2-4.  [default: all; with the budget quick the first]")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="Trainings of each fold.  [default: paper 1, strict 3; quick 1]"
+)
+@click.option(
+    "--budget",
+    default="full",
+    show_default=True,
+    type=click.Choice(["quick", "full"]),
+    help="quick: small networks and few epochs, labelled so wherever a result stands.",
+)
+@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option("--resume", is_flag=True, help="Go on with the table in OUTPUT, if there is one.")
+@click.option(
+    "--executor",
+    type=click.Choice(["in-process", "processes", "ray"]),
+    help="Where cells are run.  [default: processes where --workers or --per-device is given, else in-process]",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Cells at once.")
+@click.option("--per-device", type=click.IntRange(min=1), help="Cells at once on each GPU.")
+@click.option("--dry-run", is_flag=True, help="Print the cells, their state and their commands; write nothing.")
+def reproduce(
+    table: str,
+    data: Path,
+    output: Path,
+    protocol: str,
+    rows: tuple[str, ...],
+    folds: str | None,
+    seeds: int | None,
+    budget: str,
+    device: str | None,
+    resume: bool,
+    executor: str | None,
+    workers: int | None,
+    per_device: int | None,
+    dry_run: bool,
+) -> None:
+    """Train and evaluate every row of a paper's TABLE, and write it with the paper's values beside ours.
+
+    TABLE is budak2021, chen2020, official-split, zhou2020-v1, zhou2021-v4, or a YAML file of that form.
+
+    \b
+    covid-monai reproduce zhou2020-v1 --data DATA -o runs/v1 --budget quick --dry-run
+    covid-monai reproduce zhou2020-v1 --data DATA -o runs/v1 --rows 3,4 --per-device 2
+
+    A cell is a row, fold and seed under a protocol. One that fails does not stop the others; the exit status is
+    then 1. Cells that are done never run again.
+    """
+    from covid_monai.errors import InputError
+    from covid_monai.tables.reproduction import Asked, Means, preview
+    from covid_monai.tables.reproduction import reproduce as run_table
+
+    asked = Asked(protocol, rows, folds, seeds, budget)
+    means = Means(device, executor, workers, per_device)
+    if dry_run:
+        click.echo(preview(table, data, output, asked, means))
+        return
+    outcomes = run_table(table, data, output, asked, means, resume=resume, write=click.echo)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        click.echo(f"failed: {outcome.cell.title}: {outcome.message}", err=True)
+    if len(failed) < len(outcomes):
+        from covid_monai.report.table_results import write_results
+
+        write_results(output)
+        click.echo(f"table: {output / 'table.md'}; page: {output / 'report.html'}")
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(outcomes)} cells failed; the reasons stand above, and --resume tries them again"
+        )

@@ -1,0 +1,127 @@
+"""Forest plots of a table: a line a row, values with their intervals, and the paper's value beside them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from textwrap import fill
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from covid_monai.errors import InputError
+from covid_monai.report.style import BLUE, GREY, VERMILION, new_figure, plain_axes
+
+PROTOCOL_COLOURS = {"paper": BLUE, "strict": VERMILION}
+_MARKERS = {"paper": "o", "strict": "s"}
+_LINE_INCHES = 0.36
+_PANEL_INCHES = 2.5
+_MOST_PANELS = 3
+_LABEL_CHARACTERS = 30
+# of the labels' font, an inch a character
+_CHARACTER_INCHES = 0.072
+
+
+@dataclass(frozen=True)
+class ForestLine:
+    """A row: its label, the paper's value (None for none), and of each protocol (value, interval or None)."""
+
+    label: str
+    published: float | None = None
+    estimates: dict[str, tuple[float, tuple[float, float] | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ForestPanel:
+    """A measure: its heading, its lines from top to bottom, and whether 0 is marked, as of differences."""
+
+    heading: str
+    lines: Sequence[ForestLine]
+    marks_zero: bool = False
+
+
+def draw_forest(panels: Sequence[ForestPanel], picture: str | os.PathLike[str]) -> None:
+    """Draw panels that have the same rows beside one another, up to three to a line.
+
+    Args:
+        panels: at least one, each with at least one line.
+        picture: the PNG to write.
+
+    Raises:
+        InputError: there is no panel or line, the panels' rows differ, or the picture cannot be written.
+    """
+    if not panels or not panels[0].lines:
+        raise InputError("there is nothing to draw; give at least one panel with one line")
+    labels = [line.label for line in panels[0].lines]
+    if any([line.label for line in panel.lines] != labels for panel in panels):
+        raise InputError("the panels have different rows; a forest plot has the same ones in each")
+    rows = -(-len(panels) // _MOST_PANELS)
+    columns = -(-len(panels) // rows)
+    labels = [fill(label, _LABEL_CHARACTERS) for label in labels]
+    margin = 0.2 + _CHARACTER_INCHES * max(len(line) for label in labels for line in label.splitlines())
+    height = rows * (len(labels) * _LINE_INCHES + 0.75) + 0.35
+    with new_figure(margin + columns * _PANEL_INCHES, height, picture) as figure:
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, panel)
+        for line in grid:
+            line[0].set_yticks(range(len(labels)), labels)
+            line[0].set_ylim(len(labels) - 0.5, -0.5)
+        figure.legend(handles=_handles(panels), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+
+
+def _draw_panel(axes: Axes, panel: ForestPanel) -> None:
+    protocols = _protocols([panel])
+    for place in range(len(panel.lines)):
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
+    if panel.marks_zero:
+        axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    for place, line in enumerate(panel.lines):
+        for protocol, (value, interval) in line.estimates.items():
+            height = place + _offset(protocol, protocols)
+            colour = PROTOCOL_COLOURS.get(protocol, GREY)
+            if interval is not None:
+                axes.plot(interval, (height, height), color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
+            axes.plot(value, height, marker=_MARKERS.get(protocol, "o"), color=colour, markersize=4.5, zorder=3)
+        if line.published is not None:
+            axes.plot(line.published, place, "D", color="black", markerfacecolor="none", markersize=5, zorder=4)
+    plain_axes(axes)
+    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.08)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_title(panel.heading, loc="left", pad=6)
+
+
+def _protocols(panels: Sequence[ForestPanel]) -> list[str]:
+    found = {name for panel in panels for line in panel.lines for name in line.estimates}
+    return sorted(found)
+
+
+def _offset(protocol: str, protocols: Sequence[str]) -> float:
+    """Protocols above and below a line's middle, where the published value is."""
+    return 0.0 if len(protocols) < 2 else 0.4 * (protocols.index(protocol) / (len(protocols) - 1) - 0.5)
+
+
+def _handles(panels: Sequence[ForestPanel]) -> list[Line2D]:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=PROTOCOL_COLOURS.get(name, GREY),
+            marker=_MARKERS.get(name, "o"),
+            markersize=4.5,
+            linewidth=1.6,
+            label=name if name not in PROTOCOL_COLOURS else f"protocol {name}, 95 % interval",
+        )
+        for name in _protocols(panels)
+    ]
+    if any(line.published is not None for panel in panels for line in panel.lines):
+        published = Line2D([], [], color="black", marker="D", markerfacecolor="none", markersize=5, linewidth=0)
+        published.set_label("published")
+        handles.append(published)
+    return handles

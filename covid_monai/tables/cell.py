@@ -1,0 +1,204 @@
+"""Running one cell: training and evaluation as the commands do them, once and for all."""
+
+import json
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of, write_json
+from covid_monai.tables.commands import commands_of
+from covid_monai.tables.outcome import FORMAT, VERSION, Outcome, failure_file, is_complete, lock_file
+from covid_monai.tables.parts import data_of
+from covid_monai.tables.plan import Cell
+
+
+class RunOne(Protocol):
+    """What executors call: :func:`run_cell` with its places given."""
+
+    def __call__(self, cell: Cell, device: str | None, threads: int | None) -> Outcome:
+        """Run a cell on a device with so many threads; None for the bundle's and torch's own choice."""
+        ...
+
+
+def run_cell(
+    cell: Cell,
+    device: str | None = None,
+    threads: int | None = None,
+    *,
+    output: Path,
+    data: Path,
+    asked_device: str | None = None,
+    bars: bool = False,
+) -> Outcome:
+    """Train and evaluate a cell, go on with it, or find it done; no two processes ever run the same one at a time.
+
+    Whatever goes wrong is told in the outcome, so that the other cells are run; the reason stays beside the cell's
+    folder until it is tried again.
+
+    Args:
+        cell: the cell.
+        device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
+        threads: of torch; as they are if None.
+        output: the table's output folder, with the cell's split.
+        data: the prepared data set.
+        asked_device: the device that the stored commands name.
+        bars: whether training and evaluation draw their progress bars.
+    """
+    home = output / cell.folder
+    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock_file(home), timeout=0):
+            if is_complete(home):
+                return Outcome(cell, "found")
+            failure_file(home).unlink(missing_ok=True)
+            try:
+                with _bars(bars):
+                    seconds = _train_and_evaluate(cell, home, output, data, device, threads)
+                _write_record(cell, home, output, commands_of(cell, data, asked_device, threads), seconds, device)
+            # whatever a network or the machine raises: the other cells do not depend on it
+            except Exception as error:
+                return _failed(cell, home, error)
+            return Outcome(cell, "done", seconds=seconds)
+    except Timeout:
+        return Outcome(cell, "busy")
+
+
+def _train_and_evaluate(
+    cell: Cell, home: Path, output: Path, data: Path, device: str | None, threads: int | None
+) -> float:
+    """Seconds that it took, those of earlier attempts' complete epochs among them."""
+    import torch
+
+    from covid_monai.report.curves import draw_curves
+    from covid_monai.workflow.evaluation import evaluate
+    from covid_monai.workflow.training import train
+
+    if threads:
+        torch.set_num_threads(threads)
+    used = _device(device)
+    if used.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(used)
+    where = data_of(cell, data, output)
+    _clear_unfinished(home)
+    train(
+        cell.bundle,
+        where,
+        home,
+        split=output / cell.split,
+        fold=cell.fold,
+        settings=cell.settings,
+        device=device,
+        resume=(home / "run.json").exists(),
+    )
+    draw_curves(home / "log.jsonl", home / "curves.png")
+    started = time.monotonic()
+    # training has held the run against the table's bundle and settings, so it brings no other code
+    evaluate(home, where, device=device, trust=True)
+    return round(sum(line["seconds"] for line in _log(home)) + time.monotonic() - started, 3)
+
+
+def _write_record(
+    cell: Cell, home: Path, output: Path, commands: list[str], seconds: float, device: str | None
+) -> None:
+    import torch
+
+    from covid_monai.workflow.weights import check_weights
+
+    used, log = _device(device), _log(home)
+    validated = [line for line in log if "validation_dice" in line]
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "table": cell.table,
+        "table_sha256": cell.table_sha256,
+        "protocol": cell.protocol,
+        "row": cell.row,
+        "slug": cell.slug,
+        "arm": cell.arm,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "bundle": cell.bundle,
+        "settings": dict(cell.settings),
+        "budget": cell.budget,
+        "commands": commands,
+        "split_sha256": sha256_of(output / cell.split),
+        "weights_sha256": check_weights(home),
+        "epochs": len(log),
+        # None where nothing was validated; of equal ones the first
+        "best_epoch": max(validated, key=lambda line: line["validation_dice"])["epoch"] if validated else None,
+        "kept_epoch": read_json(home / "model.json")["epoch"],
+        "seconds": seconds,
+        "peak_memory_bytes": _peak_memory(used),
+        "device": torch.cuda.get_device_name(used) if used.type == "cuda" else used.type,
+        "threads": torch.get_num_threads(),
+        "finished": _now(),
+    }
+    write_json(home / "cell.json", content)
+
+
+def _failed(cell: Cell, home: Path, error: Exception) -> Outcome:
+    message = " ".join(str(error).split())
+    if not isinstance(error, InputError):
+        # a bug, or the machine's limits: where it happened is worth knowing
+        traceback.print_exception(error)
+        message = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    write_json(failure_file(home), {"row": cell.row, "error": message, "when": _now()})
+    return Outcome(cell, "failed", message)
+
+
+def _clear_unfinished(home: Path) -> None:
+    """Remove what a process that was killed before the run began left: no run, but a folder that is not empty."""
+    if home.is_dir() and not (home / "run.json").exists():
+        for path in home.glob(".writing-*"):
+            path.unlink()
+
+
+def _device(device: str | None) -> Any:
+    import torch
+
+    return torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
+
+
+def _peak_memory(device: Any) -> int:
+    """Of a GPU what this cell took at most; on the CPU what this process took at most, with the cells before it."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    # kilobytes, but on macOS bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _log(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """tqdm's bars as they are, or none: in a file, or of several cells at once, they are thousands of lines."""
+    from tqdm import tqdm
+
+    start = tqdm.__init__
+
+    def hidden(bar: Any, *arguments: Any, **settings: Any) -> None:
+        start(bar, *arguments, **{**settings, "disable": True})
+
+    # by setattr, since mypy rightly dislikes it; tqdm itself has no switch for a while
+    setattr(tqdm, "__init__", start if shown else hidden)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(tqdm, "__init__", start)  # noqa: B010

@@ -1,0 +1,224 @@
+"""What the cells of a row say together: mean, spread, interval, difference to the paper, verdict, optimism."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covid_monai.scoring.comparison import Estimate
+from covid_monai.scoring.summary import ANY_LESION
+from covid_monai.tables.collect import Results
+from covid_monai.tables.table import CLASS_MEAN, Measure, Row, Table
+from covid_monai.tables.tallies import Tally, interval_of, interval_of_difference, tally
+from covid_monai.tables.verdicts import Verdict, verdict
+
+THRESHOLDS = "thresholds"
+_THRESHOLD_VALUES = {"dice_mean_over_thresholds": ("mean_over_thresholds", "value")}
+_THRESHOLD_VALUES["dice_at_best_threshold"] = ("best", "dice")
+
+STATISTICS_RULE = (
+    "Mean ± SD: of the measure in each cell's own test part, over folds and seeds. All folds together: the "
+    "measure of the test cases of all finished folds at once, averaged over the seeds, with the 95 % percentile "
+    "bootstrap interval of whole units (2000 resamples). It tells how much the test cases decide. How much one "
+    'training differs from the next stands after "seeds": the SD of the seeds\' means over the folds. Optimism: '
+    "the paper's protocol minus the strict one, all folds together, the same units drawn for both; while cells "
+    "are not finished, the two may be of different test cases. Measures over thresholds are known slice by slice "
+    "only within an evaluation, which stores their interval: the mean over thresholds has that of its one fold "
+    "(of several seeds each bound is the mean of theirs), the best threshold none, and their optimism none "
+    "either. That interval resamples patients, volumes or slices; it does not know groups of look-alikes, and "
+    "where there are such it tends to be too narrow."
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measure of one row under one protocol, in the paper's scale; None where there is no value.
+
+    ``cells`` are finished out of ``planned``; ``sd`` is over all of them, ``sd_of_seeds`` that of the seeds' means over
+    the folds that all seeds have. ``units`` have a value. ``difference`` is ``mean`` minus ``paper``, where these can
+    be compared.
+    """
+
+    protocol: str
+    row: Row
+    measure: Measure
+    paper: float | None
+    cells: int
+    planned: int
+    mean: float | None
+    sd: float | None
+    sd_of_seeds: float | None
+    together: Estimate | None
+    units: int
+    difference: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """How much higher a measure of a row is under the paper's protocol than under the strict one."""
+
+    row: Row
+    measure: Measure
+    estimate: Estimate
+
+
+def estimate_entries(results: Results, not_comparable: Mapping[str, str]) -> list[Entry]:
+    """An entry for every measure, row and protocol that has finished cells.
+
+    Args:
+        results: of an output folder.
+        not_comparable: why a measure (by its name) cannot be held against the paper's, where it cannot.
+    """
+    return [
+        _entry(results, protocol, row, measure, not_comparable.get(measure.name))
+        for measure in results.table.measures.values()
+        for row in results.table.rows
+        for protocol in results.protocols
+        if len(results.cells_of(protocol, row))
+    ]
+
+
+def estimate_optimism(results: Results) -> list[Optimism]:
+    """Of every measure and row that has finished cells under both protocols."""
+    if len(results.protocols) < 2:
+        return []
+    found = []
+    for measure in results.table.measures.values():
+        for row in results.table.rows:
+            if all(len(results.cells_of(protocol, row)) for protocol in results.protocols):
+                estimate = _optimism(results, row, measure)
+                if estimate is not None:
+                    found.append(Optimism(row, measure, estimate))
+    return found
+
+
+def scored_classes(table: Table, rows: pd.DataFrame) -> list[str]:
+    """The class of the table, or all lesion classes where it takes their mean."""
+    if table.lesion_class != CLASS_MEAN:
+        return [table.lesion_class]
+    return [str(name) for name in rows["class"].unique() if name != ANY_LESION]
+
+
+def is_scored(measure: Measure) -> bool:
+    """Whether the scores have the measure; those that are published only need not be among them."""
+    from covid_monai.scoring.overlap import OVERLAP_MEASURES
+    from covid_monai.scoring.surface import SURFACE_MEASURES
+
+    if measure.averaging == THRESHOLDS:
+        return measure.name in _THRESHOLD_VALUES
+    if measure.averaging == "pooled":
+        return measure.name in OVERLAP_MEASURES
+    return measure.name in (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+
+
+def cell_values(results: Results, protocol: str, row: Row, measure: Measure) -> pd.Series:
+    """The measure (0..1; mm of distances) in each finished cell's test part, by the cell's place in ``results.cells``.
+
+    NaN where it is undefined.
+    """
+    cells, scores = results.cells_of(protocol, row), results.scores_of(protocol, row)
+    if not is_scored(measure):
+        return pd.Series(np.nan, index=cells.index)
+    if measure.averaging == THRESHOLDS:
+        return cells["thresholds"].map(lambda content: _threshold_value(content, measure)).astype(float)
+    classes = scored_classes(results.table, scores)
+    values = {
+        index: tally(
+            scores[(scores["fold"] == cell["fold"]) & (scores["seed"] == cell["seed"])],
+            measure.name,
+            measure.averaging,
+            classes,
+        ).value()
+        for index, cell in cells.iterrows()
+    }
+    return pd.Series(values, dtype=float)
+
+
+def _entry(results: Results, protocol: str, row: Row, measure: Measure, not_comparable: str | None) -> Entry:
+    scale, paper = measure.scale, row.paper.get(measure.name)
+    values = scale * cell_values(results, protocol, row, measure).dropna()
+    mean = float(values.mean()) if len(values) else None
+    together, units = _together(results, protocol, row, measure)
+    judged = verdict(paper, mean, together.interval if together else None, scale, not_comparable)
+    return Entry(
+        protocol=protocol,
+        row=row,
+        measure=measure,
+        paper=paper,
+        cells=len(results.cells_of(protocol, row)),
+        planned=results.planned(protocol, row),
+        mean=mean,
+        sd=float(values.std(ddof=1)) if len(values) > 1 else None,
+        sd_of_seeds=_sd_of_seeds(results.cells_of(protocol, row), values),
+        together=together,
+        units=units,
+        difference=None if mean is None or paper is None or not_comparable else mean - paper,
+        verdict=judged,
+    )
+
+
+def _sd_of_seeds(cells: pd.DataFrame, values: pd.Series) -> float | None:
+    """How much one training of all folds differs from the next by its seed alone."""
+    places = cells.loc[values.index, ["fold", "seed"]].assign(value=values)
+    shared = places.pivot(index="fold", columns="seed", values="value").dropna()
+    if shared.empty or shared.shape[1] < 2:
+        return None
+    return float(shared.mean().std(ddof=1))
+
+
+def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tuple[Estimate | None, int]:
+    """The measure of all folds together with its interval, in the paper's scale, and how many units it has."""
+    if not is_scored(measure):
+        return None, 0
+    if measure.averaging == THRESHOLDS:
+        return _thresholds_together(results.cells_of(protocol, row), measure)
+    one = _tally(results, protocol, row, measure)
+    value = one.value()
+    if not np.isfinite(value):
+        return None, 0
+    return _scaled(value, interval_of(one), measure.scale), one.contributing_units()
+
+
+def _thresholds_together(cells: pd.DataFrame, measure: Measure) -> tuple[Estimate | None, int]:
+    contents = [content for content in cells["thresholds"] if content]
+    if not contents:
+        return None, 0
+    value = float(np.mean([_threshold_value(content, measure) for content in contents]))
+    bounds = [content["stretched"][_THRESHOLD_VALUES[measure.name][0]].get("interval") for content in contents]
+    interval = None
+    if cells["fold"].nunique() == 1 and all(bounds):
+        low, high = np.mean(bounds, axis=0)
+        interval = float(low), float(high)
+    return _scaled(value, interval, measure.scale), min(content["clusters"] for content in contents)
+
+
+def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:
+    if not is_scored(measure):
+        return None
+    if measure.averaging == THRESHOLDS:
+        paper, strict = (_together(results, protocol, row, measure)[0] for protocol in ("paper", "strict"))
+        return None if paper is None or strict is None else Estimate(paper.value - strict.value, None)
+    paper_tally, strict_tally = (_tally(results, protocol, row, measure) for protocol in ("paper", "strict"))
+    difference = paper_tally.value() - strict_tally.value()
+    if not np.isfinite(difference):
+        return None
+    return _scaled(difference, interval_of_difference(paper_tally, strict_tally), measure.scale)
+
+
+def _tally(results: Results, protocol: str, row: Row, measure: Measure) -> Tally:
+    scores = results.scores_of(protocol, row)
+    return tally(scores, measure.name, measure.averaging, scored_classes(results.table, scores))
+
+
+def _threshold_value(content: Mapping[str, Any] | None, measure: Measure) -> float:
+    if not content:
+        return float("nan")
+    arm, key = _THRESHOLD_VALUES[measure.name]
+    return float(content["stretched"][arm][key])
+
+
+def _scaled(value: float, interval: tuple[float, float] | None, scale: float) -> Estimate:
+    return Estimate(scale * value, None if interval is None else (scale * interval[0], scale * interval[1]))

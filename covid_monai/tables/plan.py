@@ -1,0 +1,158 @@
+"""Which cells of a table are run: one of each row, fold and seed, under each protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from covid_monai.errors import InputError
+from covid_monai.tables.table import PROTOCOLS, Row, Table
+from covid_monai.workflow.bundles import did_you_mean
+
+BUDGETS = ("quick", "full")
+SEEDS = {"paper": 1, "strict": 3}
+"""How many seeds are run in full where none are asked for: papers train once, and the strict protocol says how much
+one training differs from the next."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its evaluation; paths are relative to the output folder."""
+
+    table: str
+    table_sha256: str
+    protocol: str
+    row: str
+    slug: str
+    fold: int
+    seed: int
+    bundle: str
+    settings: Mapping[str, Any]
+    budget: str
+    arm: str | None
+
+    @property
+    def folder(self) -> str:
+        """Its run folder, such as ``cells/strict/au-net-ftl/fold0-seed1``."""
+        return f"cells/{self.protocol}/{self.slug}/fold{self.fold}-seed{self.seed}"
+
+    @property
+    def split(self) -> str:
+        """Its split file; rows with an arm have one of their own."""
+        return f"splits/{self.protocol}{f'-{self.arm}' if self.arm else ''}.json"
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages."""
+        return f"{self.protocol} | {self.row} | fold {self.fold} | seed {self.seed}"
+
+
+def plan(
+    table: Table,
+    protocols: Sequence[str] | None = None,
+    rows: Sequence[Row] | None = None,
+    folds: Sequence[int] | None = None,
+    seeds: int | None = None,
+    budget: str = "full",
+) -> list[Cell]:
+    """The cells of a table in the order in which they are run: a fold of every row before the next fold.
+
+    Args:
+        table: the table.
+        protocols: of :data:`covid_monai.tables.table.PROTOCOLS`; all that the table has if None.
+        rows: of the table, see :func:`chosen_rows`; all that have a bundle if None.
+        folds: from 0; all of the table, or under the budget ``quick`` the first few, if None.
+        seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or under ``quick`` 1, if None.
+        budget: ``full`` or ``quick``.
+
+    Raises:
+        InputError: one of these is not the table's, or nothing is left to run.
+    """
+    if budget not in BUDGETS:
+        raise InputError(f"budget is {budget!r}; it can be {' or '.join(BUDGETS)}")
+    protocols = [name for name in PROTOCOLS if name in table.protocols] if protocols is None else list(protocols)
+    if unknown := [name for name in protocols if name not in table.protocols]:
+        raise InputError(f"{table.name} has no protocol {unknown[0]}; it has {', '.join(table.protocols)}")
+    rows = [row for row in (table.rows if rows is None else rows) if row.bundle is not None]
+    if not rows:
+        raise InputError(f"{table.path} has no row with a bundle among those that were asked for, so nothing can run")
+    if folds is None:
+        folds = range(table.quick.folds if budget == "quick" else table.folds)
+    if outside := [fold for fold in folds if not 0 <= fold < table.folds]:
+        raise InputError(f"fold {outside[0]} does not exist; {table.name} has folds 0 to {table.folds - 1}")
+    if seeds is not None and seeds < 1:
+        raise InputError(f"seeds is {seeds}; it is how many trainings of each fold there are, at least 1")
+    counts = {name: seeds or (1 if budget == "quick" else SEEDS[name]) for name in protocols}
+    return [
+        _cell(table, protocol, row, fold, seed, budget)
+        for seed, fold, row, protocol in product(range(max(counts.values())), folds, rows, protocols)
+        if seed < counts[protocol]
+    ]
+
+
+def chosen_rows(table: Table, chosen: Sequence[str]) -> list[Row] | None:
+    """The rows that were named, each by its label, its slug, its number, or several by ``1,3-5``; None for none.
+
+    Raises:
+        InputError: a name is no row of the table, or a row that is published only.
+    """
+    named: dict[int, Row] = {}
+    for text in chosen:
+        found = [row for row in table.rows if text.strip().lower() in (row.label.lower(), row.slug)]
+        if not found and _is_list(text):
+            numbers = listed_numbers(text, "rows")
+            found = [row for row in table.rows if row.number in numbers]
+            if outside := set(numbers) - {row.number for row in found}:
+                raise InputError(f"row {min(outside)} does not exist; {table.name} has rows 1 to {len(table.rows)}")
+        if not found:
+            labels = [row.label for row in table.rows]
+            known = "; ".join(f"{row.number} {row.label}" for row in table.rows) or "none"
+            raise InputError(f"{table.name} has no row {text!r}{did_you_mean(text, labels)}; its rows: {known}")
+        if published := [row for row in found if row.bundle is None]:
+            raise InputError(f"row {published[0].number} ({published[0].label}) is published only; it cannot be run")
+        named |= {row.number: row for row in found}
+    return [named[number] for number in sorted(named)] or None
+
+
+def listed_numbers(text: str, what: str) -> list[int]:
+    """``0,2-4`` as 0, 2, 3, 4, each once and sorted.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        if not _is_number(first) or (dash and not _is_number(last)) or (dash and int(last) < int(first)):
+            raise InputError(f"{what} is {text!r}; give numbers and ranges of them, such as 0,2-4")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return sorted(numbers)
+
+
+def _is_list(text: str) -> bool:
+    return all(character in "0123456789,- " for character in text) and any(map(str.isdigit, text))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _cell(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: str) -> Cell:
+    settings = {
+        **table.settings_of(row, budget),
+        "weights_kept": table.protocols[protocol].weights,
+        "seed": seed,
+    }
+    return Cell(
+        table=table.name,
+        table_sha256=table.sha256,
+        protocol=protocol,
+        row=row.label,
+        slug=row.slug,
+        fold=fold,
+        seed=seed,
+        bundle=row.bundle or "",
+        settings=settings,
+        budget=budget,
+        arm=row.arm,
+    )

@@ -1,0 +1,139 @@
+"""From a table's YAML to a :class:`covid_monai.tables.table.Table`, checked to the last setting."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from covid_monai.errors import InputError
+from covid_monai.tables.checks import check_measure, check_row
+from covid_monai.tables.fields import Section
+from covid_monai.tables.table import ARMS, PROTOCOLS, Measure, Needs, Protocol, Quick, Row, Table, Theirs
+
+SPLITS = ("paper", "strict", "given")
+KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "quick", "rows")
+
+
+def table_of(path: Path, name: str, sha256: str) -> Table:
+    """Read the table in ``path``; see :func:`covid_monai.tables.table.read_table`."""
+    top = Section(_content(path), str(path), KEYS)
+    theirs = top.section("theirs", tuple(Theirs.__dataclass_fields__))
+    needs = top.section("needs", ("sources", "canvas"))
+    measures = {measure.name: measure for measure in _measures(top)}
+    table = Table(
+        name=name,
+        path=path,
+        sha256=sha256,
+        title=top.text("title"),
+        paper=top.text("paper"),
+        theirs=Theirs(*(theirs.text(key) for key in Theirs.__dataclass_fields__)),
+        needs=Needs(needs.texts("sources"), needs.boolean("canvas")),
+        folds=top.whole("folds"),
+        protocols={protocol.name: protocol for protocol in _protocols(top)},
+        lesion_class=top.text("class"),
+        measures=measures,
+        settings=_settings(top, "settings"),
+        quick=_quick(top),
+        rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
+    )
+    _check(table)
+    return table
+
+
+def slug_of(label: str) -> str:
+    """A row's label as a folder's name: ``AU-Net + FTL (0.7, 0.3)`` is ``au-net-ftl-0.7-0.3``."""
+    # a plus between words joins them, one at a word's end is part of its name: U-Net++ is not U-Net
+    named = re.sub(r"(?<=[a-z0-9])\++", lambda pluses: "plus" * len(pluses[0]), label.lower())
+    return re.sub(r"[^a-z0-9.]+", "-", named).strip("-.")
+
+
+def _content(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the table {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _settings(section: Section, key: str) -> Mapping[str, Any]:
+    return section.section(key).content if key in section else {}
+
+
+def _protocols(top: Section) -> list[Protocol]:
+    made = []
+    section = top.section("protocols", PROTOCOLS)
+    for name in section:
+        entry = section.section(name, ("split", "validation", "weights", "without_look_alikes"))
+        split, validation = entry.choice("split", SPLITS), None
+        if entry.content.get("validation") != "test":
+            validation = entry.number("validation")
+            if not 0 < validation < 1:
+                raise InputError(f"{entry.where}: validation is {validation}; it must be test, or a share in (0, 1)")
+        if split == "strict" and validation is None:
+            raise InputError(f"{entry.where}: validation is test, a leak that the split strict rules out; give a share")
+        without = "without_look_alikes" in entry and entry.boolean("without_look_alikes")
+        if without and split != "given":
+            raise InputError(f"{entry.where}: without_look_alikes is for the split given, not for {split}")
+        made.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
+    return made
+
+
+def _measures(top: Section) -> list[Measure]:
+    made = []
+    section = top.section("measures")
+    for name in section:
+        entry = section.section(name, ("averaging", "scale", "not_comparable"))
+        reason = entry.text("not_comparable") if "not_comparable" in entry else None
+        measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason)
+        check_measure(measure, entry.where)
+        made.append(measure)
+    return made
+
+
+def _quick(top: Section) -> Quick:
+    entry = top.section("quick", ("folds", "settings", "bundle_settings"))
+    by_bundle: dict[str, Mapping[str, Any]] = {}
+    if "bundle_settings" in entry:
+        bundles = entry.section("bundle_settings")
+        by_bundle = {name: bundles.section(name).content for name in bundles}
+    return Quick(entry.whole("folds"), _settings(entry, "settings"), by_bundle)
+
+
+def _row(content: Any, number: int, path: Path, measures: Mapping[str, Measure]) -> Row:
+    entry = Section(content, f"{path}, row {number}", ("label", "bundle", "settings", "paper", "place", "arm"))
+    label = entry.text("label")
+    entry.where = f"{path}, row {number} ({label})"
+    values = entry.section("paper", tuple(measures))
+    return Row(
+        number=number,
+        label=label,
+        slug=slug_of(label),
+        bundle=entry.text("bundle") if "bundle" in entry else None,
+        settings=_settings(entry, "settings"),
+        paper={key: values.number(key) for key in values},
+        place=entry.text("place"),
+        arm=entry.choice("arm", ARMS) if "arm" in entry else None,
+    )
+
+
+def _check(table: Table) -> None:
+    if not table.protocols:
+        raise InputError(f"{table.path}, protocols is empty; it must have {' or '.join(PROTOCOLS)}, or both")
+    if table.folds != 1 and any(protocol.split == "given" for protocol in table.protocols.values()):
+        raise InputError(f"{table.path}: folds is {table.folds}; the split given has 1")
+    if table.folds == 1 and any(protocol.split != "given" for protocol in table.protocols.values()):
+        raise InputError(f"{table.path}: folds is 1; the splits paper and strict need at least 2")
+    if table.quick.folds > table.folds:
+        raise InputError(f"{table.path}, quick: folds is {table.quick.folds}, more than the table's {table.folds}")
+    bundles = [row.bundle for row in table.rows if row.bundle]
+    Section(table.quick.bundle_settings, f"{table.path}, quick, bundle_settings", bundles)
+    slugs: dict[str, int] = {}
+    for row in table.rows:
+        if not row.slug or row.slug in slugs:
+            other = f"as that of row {slugs[row.slug]} does" if row.slug else "nothing"
+            raise InputError(f"{table.path}, row {row.number}: label {row.label!r} gives the folder name {other}")
+        slugs[row.slug] = row.number
+        check_row(table, row)

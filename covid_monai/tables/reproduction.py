@@ -1,0 +1,237 @@
+"""A table from its YAML to the folder with all its cells."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from covid_monai.data.manifest import FILE_NAME, read_dataset
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of, write_json
+from covid_monai.tables.cell import run_cell
+from covid_monai.tables.commands import commands_of
+from covid_monai.tables.executors import EXECUTORS
+from covid_monai.tables.executors.lanes import Lane, lanes_of
+from covid_monai.tables.executors.queue import Queue
+from covid_monai.tables.outcome import Outcome, state_of
+from covid_monai.tables.parts import prepare_parts
+from covid_monai.tables.plan import Cell, chosen_rows, listed_numbers, plan
+from covid_monai.tables.progress import Progress, matrix
+from covid_monai.tables.table import PROTOCOLS, Table, read_table
+from covid_monai.workflow.device import device_setting
+
+FORMAT = "covid-monai reproduction"
+VERSION = 1
+NOTE = "reproduce.json"
+
+_WORDS = {
+    "table": "table",
+    "table_sha256": "version of this table's YAML",
+    "manifest_sha256": "data set, or of this one before it was changed",
+    "budget": "budget",
+}
+_WAY_OUT = "give what it was started with, or choose another output folder"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be run: the options of ``covid-monai reproduce`` as they were given; see docs/reproduce.md."""
+
+    protocol: str = "both"
+    rows: Sequence[str] = ()
+    folds: str | None = None
+    seeds: int | None = None
+    budget: str = "full"
+
+
+@dataclass(frozen=True)
+class Means:
+    """How it is run: device, executor (:data:`covid_monai.tables.executors.EXECUTORS`), and how many cells at once.
+
+    The executor is ``processes`` where there are to be several at once, else ``in-process``, if None.
+    """
+
+    device: str | None = None
+    executor: str | None = None
+    workers: int | None = None
+    per_device: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.chosen_executor not in EXECUTORS:
+            raise InputError(f"executor is {self.executor!r}; it can be {', '.join(EXECUTORS)}")
+        several = self.workers is not None or self.per_device is not None
+        if several and self.chosen_executor == "in-process":
+            raise InputError("the executor in-process runs one cell at a time; leave --workers and --per-device away")
+
+    @property
+    def chosen_executor(self) -> str:
+        """The executor that was asked for, or that follows from the rest."""
+        several = self.workers is not None or self.per_device is not None
+        return self.executor or ("processes" if several else "in-process")
+
+
+def reproduce(
+    table: str,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    asked: Asked | None = None,
+    means: Means | None = None,
+    resume: bool = False,
+    write: Callable[[str], None] = print,
+) -> list[Outcome]:
+    """Train and evaluate every cell of a table that was asked for, wherever it is not done yet.
+
+    Args:
+        table: a table's name, or the path of its YAML file.
+        data: the prepared data set.
+        output: the folder for all of it; docs/reproduce.md says what it will hold.
+        asked: which cells, and under which budget; the whole table in full if None.
+        means: how they are run; one after the other in this process if None.
+        resume: go on with what is in ``output``, if anything is; other processes may be doing the same just now.
+        write: gets the lines that tell how far it is.
+
+    Returns:
+        What became of each cell, in the order in which they ended.
+
+    Raises:
+        InputError: the table, the data or an option cannot be used, or ``output`` is not of this table, data and
+            budget. A cell that fails raises nothing: it is in the outcomes.
+    """
+    asked, means = asked or Asked(), means or Means()
+    place, folder = Path(output).absolute(), Path(data).resolve()
+    read = read_table(table)
+    cells = planned(read, asked)
+    lanes = _lanes(means)
+    _claim(read, cells, folder, place, asked, resume)
+    write(matrix(cells, place))
+    progress = Progress(
+        len(cells), write, command=lambda cell, threads: commands_of(cell, folder, means.device, threads)[0]
+    )
+    try:
+        _execute(cells, folder, place, means, lanes, progress)
+    finally:
+        progress.close()
+    return progress.outcomes
+
+
+def planned(table: Table, asked: Asked) -> list[Cell]:
+    """The cells of a table that are asked for.
+
+    Raises:
+        InputError: an option is not the table's.
+    """
+    if asked.protocol not in (*PROTOCOLS, "both"):
+        raise InputError(f"protocol is {asked.protocol!r}; it can be {', '.join(PROTOCOLS)} or both")
+    return plan(
+        table,
+        None if asked.protocol == "both" else [asked.protocol],
+        chosen_rows(table, asked.rows),
+        None if asked.folds is None else listed_numbers(asked.folds, "folds"),
+        asked.seeds,
+        asked.budget,
+    )
+
+
+def _lanes(means: Means) -> list[Lane]:
+    """Those of the executor ``processes``, none of the others; a device that cannot be is refused for all of them."""
+    if means.chosen_executor == "processes":
+        return lanes_of(means.device, means.workers, means.per_device)
+    if means.chosen_executor == "ray":
+        from covid_monai.tables.executors.ray import check_device
+
+        check_device(means.device)
+    elif means.device is not None:
+        device_setting(means.device)
+    return []
+
+
+def _execute(cells: list[Cell], data: Path, output: Path, means: Means, lanes: list[Lane], progress: Progress) -> None:
+    executor, device = means.chosen_executor, means.device
+    queue = Queue(cells, partial(state_of, output=output), progress)
+    run_one = partial(run_cell, output=output, data=data, asked_device=device)
+    if executor == "in-process":
+        from covid_monai.tables.executors import in_process
+
+        in_process.run(queue, partial(run_one, bars=progress.draws), progress, device)
+    elif executor == "processes":
+        from covid_monai.tables.executors import processes
+
+        processes.run(queue, run_one, progress, lanes)
+    else:
+        from covid_monai.tables.executors import ray
+
+        ray.run(queue, run_one, progress, means.workers, means.per_device, device)
+
+
+def preview(
+    table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], asked: Asked, means: Means
+) -> str:
+    """What :func:`reproduce` would run: each cell, its state in ``output`` now, and its commands; nothing is written.
+
+    Raises:
+        InputError: the table, the data or an option cannot be used.
+    """
+    place, folder = Path(output).absolute(), read_dataset(data).folder.resolve()
+    cells = planned(read_table(table), asked)
+    threads = next((lane.threads for lane in _lanes(means)), None)
+    lines = [f"# the commands are for a shell in {place}; the splits are written when the table is started"]
+    for cell in cells:
+        lines.append(f"# {cell.title} | {cell.budget} budget | {state_of(cell, place)}")
+        lines += commands_of(cell, folder, means.device, threads)
+    return "\n".join([*lines, "", matrix(cells, place)])
+
+
+def _claim(table: Table, cells: Sequence[Cell], data: Path, output: Path, asked: Asked, resume: bool) -> None:
+    """Make the folder that of this table, data and budget, with all that its cells need."""
+    note = output / NOTE
+    identity = {
+        "table": table.name,
+        "table_sha256": table.sha256,
+        "manifest_sha256": sha256_of(read_dataset(data).folder / FILE_NAME),
+        "budget": asked.budget,
+    }
+    _refuse_foreign_folder(output)
+    if note.is_file() and not resume:
+        raise InputError(f"{output} holds a table already; --resume goes on with it, or choose another folder")
+    output.mkdir(parents=True, exist_ok=True)
+    # two processes may start at once
+    with FileLock(output / ".lock"):
+        before = _read_note(note) if note.is_file() else {**identity, "cells": []}
+        for key, value in identity.items():
+            if before[key] != value:
+                raise InputError(f"{output} is of another {_WORDS[key]} ({before[key]}, not {value}); {_WAY_OUT}")
+        prepare_parts(table, cells, data, output)
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            **identity,
+            "table_path": str(table.path.absolute()),
+            "data": str(data),
+            # of all times that the folder was gone on with
+            "cells": list(dict.fromkeys([*before["cells"], *(cell.folder for cell in cells)])),
+        }
+        write_json(note, content)
+
+
+def _refuse_foreign_folder(output: Path) -> None:
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"{output} is a file; choose a folder for the output")
+    # another process may be writing the note just now
+    names = {child.name for child in output.iterdir() if not child.name.startswith(".writing-")}
+    # an earlier start may have ended before the note was written
+    begun = names <= {".lock", "splits", "data"} and ".lock" in names
+    if names and NOTE not in names and not begun:
+        raise InputError(f"{output} is not empty, but has no {NOTE}, so it is no table's folder; choose another")
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+        raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}; choose another output folder")
+    return content

@@ -1,0 +1,51 @@
+"""From an output folder to everything that its table says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from covid_monai.tables.audit import SplitAudit, audit_splits
+from covid_monai.tables.collect import Results, collect
+from covid_monai.tables.estimates import Entry, Optimism, estimate_entries, estimate_optimism
+from covid_monai.tables.head import Head, head_of
+from covid_monai.tables.pairs import Pair, compare_rows
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The finished cells, and what follows from them."""
+
+    results: Results
+    head: Head
+    entries: tuple[Entry, ...]
+    optimism: tuple[Optimism, ...]
+    pairs: tuple[Pair, ...]
+    audits: tuple[SplitAudit, ...]
+
+    @property
+    def title(self) -> str:
+        """The table's title, and ``(quick)`` after it where its cells are of that budget."""
+        return self.results.table.title + (" (quick)" if self.results.quick else "")
+
+    @property
+    def made_of(self) -> str:
+        """Of how many cells the table is made."""
+        done, missing = len(self.results.cells), len(self.results.missing)
+        return f"{done} of {done + missing} cells{' (budget quick)' if self.results.quick else ''}"
+
+
+def find(output: Path) -> Findings:
+    """Read the finished cells of an output folder, and compute all that is told of them.
+
+    Raises:
+        InputError: nothing is finished, or table, data or cells have changed since.
+    """
+    results = collect(output)
+    head = head_of(results)
+    return Findings(
+        results=results,
+        head=head,
+        entries=tuple(estimate_entries(results, head.not_comparable)),
+        optimism=tuple(estimate_optimism(results)),
+        pairs=tuple(compare_rows(results)),
+        audits=tuple(audit_splits(results)),
+    )

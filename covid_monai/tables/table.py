@@ -1,0 +1,151 @@
+"""A paper's table as data: its rows with bundle and settings, the paper's values, and how each protocol is run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from covid_monai.errors import InputError
+from covid_monai.files import sha256_of
+from covid_monai.workflow.bundles import did_you_mean
+
+PROTOCOLS = ("paper", "strict")
+ARMS = ("augment_before_folds",)
+"""Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
+
+CLASS_MEAN = "mean over lesion classes"
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What the paper says of its data, canvas, classes, averaging and split, in words."""
+
+    data: str
+    canvas: str
+    classes: str
+    averaging: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a data set has to be for the paper's values to be comparable.
+
+    ``sources`` are the names of :attr:`covid_monai.data.manifest.Case.source`; ``canvas`` says whether the slices
+    have to lie on their full canvas.
+    """
+
+    sources: tuple[str, ...]
+    canvas: bool
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one protocol splits the data and which weights it keeps.
+
+    ``split`` is a protocol of :mod:`covid_monai.data.splits`. ``validation`` is the share of the training cases that
+    is for validation; None where the test part is, as in papers that stop training on their only held-out part.
+    ``weights`` is ``best`` (by the validation) or ``last``.
+    """
+
+    name: str
+    split: str
+    validation: float | None
+    weights: str
+    without_look_alikes: bool
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of the table.
+
+    ``averaging`` is a level of ``scores.json`` or ``thresholds``; the paper's values are ``scale`` times ours.
+    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
+    """
+
+    name: str
+    averaging: str
+    scale: float
+    not_comparable: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table, numbered from 1; without ``bundle`` it is published only and never run.
+
+    ``paper`` has the paper's values by measure, in the paper's scale; ``place`` is where they stand in the paper.
+    ``slug`` names the row's folders.
+    """
+
+    number: int
+    label: str
+    slug: str
+    bundle: str | None
+    settings: Mapping[str, Any]
+    paper: Mapping[str, float]
+    place: str
+    arm: str | None
+
+
+@dataclass(frozen=True)
+class Quick:
+    """What ``--budget quick`` changes: how many folds are run, settings of all rows, and those of a bundle's rows."""
+
+    folds: int
+    settings: Mapping[str, Any]
+    bundle_settings: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``."""
+
+    name: str
+    path: Path
+    sha256: str
+    title: str
+    paper: str
+    theirs: Theirs
+    needs: Needs
+    folds: int
+    protocols: Mapping[str, Protocol]
+    lesion_class: str
+    measures: Mapping[str, Measure]
+    settings: Mapping[str, Any]
+    quick: Quick
+    rows: tuple[Row, ...]
+
+    def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
+        """A row's settings under a budget: the table's, the row's over them, the budget's over both."""
+        settings = {**self.settings, **row.settings}
+        if budget == "quick":
+            settings |= {**self.quick.settings, **self.quick.bundle_settings.get(row.bundle or "", {})}
+        return settings
+
+
+def table_names() -> list[str]:
+    """The package's tables, such as ``zhou2020-v1``."""
+    return sorted(Path(entry.name).stem for entry in files(__package__).iterdir() if entry.name.endswith(".yaml"))
+
+
+def read_table(name: str) -> Table:
+    """Read a table and hold every row's settings against its bundle.
+
+    Args:
+        name: one of :func:`table_names`, or the path of a YAML file of the same form.
+
+    Raises:
+        InputError: there is no such table, or it has an error; the message says the file, the row and the key.
+    """
+    from covid_monai.tables.reading import table_of
+
+    path = Path(str(files(__package__) / f"{name}.yaml"))
+    if name not in table_names():
+        path = Path(name)
+        if path.suffix not in (".yaml", ".yml") or not path.is_file():
+            known = table_names()
+            raise InputError(
+                f"no table {name!r}{did_you_mean(name, known)}; there is {', '.join(known)}, or the path of a YAML file"
+            )
+    return table_of(path, path.stem, sha256_of(path))

@@ -1,0 +1,124 @@
+"""Measures of many cases as sums over cases, so that resampling needs the sums alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covid_monai.scoring.intervals import FEWEST_CLUSTERS, percentile_interval, resampled_sums
+from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES, overlap_measures, overlap_ratios
+
+WITH_LESION = "_with_lesion"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A measure of some cases, of one or several trainings (seeds) that are averaged.
+
+    Attributes:
+        parts: (cases, seeds, classes, width): counts of pixels (width 4) where the measure is ``pooled``, else the
+            sum of the case's values and their number (width 2); zeros where a seed did not score a case.
+        units: (cases,), the unit that each is of.
+        pooled: the index of the measure in ``OVERLAP_MEASURES``; None for a mean of values.
+    """
+
+    parts: NDArray[np.float64]
+    units: NDArray[np.object_]
+    pooled: int | None
+
+    def value(self) -> float:
+        """The measure of all cases, 0..1; NaN where it is undefined."""
+        return float(self.of(self.parts.sum(axis=0)))
+
+    def of(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The measure of sums of ``parts`` (..., seeds, classes, width): per class, averaged, then over the seeds."""
+        if self.pooled is None:
+            with np.errstate(invalid="ignore"):
+                per_class = sums[..., 0] / sums[..., 1]
+        else:
+            per_class = overlap_measures(sums)[..., self.pooled]
+        per_seed = per_class.mean(axis=-1)
+        defined = np.isfinite(per_seed)
+        with np.errstate(invalid="ignore"):
+            mean: NDArray[np.float64] = np.where(defined, per_seed, 0).sum(axis=-1) / defined.sum(axis=-1)
+        return mean
+
+    def contributing_units(self) -> int:
+        """How many units have a value; of several classes the fewest of one."""
+        weights = self.parts[..., 1] if self.pooled is None else overlap_ratios(self.parts)[1][..., self.pooled]
+        return min(
+            (len(np.unique(self.units[weights[:, :, one].any(axis=1)])) for one in range(weights.shape[2])), default=0
+        )
+
+
+def tally(rows: pd.DataFrame, measure: str, averaging: str, classes: Sequence[str]) -> Tally:
+    """The tally of scored rows.
+
+    Args:
+        rows: of one row of a table under one protocol, as :class:`covid_monai.tables.collect.Results` has them.
+        measure: of the scores.
+        averaging: a level of the scores.
+        classes: one class; or several, whose mean is taken: for ``pooled`` over the classes in the reference, else
+            within each slice or volume over the classes that have a value there.
+    """
+    level = "slice" if averaging == "pooled" else averaging.removesuffix(WITH_LESION)
+    own = rows[(rows["level"] == level) & rows["class"].isin(classes)]
+    seeds = {seed: place for place, seed in enumerate(sorted(own["seed"].unique()))}
+    # a volume can be in the test parts of several folds, a part of its slices in each
+    keys = pd.MultiIndex.from_frame(own[["fold", "case", "volume"]])
+    places, items = pd.factorize(keys)
+    units = np.empty(len(items), dtype=object)
+    units[places] = own["unit"].to_numpy()
+    at = places, own["seed"].map(seeds).to_numpy(dtype=np.intp)
+    if averaging == "pooled":
+        present = [name for name in classes if own.loc[own["class"] == name, ["tp", "fn"]].to_numpy().any()]
+        order = {name: place for place, name in enumerate(present if len(classes) > 1 else classes)}
+        kept = own["class"].isin(order).to_numpy()
+        parts = np.zeros((len(items), len(seeds), len(order), len(COUNTS)))
+        of_class = own["class"].map(order)[kept].to_numpy(dtype=np.intp)
+        parts[at[0][kept], at[1][kept], of_class] = own.loc[kept, list(COUNTS)].to_numpy(dtype=np.float64)
+        return Tally(parts, units, OVERLAP_MEASURES.index(measure))
+    values = own[measure].to_numpy(dtype=np.float64)
+    used = np.isfinite(values)
+    if averaging.endswith(WITH_LESION):
+        used &= (own["tp"] + own["fn"]).to_numpy() > 0
+    sums, numbers = (np.zeros((len(items), len(seeds))) for _ in range(2))
+    np.add.at(sums, at, np.where(used, values, 0))
+    np.add.at(numbers, at, used)
+    # of several classes the mean, so that every slice counts once
+    means = np.divide(sums, numbers, out=np.zeros_like(sums), where=numbers > 0)
+    return Tally(np.stack([means, numbers > 0], axis=-1)[:, :, None], units, None)
+
+
+def interval_of(one: Tally) -> tuple[float, float] | None:
+    """The measure's 95 % bootstrap interval over units; None with too few of them."""
+    if one.contributing_units() < FEWEST_CLUSTERS:
+        return None
+    return percentile_interval(_draws([one])[0])
+
+
+def interval_of_difference(first: Tally, second: Tally) -> tuple[float, float] | None:
+    """That of ``first`` minus ``second``: the same units are drawn for both, whether or not their cases are the same.
+
+    None where one of the two has too few units.
+    """
+    if min(first.contributing_units(), second.contributing_units()) < FEWEST_CLUSTERS:
+        return None
+    one, other = _draws([first, second])
+    return percentile_interval(one - other)
+
+
+def _draws(tallies: Sequence[Tally]) -> list[NDArray[np.float64]]:
+    """The measures (resamples,) when units of all tallies together are drawn."""
+    clusters = pd.factorize(np.concatenate([one.units for one in tallies]))[0].astype(np.int64)
+    widths = [one.parts[0].size for one in tallies]
+    columns = np.zeros((len(clusters), sum(widths)))
+    row = column = 0
+    for one, width in zip(tallies, widths, strict=True):
+        # each has columns of its own, and zeros in those of the others
+        columns[row : row + len(one.parts), column : column + width] = one.parts.reshape(len(one.parts), -1)
+        row, column = row + len(one.parts), column + width
+    drawn = np.split(resampled_sums(columns, clusters), np.cumsum(widths)[:-1], axis=1)
+    return [one.of(sums.reshape(-1, *one.parts.shape[1:])) for one, sums in zip(tallies, drawn, strict=True)]

@@ -1,0 +1,210 @@
+"""The table as files: table.md, table.csv, table.json."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from covid_monai import __version__
+from covid_monai.files import write_json, write_text
+from covid_monai.scoring.cells import table as markdown_table
+from covid_monai.scoring.comparison import Estimate
+from covid_monai.scoring.empty_masks import EMPTY_MASK_RULE
+from covid_monai.scoring.intervals import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
+from covid_monai.tables.audit import AUDIT_RULE
+from covid_monai.tables.collect import unit_kind
+from covid_monai.tables.estimates import STATISTICS_RULE, Entry
+from covid_monai.tables.head import QUICK, averaging_rules
+from covid_monai.tables.lines import Lines, audit_lines, cell_lines, measure_lines, missing_lines, pair_lines
+from covid_monai.tables.pairs import PAIRS_RULE
+from covid_monai.tables.results import Findings
+from covid_monai.tables.verdicts import VERDICT_RULE
+
+FORMAT = "covid-monai table"
+VERSION = 1
+
+
+def write_table(findings: Findings, folder: Path) -> None:
+    """Write table.md, table.csv and table.json to ``folder``, each in one step.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    write_text(folder / "table.md", markdown(findings))
+    write_text(folder / "table.csv", frame(findings).to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "table.json", content(findings))
+
+
+def markdown(findings: Findings) -> str:
+    """The readable form."""
+    results, head = findings.results, findings.head
+    parts = [f"# {findings.title}", results.table.paper]
+    if results.quick:
+        parts.append(f"**{QUICK}**")
+    parts += [f"Made of {findings.made_of}. For research, not for diagnosis.", "## What is compared"]
+    parts.append(markdown_table(["", "the paper", "here"], [[_cell(text) for text in side] for side in head.sides]))
+    if head.stood_in:
+        parts += ["What stood in for the paper's data:", _bullets(head.stood_in)]
+    parts.append(_bullets([f"{name}: {rule}" for name, rule in averaging_rules(results.table)]))
+    parts.append(f"Empty masks: {EMPTY_MASK_RULE}")
+    for measure in results.table.measures.values():
+        parts += _section(measure_lines(results, measure, findings.entries, findings.optimism, head.not_comparable))
+    parts += ["## How to read it", _bullets([VERDICT_RULE, STATISTICS_RULE, units_sentence(findings)])]
+    if results.missing:
+        parts += ["## Not finished", _bullets(missing_lines(results))]
+    if findings.pairs:
+        parts += [*_section(pair_lines(results, findings.pairs)), PAIRS_RULE]
+    parts += [*_section(audit_lines(findings.audits)), AUDIT_RULE, _bullets(finding_lines(findings))]
+    parts += [*_section(cell_lines(results)), f"Written by covid-monai {__version__}."]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def frame(findings: Findings) -> pd.DataFrame:
+    """A line for each measure, row and protocol, in the paper's scale; what is published only has no protocol."""
+    between = {(one.row.slug, one.measure.name): one.estimate for one in findings.optimism}
+    table, budget = findings.results.table, findings.results.budget
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for one in findings.entries:
+        found.setdefault((one.measure.name, one.row.slug), []).append(one)
+    lines = []
+    for measure in table.measures.values():
+        for row in table.rows:
+            shared = {
+                "table": table.name,
+                "budget": budget,
+                "row": row.label,
+                "arm": row.arm or "",
+                "bundle": row.bundle or "",
+                "measure": measure.name,
+                "averaging": measure.averaging,
+                "scale": measure.scale,
+                "published": row.paper.get(measure.name),
+                "place": row.place,
+            }
+            optimism = _flat("optimism", between.get((row.slug, measure.name)))
+            entries = found.get((measure.name, row.slug), [])
+            lines += [{**shared, **_entry_line(one), **optimism} for one in entries] or [{**shared, "protocol": ""}]
+    return pd.DataFrame(lines).astype(dict.fromkeys(("cells", "planned", "units"), "Int64"))
+
+
+def content(findings: Findings) -> dict[str, Any]:
+    """The content of table.json."""
+    results, table = findings.results, findings.results.table
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "covid_monai": __version__,
+        "title": findings.title,
+        "budget": results.budget,
+        "table": {"name": table.name, "sha256": table.sha256, "paper": table.paper},
+        "rules": {
+            "verdict": VERDICT_RULE,
+            "statistics": STATISTICS_RULE,
+            "pairs": PAIRS_RULE,
+            "audit": AUDIT_RULE,
+            "empty_masks": EMPTY_MASK_RULE,
+            "averaging": dict(averaging_rules(table)),
+        },
+        "bootstrap": {
+            "method": "percentile",
+            "confidence": CONFIDENCE,
+            "resamples": RESAMPLES,
+            "seed": 0,
+            "fewest_clusters": FEWEST_CLUSTERS,
+            "unit": unit_kind(results.datasets[""]),
+        },
+        "head": {
+            "sides": [dict(zip(("aspect", "paper", "here"), side, strict=True)) for side in findings.head.sides],
+            "stood_in": list(findings.head.stood_in),
+            "not_comparable": dict(findings.head.not_comparable),
+        },
+        "lines": _without_nan(frame(findings)),
+        "pairs": [
+            {
+                **{key: value for key, value in vars(one).items() if key not in ("first", "second", "difference")},
+                "first": one.first.label,
+                "second": one.second.label,
+                **_flat("difference", one.difference),
+            }
+            for one in findings.pairs
+        ],
+        "audit": [asdict(one) for one in findings.audits],
+        "cells": _without_nan(_portable_cells(findings)),
+        "missing": [{"cell": one.cell.folder, "state": one.state, "reason": one.reason} for one in results.missing],
+    }
+
+
+def units_sentence(findings: Findings) -> str:
+    """What is resampled, and whether there is enough of it."""
+    kind = unit_kind(findings.results.datasets[""])
+    fewest = min((one.units for one in findings.entries if one.units), default=0)
+    sentence = f"Units: {kind}."
+    if "slice" in kind:
+        sentence += " Of some slices nothing is known: slices of one person then count as independent."
+    if 0 < fewest < FEWEST_CLUSTERS:
+        sentence += f" Some measures have {fewest} units: too few for an interval."
+    elif fewest < FEW_CLUSTERS:
+        sentence += f" Some measures have {fewest} units: intervals of so few tend to be too narrow."
+    return sentence
+
+
+def finding_lines(findings: Findings) -> list[str]:
+    """What `covid-monai data check` finds in data and splits, each finding once, with the splits that have it."""
+    splits: dict[str, list[str]] = {}
+    for audit in findings.audits:
+        for one in audit.findings:
+            named = f" ({', '.join(one.cases[:3])}{', ...' if len(one.cases) > 3 else ''})" if one.cases else ""
+            splits.setdefault(f"{one.severity}, {one.check}: {one.message}{named}", []).append(audit.name)
+    return [f"{text}: {', '.join(dict.fromkeys(names))}" for text, names in splits.items()]
+
+
+def _section(lines: Lines) -> list[str]:
+    rows = [[_cell(text) for text in row] for row in lines.rows]
+    return [f"## {lines.heading}", lines.note, markdown_table(list(lines.header), rows)]
+
+
+def _bullets(sentences: Any) -> str:
+    return "\n".join(f"- {' '.join(sentence.split())}" for sentence in sentences)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _entry_line(one: Entry) -> dict[str, Any]:
+    return {
+        "protocol": one.protocol,
+        "cells": one.cells,
+        "planned": one.planned,
+        "mean": one.mean,
+        "sd": one.sd,
+        "sd_of_seeds": one.sd_of_seeds,
+        **_flat("together", one.together),
+        "units": one.units,
+        "difference": one.difference,
+        "verdict": one.verdict.word,
+        "reason": one.verdict.reason,
+    }
+
+
+def _flat(name: str, one: Estimate | None) -> dict[str, float | None]:
+    low, high = one.interval if one is not None and one.interval else (None, None)
+    return {name: one.value if one is not None else None, f"{name}_low": low, f"{name}_high": high}
+
+
+def _portable_cells(findings: Findings) -> pd.DataFrame:
+    """What the cells' files tell, with DATA in the commands where the data set lay on this machine."""
+    cells = findings.results.cells.drop(columns=["evaluation", "thresholds"])
+    place = shlex.quote(str(findings.results.datasets[""].folder))
+    told = [[one.replace(place, "DATA") for one in commands] for commands in cells["commands"]]
+    return cells.assign(commands=pd.Series(told, index=cells.index))
+
+
+def _without_nan(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Lines of a frame, as JSON has them: what a line lacks is null."""
+    return [
+        {str(key): value.item() if hasattr(value, "item") else value for key, value in line.items()}
+        for line in rows.astype(object).where(rows.notna(), None).to_dict("records")
+    ]

@@ -1,0 +1,52 @@
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from covid_monai.errors import InputError
+from covid_monai.report import forest
+from covid_monai.report.forest import ForestLine, ForestPanel, draw_forest
+
+LINES = (
+    ForestLine("first", 61.0, {"paper": (60.0, (55.0, 65.0)), "strict": (50.0, None)}),
+    ForestLine("second", None, {"paper": (70.0, (66.0, 74.0))}),
+    ForestLine("published only", 80.0),
+)
+
+
+def panel_axes(panel):
+    axes = Figure().subplots()
+    forest._draw_panel(axes, panel)
+    return axes
+
+
+def test_every_value_interval_and_published_value_is_where_it_belongs():
+    axes = panel_axes(ForestPanel("Dice", LINES))
+    drawn = [(list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in axes.lines]
+    intervals = [(x, y[0]) for x, y in drawn if len(x) == 2]
+    assert intervals == [([55.0, 65.0], -0.2), ([66.0, 74.0], 0.8)]
+    points = [(x[0], y[0]) for x, y in drawn if len(x) == 1]
+    assert points == [(60.0, -0.2), (50.0, 0.2), (61.0, 0.0), (70.0, 0.8), (80.0, 2.0)]
+
+
+def test_zero_is_marked_where_differences_are_drawn():
+    lines = [ForestLine("row", None, {"paper - strict": (4.0, (1.0, 7.0))})]
+    assert len(panel_axes(ForestPanel("Dice", lines, marks_zero=True)).lines) == 3
+    assert len(panel_axes(ForestPanel("Dice", lines)).lines) == 2
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_any_number_of_panels_makes_a_picture(number, tmp_path):
+    draw_forest([ForestPanel(f"measure {index}", LINES) for index in range(number)], tmp_path / "forest.png")
+    with Image.open(tmp_path / "forest.png") as picture:
+        # four stand two by two
+        assert picture.width > 480 * (2 if number == 4 else number)
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
+    assert {(0, 114, 178), (213, 94, 0)} <= colours
+
+
+def test_panels_of_different_rows_or_none_are_refused(tmp_path):
+    with pytest.raises(InputError, match="different rows"):
+        draw_forest([ForestPanel("a", LINES), ForestPanel("b", LINES[:1])], tmp_path / "forest.png")
+    for panels in ([], [ForestPanel("a", ())]):
+        with pytest.raises(InputError, match="nothing to draw"):
+            draw_forest(panels, tmp_path / "forest.png")

@@ -1,0 +1,42 @@
+"""An output folder of a table with finished cells, for all that reads such folders."""
+
+from pathlib import Path
+
+import pytest
+
+from covid_monai.tables.results import Findings, find
+from tests.tables.fabricated import write_output
+from tests.tables.small_data import write_patients
+from tests.tables.tiny_table import content, write_table
+
+FAILED = "cells/strict/segnet-dl/fold1-seed1"
+MEASURES = {
+    "dice": {"averaging": "pooled", "scale": 100},
+    "sensitivity": {"averaging": "slice", "scale": 100},
+    "dice_mean_over_thresholds": {"averaging": "thresholds", "scale": 1},
+    "accuracy": {"averaging": "slice", "scale": 1, "not_comparable": "it is something else"},
+}
+
+
+@pytest.fixture(scope="session")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen slices of eight patients; not to be changed."""
+    return write_patients(tmp_path_factory.mktemp("patients") / "data")
+
+
+@pytest.fixture(scope="session")
+def finished(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rows, two protocols, two folds, two seeds, of which one cell failed, and a published row."""
+    rows = content()["rows"]
+    rows[0]["paper"] = {"dice": 61.5, "sensitivity": 40.0, "accuracy": 0.9}
+    rows.append({"label": "Published only", "paper": {"dice": 50.25}, "place": "row 3"})
+    path = write_table(tmp_path_factory.mktemp("table"), {"rows": rows, "measures": MEASURES})
+    output = tmp_path_factory.mktemp("finished")
+    write_output(output, path, patients, seeds=2, left_out={FAILED: "the loss is nan"})
+    return output
+
+
+@pytest.fixture(scope="session")
+def findings(finished: Path) -> Findings:
+    """All that is told of ``finished``."""
+    return find(finished)

@@ -1,0 +1,144 @@
+"""An output folder as finished cells leave it, without any training: predictions are the labels, worsened."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import yaml
+
+from covid_monai.data.manifest import FILE_NAME, Dataset, read_dataset
+from covid_monai.data.splits import read_split
+from covid_monai.files import sha256_of, write_json, write_text
+from covid_monai.scoring import Scorer
+from covid_monai.tables.outcome import failure_file
+from covid_monai.tables.parts import data_of, prepare_parts
+from covid_monai.tables.plan import Cell, plan
+from covid_monai.tables.table import Row, Table, read_table
+
+Predict = Callable[[Cell, str, np.ndarray], np.ndarray]
+"""The mask that a cell predicts for a case, from its name and its reference of classes."""
+
+
+def worsened(cell: Cell, case: str, reference: np.ndarray) -> np.ndarray:
+    """The reference shifted: further in later rows, by another way in each seed, and less under ``paper``."""
+    row = sum(map(ord, cell.slug)) % 3
+    rolled = np.roll(reference, 1 + row + cell.seed + (cell.protocol == "strict"), axis=0)
+    return np.roll(rolled, sum(map(ord, case)) % 3, axis=1)
+
+
+def write_output(
+    output: Path,
+    path: Path,
+    data: Path,
+    predict: Predict = worsened,
+    classes: Sequence[str] = ("background", "lesion"),
+    class_of_label: Mapping[int, int] | None = None,
+    seeds: int | None = 1,
+    budget: str = "full",
+    left_out: Mapping[str, str | None] | None = None,
+    rows: Sequence[Row] | None = None,
+) -> Table:
+    """Write ``reproduce.json``, the splits and every cell of the table in ``path``.
+
+    ``left_out`` are the folders of cells that are not done, each with the reason of its failure or None.
+    """
+    table = read_table(str(path))
+    cells = plan(table, rows=rows, seeds=seeds, budget=budget)
+    prepare_parts(table, cells, data, output)
+    note = {
+        "format": "covid-monai reproduction",
+        "version": 1,
+        "table": table.name,
+        "table_sha256": table.sha256,
+        "manifest_sha256": sha256_of(data / FILE_NAME),
+        "budget": budget,
+        "table_path": str(table.path.absolute()),
+        "data": str(data),
+        "cells": [cell.folder for cell in cells],
+    }
+    write_json(output / "reproduce.json", note)
+    left_out = left_out or {}
+    for cell in cells:
+        if cell.folder not in left_out:
+            _write_cell(cell, output, data, predict, classes, class_of_label or {1: 1, 2: 1})
+        elif reason := left_out[cell.folder]:
+            write_json(failure_file(output / cell.folder), {"row": cell.row, "error": reason, "when": "now"})
+    return table
+
+
+def _write_cell(
+    cell: Cell, output: Path, data: Path, predict: Predict, classes: Sequence[str], class_of_label: Mapping[int, int]
+) -> None:
+    home = output / cell.folder
+    dataset = read_dataset(data_of(cell, data, output))
+    _write_scores(
+        cell, dataset, read_split(output / cell.split).folds[cell.fold].test, home, predict, classes, class_of_label
+    )
+    settings = {
+        "class_names": list(classes),
+        "lesion_labels": list(class_of_label),
+        "lesion_classes": list(class_of_label.values()),
+    }
+    write_text(home / "config.yaml", yaml.safe_dump(settings))
+    log = [
+        {"epoch": epoch, "loss": 1 / (epoch + cell.fold), "learning_rate": 0.1, "seconds": 1.0, "validation_dice": dice}
+        for epoch, dice in enumerate((0.2, 0.5, 0.4 + 0.1 * cell.fold), start=1)
+    ]
+    write_text(home / "log.jsonl", "".join(json.dumps(line) + "\n" for line in log))
+    record: dict[str, Any] = {
+        "format": "covid-monai cell",
+        "version": 1,
+        **{key: getattr(cell, key) for key in ("table", "table_sha256", "protocol", "row", "slug", "arm", "fold")},
+        **{key: getattr(cell, key) for key in ("seed", "bundle", "budget")},
+        "settings": dict(cell.settings),
+        "commands": [f"covid-monai train {cell.bundle}", f"covid-monai evaluate {cell.folder}"],
+        "split_sha256": sha256_of(output / cell.split),
+        "weights_sha256": f"{cell.fold}{cell.seed}" * 32,
+        "epochs": 3,
+        "best_epoch": 2,
+        "kept_epoch": 3,
+        "seconds": 61.0,
+        "peak_memory_bytes": 2**30,
+        "device": "cpu",
+        "threads": 1,
+        "finished": "2026-01-01T00:00:00+00:00",
+    }
+    write_json(home / "cell.json", record)
+
+
+def _write_scores(
+    cell: Cell,
+    dataset: Dataset,
+    tested: Sequence[str],
+    home: Path,
+    predict: Predict,
+    classes: Sequence[str],
+    class_of_label: Mapping[int, int],
+) -> None:
+    evaluation = home / "evaluation" / "test"
+    (evaluation / "masks").mkdir(parents=True)
+    scorer = Scorer(classes)
+    for case in dataset.cases:
+        if case.case not in tested:
+            continue
+        label = nibabel.load(dataset.folder / case.label)
+        values = np.asarray(label.dataobj)
+        reference = np.zeros_like(values)
+        for number, index in class_of_label.items():
+            reference[values == number] = index
+        prediction = predict(cell, case.case, reference).astype(np.uint8)
+        nibabel.save(nibabel.Nifti1Image(prediction, label.affine), evaluation / "masks" / f"{case.case}.nii.gz")
+        scorer.add(
+            case=case.case,
+            prediction=prediction,
+            reference=reference,
+            spacing=None,
+            patient=case.patient or "",
+            volume=case.volume or "",
+            slice=-1 if case.slice is None else case.slice,
+            probability=0.2 + 0.6 * (prediction > 0).astype(np.float32),
+        )
+    scorer.write(evaluation)

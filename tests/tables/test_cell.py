@@ -1,0 +1,158 @@
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from filelock import FileLock
+
+from covid_monai.cli import root
+from covid_monai.errors import InputError
+from covid_monai.files import sha256_of
+from covid_monai.tables.cell import run_cell
+from covid_monai.tables.outcome import failure_file, lock_file, state_of
+from covid_monai.tables.parts import prepare_parts
+from covid_monai.tables.plan import plan
+from covid_monai.tables.table import read_table
+from tests.tables.tiny_table import write_table
+
+
+@pytest.fixture(scope="module")
+def cells(tiny_dataset, tmp_path_factory):
+    return plan(read_table(str(write_table(tmp_path_factory.mktemp("table")))))
+
+
+@pytest.fixture
+def output(cells, tiny_dataset, tmp_path):
+    place = tmp_path / "table"
+    prepare_parts(read_table(str(write_table(tmp_path))), cells, tiny_dataset, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def done(cells, tiny_dataset, tmp_path_factory):
+    """An output folder with its first cell done; not to be changed."""
+    place = tmp_path_factory.mktemp("output")
+    prepare_parts(read_table(str(write_table(tmp_path_factory.mktemp("yaml")))), cells, tiny_dataset, place)
+    outcome = run_cell(cells[0], output=place, data=tiny_dataset)
+    assert outcome.status == "done", outcome.message
+    return place
+
+
+def record(output, cell):
+    return json.loads((output / cell.folder / "cell.json").read_text())
+
+
+def test_a_cell_leaves_a_whole_run_with_its_scores_and_its_record(done, cells):
+    home = done / cells[0].folder
+    assert not [
+        name
+        for name in ("run.json", "config.yaml", "environment.json", "split.json", "log.jsonl", "curves.png")
+        if not (home / name).is_file()
+    ]
+    split = json.loads((done / "splits" / "paper.json").read_text())
+    masks = (home / "evaluation" / "test" / "masks").iterdir()
+    assert sorted(path.name.removesuffix(".nii.gz") for path in masks) == split["folds"][0]["test"]
+    content = record(done, cells[0])
+    assert content["format"] == "covid-monai cell"
+    assert content["settings"] == cells[0].settings
+    assert content["split_sha256"] == sha256_of(done / "splits" / "paper.json")
+    assert content["weights_sha256"] == sha256_of(home / "model.safetensors")
+    # two epochs, of which the paper's protocol of this table keeps the last
+    assert (content["epochs"], content["kept_epoch"], content["device"]) == (2, 2, "cpu")
+    logged = sum(json.loads(line)["seconds"] for line in (home / "log.jsonl").read_text().splitlines())
+    assert content["seconds"] > logged
+    # a process with torch takes over 100 MB and, with slices of 64 x 64, less than 10 GB
+    assert 1e8 < content["peak_memory_bytes"] < 1e10
+
+
+def test_the_stored_commands_alone_give_the_same_weights_and_scores(done, cells, tmp_path, monkeypatch):
+    content = record(done, cells[0])
+    monkeypatch.chdir(done)
+    for command in content["commands"]:
+        program, *arguments = shlex.split(command)
+        assert program == "covid-monai"
+        arguments = [str(tmp_path / "alone") if word == cells[0].folder else word for word in arguments]
+        result = CliRunner().invoke(root, arguments)
+        assert result.exit_code == 0, result.output
+    assert sha256_of(tmp_path / "alone" / "model.safetensors") == content["weights_sha256"]
+    scores = Path("evaluation/test/scores.csv")
+    assert (tmp_path / "alone" / scores).read_bytes() == (done / cells[0].folder / scores).read_bytes()
+
+
+def test_a_cell_that_is_done_is_found_and_not_touched(done, cells, tiny_dataset):
+    home = done / cells[0].folder
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()}
+    assert state_of(cells[0], done) == "done"
+    assert run_cell(cells[0], output=done, data=tiny_dataset).status == "found"
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_a_cell_that_another_process_runs_is_left_to_it(output, cells, tiny_dataset):
+    home = output / cells[0].folder
+    home.parent.mkdir(parents=True)
+    assert state_of(cells[0], output) == "waiting"
+    with FileLock(lock_file(home)):
+        assert state_of(cells[0], output) == "running"
+        assert run_cell(cells[0], output=output, data=tiny_dataset).status == "busy"
+    assert not home.exists()
+    assert state_of(cells[0], output) == "waiting"
+
+
+def test_a_cell_that_fails_says_why_and_can_be_tried_again(output, cells, tiny_dataset):
+    diverging = replace(cells[0], settings={**cells[0].settings, "learning_rate": 1e30})
+    outcome = run_cell(diverging, output=output, data=tiny_dataset)
+    assert outcome.status == "failed"
+    assert "the loss is nan" in outcome.message
+    home = output / cells[0].folder
+    assert json.loads(failure_file(home).read_text())["error"] == outcome.message
+    assert state_of(cells[0], output) == "failed"
+    assert not (home / "cell.json").exists()
+    # it goes on where it was, so it cannot end otherwise
+    assert run_cell(diverging, output=output, data=tiny_dataset).message == outcome.message
+
+
+def test_what_a_start_left_that_was_killed_is_no_obstacle(output, cells, tiny_dataset):
+    home = output / cells[0].folder
+    home.mkdir(parents=True)
+    (home / ".writing-abcrun.json").write_text("{")
+    failure_file(home).write_text("{}")
+    assert run_cell(cells[0], output=output, data=tiny_dataset).status == "done"
+    assert not failure_file(home).exists()
+    assert not (home / ".writing-abcrun.json").exists()
+
+
+def test_a_bug_is_told_by_its_kind_and_place(output, cells, monkeypatch, capsys):
+    def broken(*arguments, **settings):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("covid_monai.workflow.training.train", broken)
+    outcome = run_cell(cells[0], output=output, data=output)
+    assert (outcome.status, outcome.message) == ("failed", "ZeroDivisionError")
+    assert "in broken" in capsys.readouterr().err
+
+
+def test_an_interruption_is_no_failure_of_the_cell(output, cells, monkeypatch):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("covid_monai.workflow.training.train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(cells[0], output=output, data=output)
+    assert state_of(cells[0], output) == "waiting"
+
+
+def test_a_record_of_another_format_is_refused(output, cells):
+    home = output / cells[0].folder
+    home.mkdir(parents=True)
+    (home / "cell.json").write_text('{"format": "something else"}')
+    with pytest.raises(InputError, match=r"is not a covid-monai cell file of version 1; remove its folder"):
+        state_of(cells[0], output)
+
+
+def test_bars_are_drawn_only_where_they_are_asked_for(output, cells, tiny_dataset, capsys):
+    run_cell(cells[0], output=output, data=tiny_dataset)
+    assert "epoch" not in capsys.readouterr().err
+    run_cell(cells[1], output=output, data=tiny_dataset, bars=True)
+    assert "epoch 2/2" in capsys.readouterr().err

@@ -1,0 +1,142 @@
+import shlex
+from pathlib import Path
+
+import pytest
+
+from covid_monai.errors import InputError
+from covid_monai.tables.commands import commands_of
+from covid_monai.tables.plan import chosen_rows, listed_numbers, plan
+from covid_monai.tables.table import read_table, table_names
+from covid_monai.workflow.settings import parse_setting
+from tests.tables.tiny_table import content, write_table
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rows = [*content()["rows"], {"label": "Inf-Net", "paper": {"dice": 68.2}, "place": "Table 2"}]
+    return read_table(str(write_table(tmp_path_factory.mktemp("table"), {"rows": rows})))
+
+
+def folders(cells):
+    return [cell.folder for cell in cells]
+
+
+def test_every_row_has_a_fold_before_any_has_the_next():
+    table = read_table("zhou2020-v1")
+    cells = plan(table)
+    # 4 rows, 5 folds, 1 seed under paper and 3 under strict
+    assert len(cells) == len(set(folders(cells))) == 4 * 5 * (1 + 3)
+    first = cells[:8]
+    assert {(cell.fold, cell.seed) for cell in first} == {(0, 0)}
+    assert {(cell.protocol, cell.row) for cell in first} == {
+        (protocol, row.label) for protocol in ("paper", "strict") for row in table.rows
+    }
+    seeds = [cell.seed for cell in cells]
+    assert seeds == sorted(seeds)
+
+
+def test_quick_runs_the_first_folds_with_one_seed_and_quick_settings(table):
+    cells = plan(table, budget="quick")
+    assert folders(cells) == [
+        "cells/paper/segnet-dl/fold0-seed0",
+        "cells/strict/segnet-dl/fold0-seed0",
+        "cells/paper/a-segnet-tl-0.3-0.7/fold0-seed0",
+        "cells/strict/a-segnet-tl-0.3-0.7/fold0-seed0",
+    ]
+    assert {cell.settings["epochs"] for cell in cells} == {1}
+    assert {cell.budget for cell in cells} == {"quick"}
+
+
+def test_a_cell_is_trained_with_its_seed_and_keeps_its_protocols_weights(table):
+    settings = {(cell.protocol, cell.seed): cell.settings for cell in plan(table, folds=[1], seeds=2)}
+    assert [settings["paper", seed]["seed"] for seed in (0, 1)] == [0, 1]
+    assert settings["paper", 0]["weights_kept"] == "last"
+    assert settings["strict", 0]["weights_kept"] == "best"
+
+
+def test_only_what_is_asked_for_is_planned(table):
+    rows = chosen_rows(table, ["2"])
+    cells = plan(table, ["strict"], rows, [1], 2)
+    assert folders(cells) == [
+        "cells/strict/a-segnet-tl-0.3-0.7/fold1-seed0",
+        "cells/strict/a-segnet-tl-0.3-0.7/fold1-seed1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "numbers"),
+    [
+        (["1"], [1]),
+        (["1,2"], [1, 2]),
+        (["1-2"], [1, 2]),
+        (["2", "1"], [1, 2]),
+        (["A-SegNet + TL (0.3, 0.7)"], [2]),
+        (["a-segnet + tl (0.3, 0.7)"], [2]),
+        (["a-segnet-tl-0.3-0.7", "SegNet + DL"], [1, 2]),
+    ],
+)
+def test_rows_are_chosen_by_label_slug_or_number(table, chosen, numbers):
+    assert [row.number for row in chosen_rows(table, chosen)] == numbers
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ("4", "row 4 does not exist; tiny has rows 1 to 3"),
+        ("SegNet + DI", r"no row 'SegNet \+ DI' \(did you mean 'SegNet \+ DL'\?\)"),
+        ("1-", "rows is '1-'; give numbers and ranges"),
+        ("3", r"row 3 \(Inf-Net\) is published only"),
+        ("Inf-Net", r"row 3 \(Inf-Net\) is published only"),
+    ],
+)
+def test_rows_that_do_not_exist_are_refused(table, chosen, message):
+    with pytest.raises(InputError, match=message):
+        chosen_rows(table, [chosen])
+
+
+def test_numbers_are_listed_as_one_writes_them():
+    assert listed_numbers("0,2-4, 3", "folds") == [0, 2, 3, 4]
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "4-2", "1,,2", "1.5", "²"])
+def test_what_is_no_list_of_numbers_is_refused(text):
+    with pytest.raises(InputError, match=r"folds is .*such as 0,2-4"):
+        listed_numbers(text, "folds")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"folds": [2]}, "fold 2 does not exist; tiny has folds 0 to 1"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"budget": "small"}, "budget is 'small'; it can be quick or full"),
+        ({"protocols": ["fair"]}, "tiny has no protocol fair; it has paper, strict"),
+        ({"rows": []}, "no row with a bundle"),
+    ],
+)
+def test_what_the_table_does_not_have_is_refused(table, arguments, message):
+    with pytest.raises(InputError, match=message):
+        plan(table, **arguments)
+
+
+@pytest.mark.parametrize("name", table_names())
+@pytest.mark.parametrize("budget", ["quick", "full"])
+def test_a_cells_command_says_its_settings_to_the_last_bit(name, budget):
+    for cell in plan(read_table(name), budget=budget):
+        words = shlex.split(commands_of(cell, Path("/my data"))[0])
+        assert words[:3] == ["covid-monai", "train", cell.bundle]
+        assert words[words.index("--split") + 1] == cell.split
+        given = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+        read = dict(parse_setting(text) for text in given)
+        assert read == cell.settings
+        assert {key: type(value) for key, value in read.items()} == {
+            key: type(value) for key, value in cell.settings.items()
+        }
+
+
+def test_commands_name_the_device_and_the_threads_where_they_were_chosen(table):
+    cell = plan(table)[0]
+    train, evaluate = commands_of(cell, Path("data"), device="cpu", threads=2)
+    assert train.startswith("OMP_NUM_THREADS=2 covid-monai train a_segnet ")
+    assert train.endswith(" --device cpu")
+    assert evaluate == f"OMP_NUM_THREADS=2 covid-monai evaluate {cell.folder} --device cpu"

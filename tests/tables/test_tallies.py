@@ -1,0 +1,120 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from covid_monai.tables.tallies import interval_of, interval_of_difference, tally
+
+
+def rows_of(counts, seed=0, lesion_class="lesion", fold=0):
+    """Slices from (case, unit, tp, fp, fn, tn), with their Dice and sensitivity by the formulas."""
+    lines = []
+    for case, unit, tp, fp, fn, tn in counts:
+        pixels = 2 * tp + fp + fn
+        lines.append(
+            {
+                "level": "slice",
+                "case": case,
+                "volume": "",
+                "class": lesion_class,
+                "unit": unit,
+                "fold": fold,
+                "seed": seed,
+                "tp": tp,
+                "fp": fp,
+                "fn": fn,
+                "tn": tn,
+                "dice": 2 * tp / pixels if pixels else 1.0,
+                "sensitivity": tp / (tp + fn) if tp + fn else np.nan,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+@pytest.fixture
+def counts():
+    generator = np.random.default_rng(1)
+    return [(f"c{i}", f"u{i % 7}", *map(int, generator.integers(1, 30, 4))) for i in range(20)]
+
+
+def test_pooled_counts_are_added_up_before_the_measure():
+    rows = rows_of([("a", "a", 8, 2, 0, 90), ("b", "b", 0, 0, 10, 90)])
+    assert tally(rows, "dice", "pooled", ["lesion"]).value() == pytest.approx(16 / 28)
+    assert tally(rows, "dice", "slice", ["lesion"]).value() == pytest.approx((16 / 18 + 0) / 2)
+    assert tally(rows, "specificity", "pooled", ["lesion"]).value() == pytest.approx(180 / 182)
+
+
+def test_slices_without_lesion_and_undefined_values_are_left_out():
+    rows = rows_of([("a", "a", 8, 2, 0, 90), ("b", "b", 0, 0, 0, 100), ("c", "c", 2, 0, 2, 96)])
+    assert tally(rows, "dice", "slice", ["lesion"]).value() == pytest.approx((16 / 18 + 1 + 4 / 6) / 3)
+    assert tally(rows, "dice", "slice_with_lesion", ["lesion"]).value() == pytest.approx((16 / 18 + 4 / 6) / 2)
+    one = tally(rows, "sensitivity", "slice", ["lesion"])
+    assert one.value() == pytest.approx((1 + 0.5) / 2)
+    assert one.contributing_units() == 2
+
+
+def test_seeds_are_averaged_measure_by_measure():
+    rows = pd.concat([rows_of([("a", "a", 8, 2, 0, 90)], seed=0), rows_of([("a", "a", 1, 0, 7, 92)], seed=5)])
+    assert tally(rows, "dice", "pooled", ["lesion"]).value() == pytest.approx((16 / 18 + 2 / 9) / 2)
+
+
+def test_the_mean_over_classes_is_taken_within_a_slice_over_those_in_its_reference():
+    glass = rows_of([("a", "a", 8, 2, 0, 90), ("b", "b", 0, 3, 0, 97)], lesion_class="glass")
+    solid = rows_of([("a", "a", 1, 0, 1, 98), ("b", "b", 5, 0, 5, 90)], lesion_class="solid")
+    fluid = rows_of([("a", "a", 0, 0, 0, 100), ("b", "b", 0, 0, 0, 100)], lesion_class="fluid")
+    rows, classes = pd.concat([glass, solid, fluid]), ["glass", "solid", "fluid"]
+    slice_a, slice_b = (16 / 18 + 2 / 3) / 2, 10 / 15
+    assert tally(rows, "dice", "slice_with_lesion", classes).value() == pytest.approx((slice_a + slice_b) / 2)
+    # fluid is nowhere in the reference
+    assert tally(rows, "dice", "pooled", classes).value() == pytest.approx((16 / 21 + 12 / 18) / 2)
+
+
+def test_the_interval_is_that_of_whole_units_drawn_again(counts):
+    names = list(dict.fromkeys(unit for _, unit, *_ in counts))
+    weights = np.random.default_rng(0).multinomial(7, np.full(7, 1 / 7), size=2000)
+    pooled, means = [], []
+    for drawn in weights:
+        cases = [
+            one
+            for name, times in zip(names, drawn, strict=True)
+            for one in counts
+            if one[1] == name
+            for _ in range(times)
+        ]
+        tp, fp, fn = (sum(one[place] for one in cases) for place in (2, 3, 4))
+        pooled.append(2 * tp / (2 * tp + fp + fn))
+        means.append(np.mean([2 * one[2] / (2 * one[2] + one[3] + one[4]) for one in cases]))
+    for averaging, draws in (("pooled", pooled), ("slice", means)):
+        expected = np.percentile(draws, [2.5, 97.5])
+        assert interval_of(tally(rows_of(counts), "dice", averaging, ["lesion"])) == pytest.approx(tuple(expected))
+
+
+def test_a_difference_of_the_same_cases_is_paired_and_of_a_constant_shift_narrow(counts):
+    worse = [(case, unit, tp, fp + 5, fn, tn) for case, unit, tp, fp, fn, tn in counts]
+    one, other = (tally(rows_of(each), "dice", "slice", ["lesion"]) for each in (counts, worse))
+    apart = interval_of_difference(one, other)
+    low, high = interval_of(one)
+    assert apart[0] > 0
+    assert apart[1] - apart[0] < 0.5 * (high - low)
+    assert interval_of_difference(one, one) == pytest.approx((0, 0))
+
+
+def test_a_difference_of_other_cases_of_the_same_units_draws_the_units_once(counts):
+    half = [one for one in counts if int(one[0][1:]) < 10]
+    rest = [one for one in counts if int(one[0][1:]) >= 10]
+    one, other = (tally(rows_of(each), "dice", "pooled", ["lesion"]) for each in (half, rest))
+    weights = np.random.default_rng(0).multinomial(7, np.full(7, 1 / 7), size=2000)
+    draws = []
+    for drawn in weights:
+        values = []
+        for cases in (half, rest):
+            tp, fp, fn = (sum(c[place] * drawn[int(c[1][1:])] for c in cases) for place in (2, 3, 4))
+            values.append(2 * tp / (2 * tp + fp + fn))
+        draws.append(values[0] - values[1])
+    assert interval_of_difference(one, other) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+
+
+def test_of_fewer_than_five_units_there_is_no_interval(counts):
+    few = [(case, f"u{int(case[1:]) % 4}", *rest) for case, _, *rest in counts]
+    one = tally(rows_of(few), "dice", "pooled", ["lesion"])
+    assert interval_of(one) is None
+    assert interval_of_difference(one, tally(rows_of(counts), "dice", "pooled", ["lesion"])) is None

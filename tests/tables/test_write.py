@@ -1,0 +1,127 @@
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pandas as pd
+import pytest
+
+from covid_monai.scoring.cells import ABSENT
+from covid_monai.scoring.comparison import Estimate
+from covid_monai.tables.lines import MINUS, digits_of, plain, spoken_p, with_interval
+from covid_monai.tables.table import read_table
+from covid_monai.tables.write import content, frame, markdown, write_table
+
+
+@pytest.fixture(scope="module")
+def files(findings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    write_table(findings, folder)
+    return folder
+
+
+def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
+    lines = pd.read_csv(files / "table.csv", keep_default_na=False, na_values={"mean": [""], "together_low": [""]})
+    # four measures of two rows under two protocols, and of one that is published only
+    assert len(lines) == 4 * (2 * 2 + 1)
+    published = lines[lines["row"] == "Published only"]
+    assert set(published["protocol"]) == {""}
+    assert published["mean"].isna().all()
+    assert set(published.loc[published["measure"] == "dice", "published"]) == {"50.25"}
+    one = lines[(lines["row"] == "SegNet + DL") & (lines["protocol"] == "strict") & (lines["measure"] == "dice")].iloc[
+        0
+    ]
+    (entry,) = [
+        each
+        for each in findings.entries
+        if (each.row.label, each.protocol, each.measure.name) == ("SegNet + DL", "strict", "dice")
+    ]
+    assert one["mean"] == pytest.approx(entry.mean)
+    assert (one["cells"], one["planned"], one["verdict"]) == ("3", "4", entry.verdict.word)
+    assert (one["together_low"], float(one["together_high"])) == pytest.approx(entry.together.interval)
+    assert set(lines["budget"]) == {"full"}
+
+
+def test_the_json_is_complete_and_valid(files, findings):
+    stored = json.loads((files / "table.json").read_text())
+    assert (stored["format"], stored["version"]) == ("covid-monai table", 1)
+    assert len(stored["lines"]) == 20
+    assert stored["missing"] == [
+        {"cell": "cells/strict/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
+    ]
+    assert len(stored["cells"]) == 15
+    assert stored["cells"][0]["seconds"] == 61
+    assert {one["protocol"] for one in stored["pairs"]} == {"paper", "strict"}
+    assert stored["pairs"][0]["p_holm"] == findings.pairs[0].p_holm
+    assert [one["name"] for one in stored["audit"]] == ["paper", "strict"]
+    assert stored["head"]["not_comparable"]["accuracy"] == "it is something else"
+
+
+def test_no_file_names_a_folder_of_this_machine(files, finished, patients):
+    for name in ("table.md", "table.csv", "table.json"):
+        text = (files / name).read_text()
+        assert str(finished) not in text
+        assert str(patients) not in text
+
+
+def test_the_markdown_says_rules_rest_and_verdicts(files):
+    text = (files / "table.md").read_text()
+    assert "Made of 15 of 16 cells." in text
+    assert "- strict | SegNet + DL | fold 1 | seed 1: failed, the loss is nan" in text
+    assert f"| Published only | 50.25 |{f' {ABSENT} |' * 9}" in text
+    assert "Not comparable with the published values: it is something else." in text
+    assert "reproduced: the paper's value lies in our 95 % interval" in text
+    assert "Reference and prediction both empty" in text
+    assert "For research, not for diagnosis." in text
+    assert "quick" not in text
+
+
+def test_quick_is_said_wherever_a_result_stands(findings):
+    quick = replace(findings, results=replace(findings.results, budget="quick"))
+    text = markdown(quick)
+    assert text.startswith("# Tiny table (quick)\n")
+    assert "Made of 15 of 16 cells (budget quick)." in text
+    assert "**quick: small images" in text
+    assert set(frame(quick)["budget"]) == {"quick"}
+    stored = content(quick)
+    assert (stored["budget"], stored["title"]) == ("quick", "Tiny table (quick)")
+
+
+def test_one_protocol_alone_has_no_optimism(findings):
+    results = findings.results
+    cells = results.cells[results.cells["protocol"] == "paper"]
+    alone = replace(
+        findings,
+        results=replace(results, cells=cells, missing=()),
+        optimism=(),
+        entries=tuple(one for one in findings.entries if one.protocol == "paper"),
+        pairs=tuple(one for one in findings.pairs if one.protocol == "paper"),
+        audits=findings.audits[:1],
+    )
+    text = markdown(alone)
+    assert "optimism (paper" not in text
+    assert "strict: mean" not in text
+    lines = pd.read_csv(StringIO(frame(alone).to_csv(index=False)))
+    assert lines["optimism"].isna().all()
+
+
+def test_a_bar_in_a_text_does_not_break_a_line_of_the_markdown(findings):
+    first = findings.pairs[0]
+    broken = replace(findings, pairs=(replace(first, method="a | b"),))
+    assert "a \\| b" in markdown(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "digits"),
+    [("zhou2020-v1", "dice", 1), ("budak2021", "dice", 2), ("chen2020", "dice", 3)],
+)
+def test_values_have_as_many_decimals_as_the_papers(name, measure, digits):
+    table = read_table(name)
+    assert digits_of(table.measures[measure], table) == digits
+
+
+def test_numbers_are_written_as_one_reads_them():
+    assert plain(None, 1) == plain(float("nan"), 1) == ABSENT
+    assert plain(-1.25, 1, "+") == f"{MINUS}1.2"
+    assert with_interval(Estimate(0.5, (0.25, 0.75)), 2, "+") == "+0.50 [+0.25, +0.75]"
+    assert with_interval(Estimate(0.5, None), 2) == "0.50"
+    assert (spoken_p(0.04), spoken_p(0.0000123), spoken_p(None)) == ("0.040", f"1.2e{MINUS}05", ABSENT)
