@@ -69,10 +69,10 @@ def test_many_buckets_of_two_rotations_follow_the_equations_too():
 
 
 def test_blocks_of_any_length_give_the_same(monkeypatch):
-    shared, values = random_tokens(3, 50)
+    shared, values = random_tokens(3, 30)
     rotations = draw_rotations(0, 0, 2, width=6)
     results = []
-    for numbers in (1, 300, 1000, 2**30):
+    for numbers in (100, 400, 2**30):
         monkeypatch.setattr("covid_monai.networks.blocks.lsh_blocks.CPU_BLOCK", numbers)
         results.append(output_and_gradients(lambda s, v: lsh_attention(s, v, rotations, 8), shared, values))
     for other in results[1:]:
