@@ -4,11 +4,17 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from monai.networks.blocks import Convolution, UpSample
+from monai.networks.blocks import UpSample
 from torch import Tensor, nn
 from torch.nn import functional
 
-from covid_monai.networks.blocks import DilatedResidualBlock, SpatialChannelAttention, crop_to, pad_to_multiple
+from covid_monai.networks.blocks import (
+    DilatedResidualBlock,
+    SpatialChannelAttention,
+    crop_to,
+    normalised_convolution,
+    pad_to_multiple,
+)
 
 
 class AUNet(nn.Module):
@@ -97,7 +103,7 @@ class DecoderLevel(nn.Module):
     def __init__(self, coarse: int, fine: int, reduction: int | None, negative_slope: float) -> None:
         super().__init__()
         self.enlarge = UpSample(2, mode="nontrainable", interp_mode="nearest", align_corners=None)
-        self.convolution = _convolution(coarse, fine, 1, negative_slope)
+        self.convolution = normalised_convolution(coarse, fine, negative_slope=negative_slope)
         self.attention = nn.Identity() if reduction is None else SpatialChannelAttention(2 * fine, reduction)
         self.residual = DilatedResidualBlock(2 * fine, fine, negative_slope)
 
@@ -110,20 +116,9 @@ class DecoderLevel(nn.Module):
 
 def _encoder_level(before: int, width: int, stride: int, reduction: int | None, negative_slope: float) -> nn.Sequential:
     level = nn.Sequential(
-        _convolution(before, width, stride, negative_slope), DilatedResidualBlock(width, width, negative_slope)
+        normalised_convolution(before, width, stride, negative_slope=negative_slope),
+        DilatedResidualBlock(width, width, negative_slope),
     )
     if reduction is not None:
         level.append(SpatialChannelAttention(width, reduction))
     return level
-
-
-def _convolution(before: int, after: int, stride: int, negative_slope: float) -> Convolution:
-    return Convolution(
-        2,
-        before,
-        after,
-        strides=stride,
-        adn_ordering="NA",
-        norm=("INSTANCE", {"affine": True}),
-        act=("LEAKYRELU", {"negative_slope": negative_slope}),
-    )

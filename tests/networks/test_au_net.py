@@ -25,7 +25,7 @@ def test_output_has_the_input_size_whatever_it_is(size, attention):
 
 
 def test_an_image_within_one_pixel_of_the_coarsest_level_cannot_be_normalised():
-    with pytest.raises(ValueError, match="more than 1 spatial element"):
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
         small_network()(torch.randn(1, 1, 16, 16))
 
 

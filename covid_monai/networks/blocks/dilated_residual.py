@@ -1,7 +1,8 @@
 """The res_dil block of AU-Net."""
 
-from monai.networks.blocks import Convolution
 from torch import Tensor, nn
+
+from covid_monai.networks.blocks.normalised_convolution import normalised_convolution
 
 DILATIONS = (2, 4)
 """Rates of the two convolutions (Zhou et al. 2021, fig. 2). Together they see 13 x 13 pixels, not the 15 x 15 that the
@@ -23,13 +24,9 @@ class DilatedResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, negative_slope: float) -> None:
         super().__init__()
-        activation = ("LEAKYRELU", {"negative_slope": negative_slope})
-        norm = ("INSTANCE", {"affine": True})
         first, second = DILATIONS
-        self.first = Convolution(
-            2, in_channels, out_channels, dilation=first, adn_ordering="NA", norm=norm, act=activation
-        )
-        self.second = Convolution(2, out_channels, out_channels, dilation=second, adn_ordering="N", norm=norm)
+        self.first = normalised_convolution(in_channels, out_channels, dilation=first, negative_slope=negative_slope)
+        self.second = normalised_convolution(out_channels, out_channels, dilation=second)
         self.shortcut = (
             nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, kernel_size=1)
         )

@@ -20,7 +20,7 @@ def seen_rows_and_columns(module: nn.Module) -> tuple[int, int]:
 def dilated_residual_without_normalisation() -> DilatedResidualBlock:
     # a normalisation by the image's own mean depends on every pixel
     block = DilatedResidualBlock(2, 2, negative_slope=0.01)
-    block.first.adn.N = block.second.adn.N = nn.Identity()
+    block.first.norm = block.second.norm = nn.Identity()
     return block
 
 
@@ -37,6 +37,6 @@ def test_after_a_convolution_of_dilation_one_it_sees_the_papers_15_by_15():
 def test_a_dilated_residual_block_adds_its_input(inputs, outputs):
     torch.manual_seed(0)
     block, features = DilatedResidualBlock(inputs, outputs, negative_slope=0.1), torch.randn(1, inputs, 9, 9)
-    nn.init.zeros_(block.second.adn.N.weight)
+    nn.init.zeros_(block.second.norm.weight)
     added = features if inputs == outputs else block.shortcut(features)
     assert torch.equal(block(features), functional.leaky_relu(added, 0.1))
