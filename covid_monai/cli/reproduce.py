@@ -19,16 +19,17 @@ import click
 @click.option(
     "--rows", multiple=True, metavar="ROW", help="A row's label or number, or 1,3-5; repeatable.  [default: all]"
 )
-@click.option("--folds", metavar="LIST", help="Such as 0,2-4.  [default: all; with the budget quick the first]")
+@click.option("--folds", metavar="LIST", help="Such as 0,2-4.  [default: all; with a smaller budget the first few]")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), help="Trainings of each fold.  [default: paper 1, strict 3; quick 1]"
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Trainings of each fold.  [default: paper 1, strict 3; with a smaller budget 1]",
 )
 @click.option(
     "--budget",
     default="full",
     show_default=True,
-    type=click.Choice(["quick", "full"]),
-    help="quick: small networks and few epochs, labelled so wherever a result stands.",
+    help="quick: small and short, labelled so wherever a result stands; some tables have further ones.",
 )
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--resume", is_flag=True, help="Go on with the table in OUTPUT, if there is one.")

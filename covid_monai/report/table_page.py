@@ -16,7 +16,7 @@ from covid_monai.report.table_curves import Logs, draw_table_curves
 from covid_monai.scoring.empty_masks import EMPTY_MASK_RULE
 from covid_monai.tables.audit import AUDIT_RULE
 from covid_monai.tables.estimates import STATISTICS_RULE
-from covid_monai.tables.head import QUICK, averaging_rules
+from covid_monai.tables.head import averaging_rules
 from covid_monai.tables.lines import (
     audit_lines,
     cell_lines,
@@ -44,7 +44,8 @@ def write_table_page(findings: Findings, path: Path) -> None:
         version=__version__,
         title=findings.title,
         paper=results.table.paper,
-        quick=QUICK if results.quick else "",
+        label=results.label,
+        budget=results.budget,
         made_of=findings.made_of,
         missing=missing_lines(results),
         head=findings.head,

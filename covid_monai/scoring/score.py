@@ -16,7 +16,7 @@ from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
 from covid_monai.scoring.summary import Summary
 from covid_monai.scoring.tables import write_summary
 
-_WRITTEN = ("scores.csv", "scores.json", "scores.md", "thresholds.csv")
+_WRITTEN = ("scores.csv", "scores.json", "scores.md", "thresholds.csv", "slice_thresholds.csv")
 _WRITTEN_COMPARISON = ("comparison.csv", "comparison.json", "comparison.md")
 
 

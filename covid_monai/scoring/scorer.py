@@ -131,7 +131,7 @@ class Scorer:
         return summarise(rows, tuple(self._targets), self._curves, self.tolerance_mm, self.seed)
 
     def write(self, folder: str | os.PathLike[str]) -> Summary:
-        """Write scores.csv, scores.json, scores.md, and thresholds.csv where there were probabilities.
+        """Write scores.csv, scores.json, scores.md, and where there were probabilities the two on thresholds.
 
         Raises:
             InputError: nothing was added, or the folder cannot be written.

@@ -20,7 +20,7 @@ from covid_monai.scoring.intervals import (
 )
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES, overlap_measures, overlap_ratios
 from covid_monai.scoring.surface import HD95_DEFINITION, SURFACE_DICE_DEFINITION, SURFACE_MEASURES
-from covid_monai.scoring.threshold_summary import curve_table, summarise_curves
+from covid_monai.scoring.threshold_summary import curve_table, slice_table, summarise_curves
 from covid_monai.scoring.thresholds import NamedCurve
 
 ANY_LESION = "any lesion"
@@ -39,11 +39,14 @@ _UNDEFINED_RATIO = {"specificity": "no background pixel in the reference"}
 
 @dataclass(frozen=True)
 class Summary:
-    """The content of ``scores.csv`` (rows), ``scores.json`` (content) and ``thresholds.csv`` (curve)."""
+    """The content of ``scores.csv`` (rows), ``scores.json`` (content), ``thresholds.csv`` (curve) and
+    ``slice_thresholds.csv`` (slice_curves).
+    """
 
     rows: pd.DataFrame
     content: dict[str, Any]
     curve: pd.DataFrame | None
+    slice_curves: pd.DataFrame | None
 
     def value(self, level: str, measure: str, lesion_class: str = "") -> float | None:
         """The mean (or pooled measure) of a class; None where it is undefined.
@@ -121,7 +124,12 @@ def summarise(
         "levels": levels,
         "thresholds": summarise_curves(curves, seed) if curves else None,
     }
-    return Summary(rows=rows, content=content, curve=curve_table(curves) if curves else None)
+    return Summary(
+        rows=rows,
+        content=content,
+        curve=curve_table(curves) if curves else None,
+        slice_curves=slice_table(curves) if curves else None,
+    )
 
 
 def _level(

@@ -1,4 +1,4 @@
-"""A summary as files: scores.csv, scores.json, scores.md, thresholds.csv."""
+"""A summary as files: scores.csv, scores.json, scores.md, thresholds.csv, slice_thresholds.csv."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ from covid_monai.scoring.surface import SURFACE_MEASURES
 def write_summary(summary: Summary, folder: str | os.PathLike[str]) -> None:
     """Write the summary's files to ``folder``, each in one step.
 
-    A thresholds.csv of an earlier summary is removed where this one has no curve.
+    The two on thresholds, left by an earlier summary, are removed where this one has no curve.
 
     Raises:
         InputError: the folder cannot be written.
@@ -27,10 +27,11 @@ def write_summary(summary: Summary, folder: str | os.PathLike[str]) -> None:
     write_text(folder / "scores.csv", summary.rows.to_csv(index=False, lineterminator="\n"))
     write_json(folder / "scores.json", summary.content)
     write_text(folder / "scores.md", markdown(summary.content))
-    if summary.curve is not None:
-        write_text(folder / "thresholds.csv", summary.curve.to_csv(index=False, lineterminator="\n"))
-    else:
-        (folder / "thresholds.csv").unlink(missing_ok=True)
+    for name, curves in (("thresholds.csv", summary.curve), ("slice_thresholds.csv", summary.slice_curves)):
+        if curves is not None:
+            write_text(folder / name, curves.to_csv(index=False, lineterminator="\n"))
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 def pooled_dice(folder: str | os.PathLike[str]) -> float:

@@ -22,6 +22,13 @@ def curve_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
     )
 
 
+def slice_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
+    """Stretched Dice of each slice: columns case, and 0 to 255 for the thresholds 0/255 to 255/255."""
+    dice = pd.DataFrame([one.curve.stretched for one in curves]).round(6)
+    dice.insert(0, "case", [one.case for one in curves])
+    return dice
+
+
 def summarise_curves(curves: Sequence[NamedCurve], seed: int) -> dict[str, Any]:
     """Mean over the thresholds, best threshold, Dice at 0.5, stretched and not, as JSON content."""
     unit = cluster_unit([one.patient for one in curves], [one.volume for one in curves])

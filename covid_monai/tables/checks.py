@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covid_monai.errors import InputError
-from covid_monai.tables.table import CLASS_MEAN, Measure, Row, Table
+from covid_monai.tables.table import CLASS_MEAN, FULL, OVER_THRESHOLDS, Measure, Row, Table
 from covid_monai.workflow.bundles import bundle_folder, did_you_mean
 from covid_monai.workflow.settings import check_settings, is_code
 from covid_monai.workflow.training import GIVEN_OTHERWISE
@@ -23,13 +23,13 @@ def check_measure(measure: Measure, where: str) -> None:
     from covid_monai.scoring.summary import LEVELS
     from covid_monai.scoring.surface import SURFACE_MEASURES
 
-    levels = (*LEVELS, "thresholds")
+    levels = (*LEVELS, OVER_THRESHOLDS)
     if measure.averaging not in levels:
         near = did_you_mean(measure.averaging, list(levels))
         raise InputError(f"{where}: averaging is {measure.averaging!r}{near}; it must be one of {', '.join(levels)}")
     if not measure.scale > 0:
         raise InputError(f"{where}: scale is {measure.scale:g}; it must be over 0, such as 1 or 100")
-    known = THRESHOLD_MEASURES if measure.averaging == "thresholds" else (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+    known = THRESHOLD_MEASURES if measure.averaging == OVER_THRESHOLDS else (*OVERLAP_MEASURES, *SURFACE_MEASURES)
     if measure.name not in known and measure.not_comparable is None:
         raise InputError(
             f"{where}: the scores have no {measure.name!r}{did_you_mean(measure.name, list(known))} at averaging "
@@ -38,7 +38,7 @@ def check_measure(measure: Measure, where: str) -> None:
 
 
 def check_row(table: Table, row: Row) -> None:
-    """Refuse settings that a row's bundle does not have, under either budget, and a class that it does not predict.
+    """Refuse settings that a row's bundle does not have, under every budget, and a class that it does not predict.
 
     Raises:
         InputError: as said, naming the file, the row and the key.
@@ -54,7 +54,7 @@ def check_row(table: Table, row: Row) -> None:
         config = read_config(bundle_folder(row.bundle), "train")
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    for budget in ("full", "quick"):
+    for budget in (FULL, *table.budgets):
         settings = table.settings_of(row, budget)
         _check_settings(config, settings, f"{where}, settings ({budget})")
         classes = {**config, **settings}["class_names"][1:]

@@ -13,11 +13,12 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
 from covid_monai.scoring.surface import SURFACE_MEASURES
+from covid_monai.tables.curve_tally import CURVE
 from covid_monai.tables.outcome import failure_file, is_complete, state_of
 from covid_monai.tables.parts import data_of
 from covid_monai.tables.plan import Cell, plan
 from covid_monai.tables.reproduction import FORMAT, NOTE, VERSION
-from covid_monai.tables.table import Row, Table, read_table, table_names
+from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Row, Table, read_table, table_names
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
 _NAMES = ("level", "case", "volume", "class")
@@ -51,7 +52,9 @@ class Results:
 
     ``cells`` has a row a finished cell: protocol, slug, fold, seed, what ``cell.json`` tells, ``evaluation`` (a
     folder) and ``thresholds`` (of ``scores.json``). ``scores`` has the rows of every ``scores.csv`` with protocol,
-    slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``datasets`` are by arm, "" for none.
+    slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``curves`` has those of every
+    ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``datasets`` are by
+    arm, "" for none.
     """
 
     output: Path
@@ -60,12 +63,13 @@ class Results:
     datasets: Mapping[str, Dataset]
     cells: pd.DataFrame
     scores: pd.DataFrame
+    curves: pd.DataFrame
     missing: tuple[Missing, ...]
 
     @property
-    def quick(self) -> bool:
-        """Whether all of it is of the budget quick."""
-        return self.budget == "quick"
+    def label(self) -> str:
+        """What the budget changes, such as ``quick: small images``; empty where it is the table in full."""
+        return "" if self.budget == FULL else f"{self.budget}: {self.table.budgets[self.budget].label}"
 
     @property
     def protocols(self) -> list[str]:
@@ -80,6 +84,10 @@ class Results:
     def scores_of(self, protocol: str, row: Row) -> pd.DataFrame:
         """All scores of a row under a protocol."""
         return self.scores[(self.scores["protocol"] == protocol) & (self.scores["slug"] == row.slug)]
+
+    def curves_of(self, protocol: str, row: Row) -> pd.DataFrame:
+        """The threshold curves of all slices of a row under a protocol."""
+        return self.curves[(self.curves["protocol"] == protocol) & (self.curves["slug"] == row.slug)]
 
     def planned(self, protocol: str, row: Row) -> int:
         """How many cells of a row were asked for under a protocol."""
@@ -111,6 +119,7 @@ def collect(output: Path) -> Results:
         datasets=datasets,
         cells=pd.DataFrame([_cell_record(cell, table, output) for cell in done]),
         scores=pd.concat([_scores(cell, output, units[cell.arm or ""]) for cell in done], ignore_index=True),
+        curves=_all_curves(table, done, output, units),
         missing=tuple(_missing(cell, output) for cell in asked if cell not in done),
     )
 
@@ -203,6 +212,23 @@ def _scores(cell: Cell, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
     of_volume = dict(zip(slices["volume"], slices["case"].map(units), strict=True))
     rows["unit"] = rows["case"].map(units).fillna(rows["volume"].map(of_volume))
     return rows.assign(protocol=cell.protocol, slug=cell.slug, fold=cell.fold, seed=cell.seed)
+
+
+def _all_curves(table: Table, cells: list[Cell], output: Path, units: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    if all(measure.averaging != OVER_THRESHOLDS for measure in table.measures.values()):
+        return pd.DataFrame()
+    return pd.concat([_curves(cell, output, units[cell.arm or ""]) for cell in cells], ignore_index=True)
+
+
+def _curves(cell: Cell, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
+    path = output / cell.folder / "evaluation" / "test" / "slice_thresholds.csv"
+    try:
+        rows = pd.read_csv(path, usecols=["case", *CURVE], dtype={"case": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); remove the cell's folder to run it again") from error
+    return rows.assign(
+        unit=rows["case"].map(units), protocol=cell.protocol, slug=cell.slug, fold=cell.fold, seed=cell.seed
+    )
 
 
 def _missing(cell: Cell, output: Path) -> Missing:

@@ -10,13 +10,13 @@ import pandas as pd
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.collect import Results
-from covid_monai.tables.table import CLASS_MEAN, Measure, Row, Table
+from covid_monai.tables.curve_tally import curve_tally
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Measure, Row, Table
 from covid_monai.tables.tallies import Tally, interval_of, interval_of_difference, tally
 from covid_monai.tables.verdicts import Verdict, verdict
 
-THRESHOLDS = "thresholds"
-_THRESHOLD_VALUES = {"dice_mean_over_thresholds": ("mean_over_thresholds", "value")}
-_THRESHOLD_VALUES["dice_at_best_threshold"] = ("best", "dice")
+BEST_THRESHOLD = "dice_at_best_threshold"
+_THRESHOLD_VALUES = {"dice_mean_over_thresholds": ("mean_over_thresholds", "value"), BEST_THRESHOLD: ("best", "dice")}
 
 STATISTICS_RULE = (
     "Mean ± SD: of the measure in each cell's own test part, over folds and seeds. All folds together: the "
@@ -24,11 +24,8 @@ STATISTICS_RULE = (
     "bootstrap interval of whole units (2000 resamples). It tells how much the test cases decide. How much one "
     'training differs from the next stands after "seeds": the SD of the seeds\' means over the folds. Optimism: '
     "the paper's protocol minus the strict one, all folds together, the same units drawn for both; while cells "
-    "are not finished, the two may be of different test cases. Measures over thresholds are known slice by slice "
-    "only within an evaluation, which stores their interval: the mean over thresholds has that of its one fold "
-    "(of several seeds each bound is the mean of theirs), the best threshold none, and their optimism none "
-    "either. That interval resamples patients, volumes or slices; it does not know groups of look-alikes, and "
-    "where there are such it tends to be too narrow."
+    "are not finished, the two may be of different test cases. Dice at the best threshold takes one threshold for all "
+    "folds together, chosen anew for every resample and seed; in a cell's value it is the cell's own."
 )
 
 
@@ -107,7 +104,7 @@ def is_scored(measure: Measure) -> bool:
     from covid_monai.scoring.overlap import OVERLAP_MEASURES
     from covid_monai.scoring.surface import SURFACE_MEASURES
 
-    if measure.averaging == THRESHOLDS:
+    if measure.averaging == OVER_THRESHOLDS:
         return measure.name in _THRESHOLD_VALUES
     if measure.averaging == "pooled":
         return measure.name in OVERLAP_MEASURES
@@ -122,7 +119,7 @@ def cell_values(results: Results, protocol: str, row: Row, measure: Measure) -> 
     cells, scores = results.cells_of(protocol, row), results.scores_of(protocol, row)
     if not is_scored(measure):
         return pd.Series(np.nan, index=cells.index)
-    if measure.averaging == THRESHOLDS:
+    if measure.averaging == OVER_THRESHOLDS:
         return cells["thresholds"].map(lambda content: _threshold_value(content, measure)).astype(float)
     classes = scored_classes(results.table, scores)
     values = {
@@ -173,8 +170,6 @@ def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tu
     """The measure of all folds together with its interval, in the paper's scale, and how many units it has."""
     if not is_scored(measure):
         return None, 0
-    if measure.averaging == THRESHOLDS:
-        return _thresholds_together(results.cells_of(protocol, row), measure)
     one = _tally(results, protocol, row, measure)
     value = one.value()
     if not np.isfinite(value):
@@ -182,25 +177,9 @@ def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tu
     return _scaled(value, interval_of(one), measure.scale), one.contributing_units()
 
 
-def _thresholds_together(cells: pd.DataFrame, measure: Measure) -> tuple[Estimate | None, int]:
-    contents = [content for content in cells["thresholds"] if content]
-    if not contents:
-        return None, 0
-    value = float(np.mean([_threshold_value(content, measure) for content in contents]))
-    bounds = [content["stretched"][_THRESHOLD_VALUES[measure.name][0]].get("interval") for content in contents]
-    interval = None
-    if cells["fold"].nunique() == 1 and all(bounds):
-        low, high = np.mean(bounds, axis=0)
-        interval = float(low), float(high)
-    return _scaled(value, interval, measure.scale), min(content["clusters"] for content in contents)
-
-
 def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:
     if not is_scored(measure):
         return None
-    if measure.averaging == THRESHOLDS:
-        paper, strict = (_together(results, protocol, row, measure)[0] for protocol in ("paper", "strict"))
-        return None if paper is None or strict is None else Estimate(paper.value - strict.value, None)
     paper_tally, strict_tally = (_tally(results, protocol, row, measure) for protocol in ("paper", "strict"))
     difference = paper_tally.value() - strict_tally.value()
     if not np.isfinite(difference):
@@ -209,6 +188,8 @@ def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:
 
 
 def _tally(results: Results, protocol: str, row: Row, measure: Measure) -> Tally:
+    if measure.averaging == OVER_THRESHOLDS:
+        return curve_tally(results.curves_of(protocol, row), best=measure.name == BEST_THRESHOLD)
     scores = results.scores_of(protocol, row)
     return tally(scores, measure.name, measure.averaging, scored_classes(results.table, scores))
 

@@ -9,14 +9,8 @@ from covid_monai.data.manifest import LABELS, Case, Dataset
 from covid_monai.scoring.summary import LEVELS
 from covid_monai.scoring.thresholds import THRESHOLD_RULE
 from covid_monai.tables.collect import Results, unit_kind, units_of
-from covid_monai.tables.estimates import THRESHOLDS
-from covid_monai.tables.table import CLASS_MEAN, Protocol, Table
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
 from covid_monai.transforms.nifti import grid_shape, open_nifti
-
-QUICK = (
-    "quick: small images, narrow networks, few epochs and only some folds. It tells whether everything runs, not what "
-    "the paper's networks can do."
-)
 
 _BACKGROUND_MEASURES = ("specificity", "accuracy")
 _LABELS_OF_PAPERS = (1, 2, 3)
@@ -65,14 +59,14 @@ def head_of(results: Results) -> Head:
         ("split", theirs.split, "; ".join(f"{one.name}: {_split(one, table, dataset)}" for one in protocols)),
     )
     stood_in = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
-    stood_in += [*_labels(dataset), *([QUICK] if results.quick else [])]
+    stood_in += [*_labels(dataset), *([results.label] if results.label else [])]
     return Head(sides, tuple(stood_in), _not_comparable(results, dataset, canvas))
 
 
 def averaging_rules(table: Table) -> list[tuple[str, str]]:
     """What each averaging that the table uses means: (its name, the rule)."""
     used = dict.fromkeys(measure.averaging for measure in table.measures.values())
-    return [(name.replace("_", " "), THRESHOLD_RULE if name == THRESHOLDS else LEVELS[name]) for name in used]
+    return [(name.replace("_", " "), THRESHOLD_RULE if name == OVER_THRESHOLDS else LEVELS[name]) for name in used]
 
 
 def _data(dataset: Dataset) -> str:

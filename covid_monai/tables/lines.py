@@ -132,7 +132,7 @@ def cell_lines(results: Results) -> Lines:
                 )
     header = ["protocol", "row", "fold", "seed", heading_of(measure), "kept epoch", "time", "peak memory", "device"]
     note = "The commands that run one alone stand in its cell.json and in table.json." + (
-        " All are of the budget quick." if results.quick else ""
+        f" All are of the budget {results.budget}." if results.label else ""
     )
     return Lines("Cells", note, [*header, "weights (SHA-256)"], rows)
 

@@ -9,8 +9,8 @@ import pandas as pd
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.tables.collect import Results
-from covid_monai.tables.estimates import THRESHOLDS, scored_classes
-from covid_monai.tables.table import CLASS_MEAN, Row
+from covid_monai.tables.estimates import scored_classes
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Row
 from covid_monai.tables.tallies import interval_of_difference, tally
 
 PAIRS_RULE = (
@@ -98,7 +98,7 @@ def _pair(results: Results, protocol: str, first: Row, second: Row) -> Pair | No
 def _averaging(results: Results) -> str:
     """That of the table's Dice; per slice where it is over thresholds or volumes, which have no slices' values."""
     dice = results.table.measures.get("dice")
-    if dice is None or dice.averaging == THRESHOLDS or dice.averaging.startswith("volume"):
+    if dice is None or dice.averaging == OVER_THRESHOLDS or dice.averaging.startswith("volume"):
         return "slice"
     return dice.averaging
 

@@ -6,10 +6,9 @@ from itertools import product
 from typing import Any
 
 from covid_monai.errors import InputError
-from covid_monai.tables.table import PROTOCOLS, Row, Table
+from covid_monai.tables.table import FULL, PROTOCOLS, Row, Table
 from covid_monai.workflow.bundles import did_you_mean
 
-BUDGETS = ("quick", "full")
 SEEDS = {"paper": 1, "strict": 3}
 """How many seeds are run in full where none are asked for: papers train once, and the strict protocol says how much
 one training differs from the next."""
@@ -53,7 +52,7 @@ def plan(
     rows: Sequence[Row] | None = None,
     folds: Sequence[int] | None = None,
     seeds: int | None = None,
-    budget: str = "full",
+    budget: str = FULL,
 ) -> list[Cell]:
     """The cells of a table in the order in which they are run: a fold of every row before the next fold.
 
@@ -61,15 +60,18 @@ def plan(
         table: the table.
         protocols: of :data:`covid_monai.tables.table.PROTOCOLS`; all that the table has if None.
         rows: of the table, see :func:`chosen_rows`; all that have a bundle if None.
-        folds: from 0; all of the table, or under the budget ``quick`` the first few, if None.
-        seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or under ``quick`` 1, if None.
-        budget: ``full`` or ``quick``.
+        folds: from 0; all of the table, or under a smaller budget the first few, if None.
+        seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or 1 under a smaller budget, if None.
+        budget: ``full``, or one of the table's smaller ones.
 
     Raises:
         InputError: one of these is not the table's, or nothing is left to run.
     """
-    if budget not in BUDGETS:
-        raise InputError(f"budget is {budget!r}; it can be {' or '.join(BUDGETS)}")
+    budgets = [FULL, *table.budgets]
+    if budget not in budgets:
+        raise InputError(
+            f"{table.name} has no budget {budget!r}{did_you_mean(budget, budgets)}; it has {', '.join(budgets)}"
+        )
     protocols = [name for name in PROTOCOLS if name in table.protocols] if protocols is None else list(protocols)
     if unknown := [name for name in protocols if name not in table.protocols]:
         raise InputError(f"{table.name} has no protocol {unknown[0]}; it has {', '.join(table.protocols)}")
@@ -77,12 +79,12 @@ def plan(
     if not rows:
         raise InputError(f"{table.path} has no row with a bundle among those that were asked for, so nothing can run")
     if folds is None:
-        folds = range(table.quick.folds if budget == "quick" else table.folds)
+        folds = range(table.folds if budget == FULL else table.budgets[budget].folds)
     if outside := [fold for fold in folds if not 0 <= fold < table.folds]:
         raise InputError(f"fold {outside[0]} does not exist; {table.name} has folds 0 to {table.folds - 1}")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds is {seeds}; it is how many trainings of each fold there are, at least 1")
-    counts = {name: seeds or (1 if budget == "quick" else SEEDS[name]) for name in protocols}
+    counts = {name: seeds or (SEEDS[name] if budget == FULL else 1) for name in protocols}
     return [
         _cell(table, protocol, row, fold, seed, budget)
         for seed, fold, row, protocol in product(range(max(counts.values())), folds, rows, protocols)

@@ -10,10 +10,10 @@ import yaml
 from covid_monai.errors import InputError
 from covid_monai.tables.checks import check_measure, check_row
 from covid_monai.tables.fields import Section
-from covid_monai.tables.table import ARMS, PROTOCOLS, Measure, Needs, Protocol, Quick, Row, Table, Theirs
+from covid_monai.tables.table import ARMS, FULL, PROTOCOLS, QUICK, Budget, Measure, Needs, Protocol, Row, Table, Theirs
 
 SPLITS = ("paper", "strict", "given")
-KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "quick", "rows")
+KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "budgets", "rows")
 
 
 def table_of(path: Path, name: str, sha256: str) -> Table:
@@ -35,7 +35,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         lesion_class=top.text("class"),
         measures=measures,
         settings=_settings(top, "settings"),
-        quick=_quick(top),
+        budgets=_budgets(top),
         rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
     )
     _check(table)
@@ -93,13 +93,20 @@ def _measures(top: Section) -> list[Measure]:
     return made
 
 
-def _quick(top: Section) -> Quick:
-    entry = top.section("quick", ("folds", "settings", "bundle_settings"))
-    by_bundle: dict[str, Mapping[str, Any]] = {}
-    if "bundle_settings" in entry:
-        bundles = entry.section("bundle_settings")
-        by_bundle = {name: bundles.section(name).content for name in bundles}
-    return Quick(entry.whole("folds"), _settings(entry, "settings"), by_bundle)
+def _budgets(top: Section) -> Mapping[str, Budget]:
+    section, budgets = top.section("budgets"), {}
+    if QUICK not in section:
+        raise InputError(f"{section.where} has no {QUICK!r}; every table has that budget")
+    for name in section:
+        if name == FULL or not re.fullmatch("[a-z0-9-]+", name):
+            raise InputError(f"{section.where}: a budget cannot be called {name!r}; use a-z, 0-9 and -, but not {FULL}")
+        entry = section.section(name, ("label", "folds", "settings", "bundle_settings"))
+        by_bundle: dict[str, Mapping[str, Any]] = {}
+        if "bundle_settings" in entry:
+            bundles = entry.section("bundle_settings")
+            by_bundle = {bundle: bundles.section(bundle).content for bundle in bundles}
+        budgets[name] = Budget(entry.text("label"), entry.whole("folds"), _settings(entry, "settings"), by_bundle)
+    return budgets
 
 
 def _row(content: Any, number: int, path: Path, measures: Mapping[str, Measure]) -> Row:
@@ -126,10 +133,12 @@ def _check(table: Table) -> None:
         raise InputError(f"{table.path}: folds is {table.folds}; the split given has 1")
     if table.folds == 1 and any(protocol.split != "given" for protocol in table.protocols.values()):
         raise InputError(f"{table.path}: folds is 1; the splits paper and strict need at least 2")
-    if table.quick.folds > table.folds:
-        raise InputError(f"{table.path}, quick: folds is {table.quick.folds}, more than the table's {table.folds}")
     bundles = [row.bundle for row in table.rows if row.bundle]
-    Section(table.quick.bundle_settings, f"{table.path}, quick, bundle_settings", bundles)
+    for name, budget in table.budgets.items():
+        where = f"{table.path}, budgets, {name}"
+        if budget.folds > table.folds:
+            raise InputError(f"{where}: folds is {budget.folds}, more than the table's {table.folds}")
+        Section(budget.bundle_settings, f"{where}, bundle_settings", bundles)
     slugs: dict[str, int] = {}
     for row in table.rows:
         if not row.slug or row.slug in slugs:

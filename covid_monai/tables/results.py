@@ -23,14 +23,14 @@ class Findings:
 
     @property
     def title(self) -> str:
-        """The table's title, and ``(quick)`` after it where its cells are of that budget."""
-        return self.results.table.title + (" (quick)" if self.results.quick else "")
+        """The table's title, and the budget after it where that is a smaller one."""
+        return self.results.table.title + (f" ({self.results.budget})" if self.results.label else "")
 
     @property
     def made_of(self) -> str:
         """Of how many cells the table is made."""
         done, missing = len(self.results.cells), len(self.results.missing)
-        return f"{done} of {done + missing} cells{' (budget quick)' if self.results.quick else ''}"
+        return f"{done} of {done + missing} cells{f' (budget {self.results.budget})' if self.results.label else ''}"
 
 
 def find(output: Path) -> Findings:

@@ -14,6 +14,13 @@ PROTOCOLS = ("paper", "strict")
 ARMS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
 
+OVER_THRESHOLDS = "thresholds"
+"""The averaging of measures over 256 thresholds; the others are levels of the scores."""
+
+FULL = "full"
+QUICK = "quick"
+"""The budget that every table has beside itself."""
+
 CLASS_MEAN = "mean over lesion classes"
 
 
@@ -60,7 +67,7 @@ class Protocol:
 class Measure:
     """A column of the table.
 
-    ``averaging`` is a level of ``scores.json`` or ``thresholds``; the paper's values are ``scale`` times ours.
+    ``averaging`` is a level of ``scores.json`` or :data:`OVER_THRESHOLDS`; the paper's values are ``scale`` times ours.
     ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
     """
 
@@ -89,9 +96,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Quick:
-    """What ``--budget quick`` changes: how many folds are run, settings of all rows, and those of a bundle's rows."""
+class Budget:
+    """What a smaller version of a table changes: the number of folds, settings of all rows, those of a bundle's rows.
 
+    ``label`` says what it is wherever a result stands.
+    """
+
+    label: str
     folds: int
     settings: Mapping[str, Any]
     bundle_settings: Mapping[str, Mapping[str, Any]]
@@ -99,7 +110,10 @@ class Quick:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``."""
+    """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
+
+    ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
+    """
 
     name: str
     path: Path
@@ -113,14 +127,15 @@ class Table:
     lesion_class: str
     measures: Mapping[str, Measure]
     settings: Mapping[str, Any]
-    quick: Quick
+    budgets: Mapping[str, Budget]
     rows: tuple[Row, ...]
 
     def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
         """A row's settings under a budget: the table's, the row's over them, the budget's over both."""
         settings = {**self.settings, **row.settings}
-        if budget == "quick":
-            settings |= {**self.quick.settings, **self.quick.bundle_settings.get(row.bundle or "", {})}
+        if budget != FULL:
+            smaller = self.budgets[budget]
+            settings |= {**smaller.settings, **smaller.bundle_settings.get(row.bundle or "", {})}
         return settings
 
 

@@ -34,20 +34,22 @@ class Tally:
 
     def of(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """The measure of sums of ``parts`` (..., seeds, classes, width): per class, averaged, then over the seeds."""
-        if self.pooled is None:
-            with np.errstate(invalid="ignore"):
-                per_class = sums[..., 0] / sums[..., 1]
-        else:
-            per_class = overlap_measures(sums)[..., self.pooled]
-        per_seed = per_class.mean(axis=-1)
+        per_seed = self.per_class(sums).mean(axis=-1)
         defined = np.isfinite(per_seed)
         with np.errstate(invalid="ignore"):
             mean: NDArray[np.float64] = np.where(defined, per_seed, 0).sum(axis=-1) / defined.sum(axis=-1)
         return mean
 
+    def per_class(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The measure of sums of ``parts`` (..., width)."""
+        if self.pooled is not None:
+            return overlap_measures(sums)[..., self.pooled]
+        with np.errstate(invalid="ignore"):
+            return sums[..., 0] / sums[..., 1]
+
     def contributing_units(self) -> int:
         """How many units have a value; of several classes the fewest of one."""
-        weights = self.parts[..., 1] if self.pooled is None else overlap_ratios(self.parts)[1][..., self.pooled]
+        weights = self.parts[..., -1] if self.pooled is None else overlap_ratios(self.parts)[1][..., self.pooled]
         return min(
             (len(np.unique(self.units[weights[:, :, one].any(axis=1)])) for one in range(weights.shape[2])), default=0
         )

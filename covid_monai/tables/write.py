@@ -16,7 +16,7 @@ from covid_monai.scoring.intervals import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUST
 from covid_monai.tables.audit import AUDIT_RULE
 from covid_monai.tables.collect import unit_kind
 from covid_monai.tables.estimates import STATISTICS_RULE, Entry
-from covid_monai.tables.head import QUICK, averaging_rules
+from covid_monai.tables.head import averaging_rules
 from covid_monai.tables.lines import Lines, audit_lines, cell_lines, measure_lines, missing_lines, pair_lines
 from covid_monai.tables.pairs import PAIRS_RULE
 from covid_monai.tables.results import Findings
@@ -41,8 +41,8 @@ def markdown(findings: Findings) -> str:
     """The readable form."""
     results, head = findings.results, findings.head
     parts = [f"# {findings.title}", results.table.paper]
-    if results.quick:
-        parts.append(f"**{QUICK}**")
+    if results.label:
+        parts.append(f"**{results.label}**")
     parts += [f"Made of {findings.made_of}. For research, not for diagnosis.", "## What is compared"]
     parts.append(markdown_table(["", "the paper", "here"], [[_cell(text) for text in side] for side in head.sides]))
     if head.stood_in:

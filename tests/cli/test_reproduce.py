@@ -118,9 +118,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(name, dry, table, tiny_dat
     assert not (tmp_path / "output").exists()
 
 
-@pytest.mark.parametrize(
-    "options", [["--protocol", "fair"], ["--seeds", "0"], ["--budget", "tiny"], ["--workers", "x"]]
-)
+@pytest.mark.parametrize("options", [["--protocol", "fair"], ["--seeds", "0"], ["--workers", "x"]])
 def test_wrong_usage_is_status_2(options, table, tiny_dataset, tmp_path):
     assert run(table, "--data", tiny_dataset, "-o", tmp_path / "output", *options).exit_code == 2
 

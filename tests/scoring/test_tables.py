@@ -35,6 +35,7 @@ def test_files_hold_what_the_summary_holds(tmp_path):
         "scores.csv",
         "scores.json",
         "scores.md",
+        "slice_thresholds.csv",
         "thresholds.csv",
     ]
     assert json.loads((folder / "scores.json").read_text()) == summary.content
@@ -42,7 +43,11 @@ def test_files_hold_what_the_summary_holds(tmp_path):
     assert (table["level"] == "slice").sum() == 6
     assert (table["level"] == "volume").sum() == 3
     np.testing.assert_array_equal(table["dice"], summary.rows["dice"])
-    assert len(pd.read_csv(folder / "thresholds.csv")) == 256
+    mean = pd.read_csv(folder / "thresholds.csv")
+    assert len(mean) == 256
+    of_slices = pd.read_csv(folder / "slice_thresholds.csv")
+    assert list(of_slices["case"]) == [f"c{k}" for k in range(6)]
+    np.testing.assert_allclose(of_slices.drop(columns="case").mean(), mean["dice_stretched"], atol=1e-6)
 
 
 def test_undefined_measures_are_empty_cells(tmp_path):
@@ -70,6 +75,7 @@ def test_an_earlier_threshold_curve_does_not_stay_beside_new_scores(tmp_path):
     scorer_of().write(tmp_path)
     scorer_of(probability=False).write(tmp_path)
     assert not (tmp_path / "thresholds.csv").exists()
+    assert not (tmp_path / "slice_thresholds.csv").exists()
     assert json.loads((tmp_path / "scores.json").read_text())["thresholds"] is None
 
 

@@ -18,7 +18,9 @@ def audits(output, dataset, **splits):
     for name, split in splits.items():
         write_split(output / "splits" / f"{name}.json", split)
     cells = pd.DataFrame({"protocol": list(splits), "arm": ""})
-    results = Results(output, read_table("zhou2020-v1"), "full", {"": dataset}, cells, pd.DataFrame(), ())
+    results = Results(
+        output, read_table("zhou2020-v1"), "full", {"": dataset}, cells, pd.DataFrame(), pd.DataFrame(), ()
+    )
     return {one.name: one for one in audit_splits(results)}
 
 

@@ -55,7 +55,7 @@ def test_an_arm_has_its_own_data(patients, tmp_path):
     row = {"label": "M", "bundle": "unet", "settings": no_copies, "paper": {"dice": 90.0}, "place": "row 1"}
     before = {**row, "label": "M before", "arm": "augment_before_folds"}
     changed = {**content(), "settings": small, "rows": [row, before], "class": "mean over lesion classes"}
-    path = write_table(tmp_path, {**changed, "quick": {"folds": 1, "settings": {}}})
+    path = write_table(tmp_path, {**changed, "budgets": {"quick": {"label": "small", "folds": 1, "settings": {}}}})
     classes = ["background", "ground-glass", "consolidation", "pleural effusion"]
     write_output(tmp_path / "output", path, patients, classes=classes, class_of_label={1: 1, 2: 2}, budget="quick")
     results = collect(tmp_path / "output")

@@ -36,7 +36,7 @@ def phantom(tmp_path_factory):
 def tiny(name: str, folder: Path) -> Path:
     """A package's table with all its rows, as small as it can be under the budget quick."""
     content = yaml.safe_load(files("covid_monai.tables").joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
-    quick = content["quick"]
+    quick = content["budgets"]["quick"]
     quick["settings"] |= TINY
     bundles = {row.get("bundle") for row in content["rows"]}
     if "residual_attention_unet" in bundles:

@@ -14,7 +14,7 @@ from tests.tables.small_data import write_slices
 def head(name, dataset, budget="full", **changed):
     table = replace(read_table(name), **changed)
     cells = pd.DataFrame({"protocol": list(table.protocols)})
-    return head_of(Results(Path(), table, budget, {"": dataset}, cells, pd.DataFrame(), ()))
+    return head_of(Results(Path(), table, budget, {"": dataset}, cells, pd.DataFrame(), pd.DataFrame(), ()))
 
 
 def part1(count=4, **fields):

@@ -71,9 +71,9 @@ def arm_table(folder, bundle="unet"):
     }
     no_copies = {"copy_quarter_turns": [], "copy_scalings": []} if bundle == "unet" else {}
     rows = [{**row, "settings": no_copies}]
-    quick = {"folds": 1, "settings": {}}
+    quick = {"label": "small", "folds": 1, "settings": {}}
     lesion_class = {"class": "ground-glass"} if bundle == "unet" else {}
-    changed = {**content(), "settings": small, "rows": rows, "quick": quick, **lesion_class}
+    changed = {**content(), "settings": small, "rows": rows, "budgets": {"quick": quick}, **lesion_class}
     return read_table(str(write_table(folder, changed)))
 
 

@@ -109,7 +109,7 @@ def test_what_is_no_list_of_numbers_is_refused(text):
     [
         ({"folds": [2]}, "fold 2 does not exist; tiny has folds 0 to 1"),
         ({"seeds": 0}, "seeds is 0"),
-        ({"budget": "small"}, "budget is 'small'; it can be quick or full"),
+        ({"budget": "small"}, "no budget 'small'; it has full, quick"),
         ({"protocols": ["fair"]}, "tiny has no protocol fair; it has paper, strict"),
         ({"rows": []}, "no row with a bundle"),
     ],

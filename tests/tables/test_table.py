@@ -40,8 +40,8 @@ def test_a_table_is_what_its_yaml_says(tmp_path):
 
 
 def test_quick_settings_of_a_bundle_go_over_those_of_all_rows(tmp_path):
-    quick = {"folds": 1, "settings": {"epochs": 5}, "bundle_settings": {"a_segnet": {"epochs": 3}}}
-    table = read_table(str(write_table(tmp_path, {"quick": quick})))
+    quick = {"label": "small", "folds": 1, "settings": {"epochs": 5}, "bundle_settings": {"a_segnet": {"epochs": 3}}}
+    table = read_table(str(write_table(tmp_path, {"budgets": {"quick": quick}})))
     assert table.settings_of(table.rows[0], "quick")["epochs"] == 3
 
 
@@ -116,7 +116,7 @@ BAD = {
         r"row 1 .*attention is 'no'; it must be true or false",
     ),
     "unknown quick setting": (
-        changed("quick", "settings", "epoch", to=1),
+        changed("budgets", "quick", "settings", "epoch", to=1),
         r"row 1 .*settings \(quick\) has no setting 'epoch'",
     ),
     "code as a setting": (changed("rows", 0, "settings", "loss", to="$print(1)"), "loss is an expression"),
@@ -130,10 +130,19 @@ BAD = {
     "unknown arm": (changed("rows", 0, "arm", to="leak"), "arm is 'leak'; it must be one of augment_before_folds"),
     "class that no row predicts": (changed("class", to="consolidation"), "class is 'consolidation', but this row"),
     "quick settings of no row's bundle": (
-        changed("quick", "bundle_settings", to={"au_net": {}}),
+        changed("budgets", "quick", "bundle_settings", to={"au_net": {}}),
         "bundle_settings has no key 'au_net'",
     ),
-    "more quick folds than folds": (changed("quick", "folds", to=3), "quick: folds is 3, more than the table's 2"),
+    "more quick folds than folds": (
+        changed("budgets", "quick", "folds", to=3),
+        "quick: folds is 3, more than the table's 2",
+    ),
+    "no budget quick": (changed("budgets", to={}), "budgets has no 'quick'; every table has that budget"),
+    "budget that is called full": (
+        changed("budgets", "full", to={"label": "all", "folds": 1}),
+        "a budget cannot be called 'full'; use a-z, 0-9 and -, but not full",
+    ),
+    "budget without label": (changed("budgets", "quick", "label", to=None), "quick: the key 'label' is missing"),
     "rows that are no list": (changed("rows", to={}), "rows is {}; it must be a list"),
 }
 

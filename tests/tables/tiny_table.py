@@ -30,7 +30,7 @@ def content() -> dict[str, Any]:
         "class": "lesion",
         "measures": {"dice": {"averaging": "pooled", "scale": 100}},
         "settings": dict(SMALL),
-        "quick": {"folds": 1, "settings": {"epochs": 1}},
+        "budgets": {"quick": {"label": "small images", "folds": 1, "settings": {"epochs": 1}}},
         "rows": [
             {
                 "label": "SegNet + DL",

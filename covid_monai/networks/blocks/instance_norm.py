@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from covid_monai.networks.blocks.exporting import is_exported
+
 
 class InstanceNorm(nn.InstanceNorm2d):
     """The values of ``torch.nn.InstanceNorm2d`` with learned scale and shift, by batch normalisation of each image.
@@ -26,8 +28,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         Raises:
             ValueError: the features are single pixels, which have no spread to be divided by.
         """
-        exported = torch.jit.is_scripting() or torch.jit.is_tracing() or torch.compiler.is_compiling()
-        if exported or (features.is_cuda and len(features) > 1):
+        if is_exported() or (features.is_cuda and len(features) > 1):
             return functional.instance_norm(features, weight=self.weight, bias=self.bias, eps=self.eps)
         images = [
             functional.batch_norm(image, None, None, self.weight, self.bias, training=True, eps=self.eps)

@@ -19,3 +19,20 @@ def test_padding_goes_to_the_next_multiple_and_cropping_takes_it_away(size, padd
     assert larger.shape[2:] == padded
     assert torch.equal(larger, extend_to(image, *padded))
     assert torch.equal(crop_to(larger, *size), image)
+
+
+@pytest.mark.parametrize("change", [extend_to, crop_to])
+def test_what_has_its_size_keeps_its_memory_and_layout(change):
+    features = torch.randn(1, 3, 5, 4).to(memory_format=torch.channels_last)
+    assert change(features, 5, 4) is features
+
+
+@pytest.mark.parametrize("change", [extend_to, crop_to])
+def test_exported_graphs_take_other_sizes(change):
+    class Change(torch.nn.Module):
+        def forward(self, features: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+            return change(features, like.shape[2], like.shape[3])
+
+    same, other = torch.randn(1, 1, 6, 6), torch.randn(1, 1, 5, 4) if change is crop_to else torch.randn(1, 1, 8, 9)
+    for exported in (torch.jit.trace(Change(), (same, same)), torch.jit.script(Change())):
+        assert torch.equal(exported(same, other), change(same, other.shape[2], other.shape[3]))
