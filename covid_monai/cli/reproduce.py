@@ -40,6 +40,12 @@ import click
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Cells at once.")
 @click.option("--per-device", type=click.IntRange(min=1), help="Cells at once on each GPU.")
+@click.option(
+    "--publish",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Also copy there what may be shown to others: no weights, no pictures, no paths of this machine.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the cells, their state and their commands; write nothing.")
 def reproduce(
     table: str,
@@ -55,6 +61,7 @@ def reproduce(
     executor: str | None,
     workers: int | None,
     per_device: int | None,
+    publish: Path | None,
     dry_run: bool,
 ) -> None:
     """Train and evaluate every row of a paper's TABLE, and write it with the paper's values beside ours.
@@ -86,6 +93,10 @@ def reproduce(
 
         write_results(output)
         click.echo(f"table: {output / 'table.md'}; page: {output / 'report.html'}")
+        if publish is not None:
+            from covid_monai.tables.publishing import publish as publish_cells
+
+            click.echo(f"published: {publish_cells(output, publish)} cells in {publish}")
     if failed:
         raise InputError(
             f"{len(failed)} of {len(outcomes)} cells failed; the reasons stand above, and --resume tries them again"

@@ -21,8 +21,22 @@ MOST_CASES = 15
 
 
 def shown_rows(results: Results, protocol: str) -> list[Row]:
-    """Rows of the table with finished cells under a protocol; those of an arm have other cases and are left out."""
-    return [row for row in results.table.rows if not row.arm and len(results.cells_of(protocol, row))]
+    """Rows of the table with finished cells and their masks; those of an arm have other cases and are left out."""
+    return [row for row in results.table.rows if not row.arm and _masks_are_there(results, protocol, row)]
+
+
+def rows_without_masks(results: Results, protocol: str) -> list[Row]:
+    """Rows with finished cells of which only the scores are here, as of results that were published."""
+    return [
+        row
+        for row in results.table.rows
+        if len(results.cells_of(protocol, row)) and not _masks_are_there(results, protocol, row)
+    ]
+
+
+def _masks_are_there(results: Results, protocol: str, row: Row) -> bool:
+    cells = results.cells_of(protocol, row)
+    return len(cells) > 0 and all((evaluation / "masks").is_dir() for evaluation in cells["evaluation"])
 
 
 def choose_cases(results: Results, protocol: str, most: int = MOST_CASES) -> list[str]:

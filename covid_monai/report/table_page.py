@@ -9,10 +9,11 @@ from covid_monai import __version__
 from covid_monai.files import write_text
 from covid_monai.report.curves import read_log
 from covid_monai.report.embedded import embedded_picture, filled_template
-from covid_monai.report.forest import ForestLine, ForestPanel, draw_forest
+from covid_monai.report.forest import draw_forest
 from covid_monai.report.overlay_grid import draw_overlay_grid
-from covid_monai.report.table_cases import choose_cases, load_grid, shown_rows
+from covid_monai.report.table_cases import choose_cases, load_grid, rows_without_masks, shown_rows
 from covid_monai.report.table_curves import Logs, draw_table_curves
+from covid_monai.report.table_forests import table_forests
 from covid_monai.scoring.empty_masks import EMPTY_MASK_RULE
 from covid_monai.tables.audit import AUDIT_RULE
 from covid_monai.tables.estimates import STATISTICS_RULE
@@ -20,14 +21,12 @@ from covid_monai.tables.head import averaging_rules
 from covid_monai.tables.lines import (
     audit_lines,
     cell_lines,
-    heading_of,
     measure_lines,
     missing_lines,
     pair_lines,
 )
 from covid_monai.tables.pairs import PAIRS_RULE
 from covid_monai.tables.results import Findings
-from covid_monai.tables.table import Measure
 from covid_monai.tables.verdicts import VERDICT_RULE
 from covid_monai.tables.write import finding_lines, units_sentence
 
@@ -61,6 +60,7 @@ def write_table_page(findings: Findings, path: Path) -> None:
         pairs_rule=PAIRS_RULE,
         curves=_curves(findings),
         grids=_grids(findings),
+        without_masks=_without_masks(findings),
         audit=audit_lines(findings.audits),
         audit_rule=AUDIT_RULE,
         findings=finding_lines(findings),
@@ -70,54 +70,10 @@ def write_table_page(findings: Findings, path: Path) -> None:
 
 
 def _forests(findings: Findings) -> list[tuple[str, str]]:
-    """(What it shows, picture): the values, and the optimism where both protocols were run."""
-    measures = list(findings.results.table.measures.values())
-    values = [panel for one in measures if (panel := _value_panel(findings, one)) is not None]
-    pictures = []
-    if values:
-        pictures.append(
-            (
-                "All folds together, with 95 % intervals, and the published values.",
-                embedded_picture(partial(draw_forest, values)),
-            )
-        )
-    between = [panel for one in measures if (panel := _optimism_panel(findings, one)) is not None]
-    if between:
-        pictures.append(
-            (
-                "Optimism: how much higher the measure is under the paper's protocol than under the strict one.",
-                embedded_picture(partial(draw_forest, between)),
-            )
-        )
-    return pictures
-
-
-def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
-    lines = []
-    # values that cannot be compared do not stand beside each other
-    apart = measure.name in findings.head.not_comparable
-    for row in findings.results.table.rows:
-        own = [one for one in findings.entries if one.measure == measure and one.row == row and one.together]
-        estimates = {one.protocol: (one.together.value, one.together.interval) for one in own if one.together}
-        lines.append(ForestLine(row.label, None if apart else row.paper.get(measure.name), estimates))
-    # a measure that the scores do not have has nothing of ours to be drawn
-    if not any(line.estimates for line in lines):
-        return None
-    return ForestPanel(heading_of(measure) + (" (not comparable)" if apart else ""), lines)
-
-
-def _optimism_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
-    between = {one.row.slug: one.estimate for one in findings.optimism if one.measure == measure}
-    # the same rows in every panel, whatever a measure lacks
-    rows = [row for row in findings.results.table.rows if any(one.row == row for one in findings.optimism)]
-    if not between:
-        return None
-    lines = [
-        ForestLine(row.label, None, {"paper − strict": (one.value, one.interval)} if one else {})  # noqa: RUF001
-        for row in rows
-        for one in [between.get(row.slug)]
+    """(What it shows, picture)."""
+    return [
+        (forest.caption, embedded_picture(partial(draw_forest, forest.panels))) for forest in table_forests(findings)
     ]
-    return ForestPanel(heading_of(measure), lines, marks_zero=True)
 
 
 def _curves(findings: Findings) -> list[tuple[str, str]]:
@@ -155,3 +111,11 @@ def _grids(findings: Findings) -> list[tuple[str, list[str], str]]:
                 (protocol, names, embedded_picture(partial(draw_overlay_grid, cases, labels), photographic=True))
             )
     return grids
+
+
+def _without_masks(findings: Findings) -> list[str]:
+    """Titles of the rows that have scores, but no masks to be shown."""
+    results = findings.results
+    return [
+        f"{row.label} ({protocol})" for protocol in results.protocols for row in rows_without_masks(results, protocol)
+    ]

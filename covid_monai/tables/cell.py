@@ -78,7 +78,6 @@ def _train_and_evaluate(
     """Seconds that it took, those of earlier attempts' complete epochs among them."""
     import torch
 
-    from covid_monai.report.curves import draw_curves
     from covid_monai.workflow.evaluation import evaluate
     from covid_monai.workflow.training import train
 
@@ -99,7 +98,6 @@ def _train_and_evaluate(
         device=device,
         resume=(home / "run.json").exists(),
     )
-    draw_curves(home / "log.jsonl", home / "curves.png")
     started = time.monotonic()
     # training has held the run against the table's bundle and settings, so it brings no other code
     evaluate(home, where, device=device, trust=True)

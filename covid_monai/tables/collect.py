@@ -226,9 +226,9 @@ def _curves(cell: Cell, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
         rows = pd.read_csv(path, usecols=["case", *CURVE], dtype={"case": str}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); remove the cell's folder to run it again") from error
-    return rows.assign(
-        unit=rows["case"].map(units), protocol=cell.protocol, slug=cell.slug, fold=cell.fold, seed=cell.seed
-    )
+    of_cell = {"protocol": cell.protocol, "slug": cell.slug, "fold": cell.fold, "seed": cell.seed}
+    told = pd.DataFrame({"unit": rows["case"].map(units), **of_cell}, index=rows.index)
+    return pd.concat([told, rows], axis=1)
 
 
 def _missing(cell: Cell, output: Path) -> Missing:

@@ -48,7 +48,7 @@ def test_a_cell_leaves_a_whole_run_with_its_scores_and_its_record(done, cells):
     home = done / cells[0].folder
     assert not [
         name
-        for name in ("run.json", "config.yaml", "environment.json", "split.json", "log.jsonl", "curves.png")
+        for name in ("run.json", "config.yaml", "environment.json", "split.json", "log.jsonl")
         if not (home / name).is_file()
     ]
     split = json.loads((done / "splits" / "paper.json").read_text())

@@ -1,0 +1,76 @@
+import json
+import shutil
+
+import pytest
+
+from covid_monai.errors import InputError
+from covid_monai.report.table_results import write_results
+from covid_monai.tables.publishing import publish
+from covid_monai.tables.results import find
+
+
+@pytest.fixture(scope="module")
+def output(finished, tmp_path_factory):
+    """A finished output folder with weights, a report, and the places of this machine in its settings."""
+    place = shutil.copytree(finished, tmp_path_factory.mktemp("own") / "output")
+    write_results(place)
+    data = json.loads((place / "reproduce.json").read_text())["data"]
+    for home in (path.parent for path in place.glob("cells/*/*/*/cell.json")):
+        (home / "model.safetensors").write_bytes(b"weights")
+        with (home / "config.yaml").open("a") as settings:
+            settings.write(f"output_dir: {home}\ndataset_dir: {data}\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def published(output, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    # 8 cells a protocol, of which one failed
+    assert publish(output, folder) == 15
+    return folder
+
+
+def test_tables_splits_and_every_cells_scores_are_there(published):
+    names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
+    cell = "cells/paper/segnet-dl/fold0-seed0"
+    assert names >= {"table.md", "table.csv", "table.json", "values.png", "optimism.png", "splits/strict.json"}
+    assert names >= {f"{cell}/cell.json", f"{cell}/log.jsonl", f"{cell}/curves.png"}
+    assert names >= {f"{cell}/evaluation/test/scores.csv", f"{cell}/evaluation/test/slice_thresholds.csv"}
+
+
+def test_weights_masks_and_pictures_of_patients_are_not(published):
+    names = {path.name for path in published.rglob("*")}
+    assert not {"model.safetensors", "masks", "report.html"} & names
+
+
+def test_no_place_of_this_machine_is_told(published, output, patients):
+    for path in published.rglob("*"):
+        if path.is_file() and path.suffix != ".png":
+            text = path.read_text()
+            assert str(output) not in text, path
+            assert str(patients) not in text, path
+    settings = (published / "cells/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
+    assert "output_dir: OUT/cells/paper/segnet-dl/fold0-seed0" in settings
+    assert "dataset_dir: DATA" in settings
+
+
+def test_what_was_published_gives_the_same_table_again(published, output, tmp_path):
+    again = shutil.copytree(published, tmp_path / "again")
+    # as --resume does it
+    note = json.loads((output / "reproduce.json").read_text())
+    (again / "reproduce.json").write_text(json.dumps(note))
+    write_results(again)
+    assert (again / "table.csv").read_text() == (output / "table.csv").read_text()
+    assert "only their scores are here" in (again / "report.html").read_text()
+    assert find(again).entries == find(output).entries
+
+
+def test_a_folder_within_the_output_is_refused(output):
+    with pytest.raises(InputError, match="is in the output folder"):
+        publish(output, output / "published")
+
+
+def test_a_folder_that_cannot_be_written_is_told(output, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose a folder that can be written"):
+        publish(output, tmp_path / "file" / "published")
