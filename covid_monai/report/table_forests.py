@@ -26,11 +26,18 @@ def table_forests(findings: Findings) -> list[TableForest]:
         TableForest("values", "All folds together, with 95 % intervals, and the published values.", values),
         TableForest(
             "optimism",
-            "Optimism: how much higher the measure is under the paper's protocol than under the strict one.",
+            _optimism_caption(findings),
             between,
         ),
     ]
     return [forest for forest in forests if forest.panels]
+
+
+def _optimism_caption(findings: Findings) -> str:
+    caption = "Optimism: how much higher the measure is under the paper's protocol than under the strict one."
+    if all(one.same_cases for one in findings.optimism):
+        return caption
+    return f"{caption} Where the two were tested on different cases (see the tables), their difference is in it."
 
 
 def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:

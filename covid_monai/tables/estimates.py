@@ -23,8 +23,9 @@ STATISTICS_RULE = (
     "measure of the test cases of all finished folds at once, averaged over the seeds, with the 95 % percentile "
     "bootstrap interval of whole units (2000 resamples). It tells how much the test cases decide. How much one "
     'training differs from the next stands after "seeds": the SD of the seeds\' means over the folds. Optimism: '
-    "the paper's protocol minus the strict one, all folds together, the same units drawn for both; while cells "
-    "are not finished, the two may be of different test cases. Dice at the best threshold takes one threshold for all "
+    "the paper's protocol minus the strict one, all folds together, the same units drawn for both; where "
+    "not all folds are run, the two are of different test cases for the most part, and the difference between "
+    "these is in it; the cases in common are counted. Dice at the best threshold takes one threshold for all "
     "folds together, chosen anew for every resample and seed; in a cell's value it is the cell's own."
 )
 
@@ -55,11 +56,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Optimism:
-    """How much higher a measure of a row is under the paper's protocol than under the strict one."""
+    """How much higher a measure of a row is under the paper's protocol than under the strict one.
+
+    ``paper_cases`` and ``strict_cases`` were tested, ``shared_cases`` of them under both: where these are fewer, the
+    estimate holds the difference between the test cases too.
+    """
 
     row: Row
     measure: Measure
     estimate: Estimate
+    paper_cases: int
+    strict_cases: int
+    shared_cases: int
+
+    @property
+    def same_cases(self) -> bool:
+        """Whether both protocols were tested on the same cases."""
+        return self.paper_cases == self.strict_cases == self.shared_cases
 
 
 def estimate_entries(results: Results, not_comparable: Mapping[str, str]) -> list[Entry]:
@@ -88,7 +101,8 @@ def estimate_optimism(results: Results) -> list[Optimism]:
             if all(len(results.cells_of(protocol, row)) for protocol in results.protocols):
                 estimate = _optimism(results, row, measure)
                 if estimate is not None:
-                    found.append(Optimism(row, measure, estimate))
+                    paper, strict = (_tested(results, protocol, row) for protocol in ("paper", "strict"))
+                    found.append(Optimism(row, measure, estimate, len(paper), len(strict), len(paper & strict)))
     return found
 
 
@@ -175,6 +189,11 @@ def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tu
     if not np.isfinite(value):
         return None, 0
     return _scaled(value, interval_of(one), measure.scale), one.contributing_units()
+
+
+def _tested(results: Results, protocol: str, row: Row) -> set[str]:
+    scores = results.scores_of(protocol, row)
+    return set(scores.loc[scores["level"] == "slice", "case"])
 
 
 def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:

@@ -52,7 +52,7 @@ def measure_lines(
     """
     digits, protocols = digits_of(measure, results.table), results.protocols
     by_place = {(one.protocol, one.row.slug): one for one in entries if one.measure.name == measure.name}
-    between = {one.row.slug: one.estimate for one in optimism if one.measure.name == measure.name}
+    between = {one.row.slug: one for one in optimism if one.measure.name == measure.name}
     header = ["row", "published"]
     for protocol in protocols:
         header += [f"{protocol}: mean ± SD (cells)", "all folds together", f"{MINUS} published", "verdict"]
@@ -64,13 +64,22 @@ def measure_lines(
         for protocol in protocols:
             line += _entry_cells(by_place.get((protocol, row.slug)), digits)
         if len(protocols) > 1:
-            line.append(with_interval(between.get(row.slug), digits, sign="+"))
+            line.append(_optimism_cell(between.get(row.slug), digits))
         rows.append(line)
     scale = "" if measure.scale == 1 else f", times {measure.scale:g}"
     note = f"Averaging: {measure.averaging.replace('_', ' ')}{scale}. In brackets: 95 % interval."
     if measure.name in not_comparable:
         note += f" Not comparable with the published values: {not_comparable[measure.name]}."
     return Lines(heading_of(measure), note, header, rows)
+
+
+def _optimism_cell(one: Optimism | None, digits: int) -> str:
+    if one is None:
+        return with_interval(None, digits)
+    told = with_interval(one.estimate, digits, sign="+")
+    if one.same_cases:
+        return told
+    return f"{told}; {one.shared_cases} of {max(one.paper_cases, one.strict_cases)} cases shared"
 
 
 def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:

@@ -15,7 +15,7 @@ from covid_monai.scoring.empty_masks import EMPTY_MASK_RULE
 from covid_monai.scoring.intervals import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.tables.audit import AUDIT_RULE
 from covid_monai.tables.collect import unit_kind
-from covid_monai.tables.estimates import STATISTICS_RULE, Entry
+from covid_monai.tables.estimates import STATISTICS_RULE, Entry, Optimism
 from covid_monai.tables.head import averaging_rules
 from covid_monai.tables.lines import Lines, audit_lines, cell_lines, measure_lines, missing_lines, pair_lines
 from covid_monai.tables.pairs import PAIRS_RULE
@@ -63,7 +63,7 @@ def markdown(findings: Findings) -> str:
 
 def frame(findings: Findings) -> pd.DataFrame:
     """A line for each measure, row and protocol, in the paper's scale; what is published only has no protocol."""
-    between = {(one.row.slug, one.measure.name): one.estimate for one in findings.optimism}
+    between = {(one.row.slug, one.measure.name): one for one in findings.optimism}
     table, budget = findings.results.table, findings.results.budget
     found: dict[tuple[str, str], list[Entry]] = {}
     for one in findings.entries:
@@ -83,10 +83,10 @@ def frame(findings: Findings) -> pd.DataFrame:
                 "published": row.paper.get(measure.name),
                 "place": row.place,
             }
-            optimism = _flat("optimism", between.get((row.slug, measure.name)))
+            optimism = _optimism_columns(between.get((row.slug, measure.name)))
             entries = found.get((measure.name, row.slug), [])
             lines += [{**shared, **_entry_line(one), **optimism} for one in entries] or [{**shared, "protocol": ""}]
-    return pd.DataFrame(lines).astype(dict.fromkeys(("cells", "planned", "units"), "Int64"))
+    return pd.DataFrame(lines).astype(dict.fromkeys(("cells", "planned", "units", "optimism_shared_cases"), "Int64"))
 
 
 def content(findings: Findings) -> dict[str, Any]:
@@ -192,6 +192,12 @@ def _entry_line(one: Entry) -> dict[str, Any]:
 def _flat(name: str, one: Estimate | None) -> dict[str, float | None]:
     low, high = one.interval if one is not None and one.interval else (None, None)
     return {name: one.value if one is not None else None, f"{name}_low": low, f"{name}_high": high}
+
+
+def _optimism_columns(one: Optimism | None) -> dict[str, float | None]:
+    if one is None:
+        return {**_flat("optimism", None), "optimism_shared_cases": None}
+    return {**_flat("optimism", one.estimate), "optimism_shared_cases": one.shared_cases}
 
 
 def _portable_cells(findings: Findings) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import nibabel
 import numpy as np
 import pytest
 
 from covid_monai.data.manifest import read_dataset
-from covid_monai.tables.estimates import cell_values
+from covid_monai.tables.estimates import cell_values, estimate_optimism
 
 SEGNET, ATTENTION = "SegNet + DL", "A-SegNet + TL (0.3, 0.7)"
 
@@ -113,6 +114,21 @@ def test_optimism_is_paper_minus_strict_with_the_same_patients_drawn(findings):
     assert low < one.estimate.value < high
     # the strict masks are shifted by one pixel more, whoever is drawn
     assert low > 0
+    assert (one.paper_cases, one.strict_cases, one.shared_cases, one.same_cases) == (16, 16, 16, True)
+
+
+def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
+    fold = replace(
+        findings.results,
+        cells=findings.results.cells[findings.results.cells["fold"] == 0],
+        scores=findings.results.scores[findings.results.scores["fold"] == 0],
+        curves=findings.results.curves[findings.results.curves["fold"] == 0],
+    )
+    tested = {protocol: set(part["case"]) - {""} for protocol, part in fold.scores.groupby("protocol")}
+    for one in estimate_optimism(fold):
+        assert (one.paper_cases, one.strict_cases) == (len(tested["paper"]), len(tested["strict"]))
+        assert one.shared_cases == len(tested["paper"] & tested["strict"]) < 8
+        assert not one.same_cases
 
 
 def test_over_thresholds_the_cells_values_are_those_of_scores_json(finished, findings):
