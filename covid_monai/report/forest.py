@@ -39,12 +39,13 @@ class ForestPanel:
     marks_zero: bool = False
 
 
-def draw_forest(panels: Sequence[ForestPanel], picture: str | os.PathLike[str]) -> None:
+def draw_forest(panels: Sequence[ForestPanel], picture: str | os.PathLike[str], title: str = "") -> None:
     """Draw panels that have the same rows beside one another, up to three to a line.
 
     Args:
         panels: at least one, each with at least one line.
         picture: the PNG to write.
+        title: what stands above the panels, where the picture is to be read alone.
 
     Raises:
         InputError: there is no panel or line, the panels' rows differ, or the picture cannot be written.
@@ -58,8 +59,12 @@ def draw_forest(panels: Sequence[ForestPanel], picture: str | os.PathLike[str]) 
     columns = -(-len(panels) // rows)
     labels = [fill(label, _LABEL_CHARACTERS) for label in labels]
     margin = 0.2 + _CHARACTER_INCHES * max(len(line) for label in labels for line in label.splitlines())
-    height = rows * (len(labels) * _LINE_INCHES + 0.75) + 0.35
-    with new_figure(margin + columns * _PANEL_INCHES, height, picture) as figure:
+    width = margin + columns * _PANEL_INCHES
+    titles = fill(title, int(width / _CHARACTER_INCHES)).splitlines()
+    height = rows * (len(labels) * _LINE_INCHES + 0.75) + 0.35 + 0.17 * len(titles)
+    with new_figure(width, height, picture) as figure:
+        if titles:
+            figure.suptitle("\n".join(titles), x=0.01, horizontalalignment="left", fontsize=9)
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)

@@ -20,7 +20,7 @@ def write_results(output: Path) -> None:
     findings = find(output)
     write_table(findings, output)
     for forest in table_forests(findings):
-        draw_forest(forest.panels, output / f"{forest.name}.png")
+        draw_forest(forest.panels, output / f"{forest.name}.png", f"{findings.title}. {forest.caption}")
     _draw_curves(findings.results)
     write_table_page(findings, output / "report.html")
 

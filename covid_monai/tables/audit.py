@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 
 from covid_monai.data.checks.duplicates import check_duplicates
 from covid_monai.data.checks.files import Look, check_case
@@ -29,13 +30,15 @@ class SplitAudit:
 
     ``both_sides`` has, for patients, volumes, groups of look-alikes, look-alike pairs and pairs of identical slices,
     how many are on both sides, and of how many; ``exposed`` is how many of the ``tested`` slices have any such
-    relative. ``findings`` are those of ``covid-monai data check``, errors first.
+    relative. ``trained`` is the mean number of training slices of a fold. ``findings`` are those of
+    ``covid-monai data check``, errors first.
     """
 
     name: str
     protocol: str
     tested: int
     exposed: int
+    trained: float
     both_sides: dict[str, tuple[int, int]]
     findings: tuple[Finding, ...]
 
@@ -95,7 +98,7 @@ def _audit(
 ) -> SplitAudit:
     parts, found = load_split(dataset, path)
     findings = [*of_files, *found]
-    tested = exposed = 0
+    tested, exposed, trained = 0, 0, 0.0
     both_sides = dict.fromkeys(relatives.kinds, (0, 0))
     if parts is not None:
         findings += [*check_persons(dataset.cases, parts), *check_duplicates(looks, parts)]
@@ -103,6 +106,7 @@ def _audit(
             kind: (sum(_on_both_sides(names, parts) for names in sets), len(sets))
             for kind, sets in relatives.kinds.items()
         }
+        trained = fmean(sum(part == "train" for part in fold.values()) for fold in parts.folds)
         tested, exposed = _exposure(
             parts, [*relatives.tied, *(names for sets in relatives.kinds.values() for names in sets)]
         )
@@ -115,6 +119,7 @@ def _audit(
         protocol=parts.protocol if parts is not None else "unreadable",
         tested=tested,
         exposed=exposed,
+        trained=trained,
         both_sides=both_sides,
         findings=tuple(findings),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -19,6 +19,9 @@ from covid_monai.tables.commands import commands_of
 from covid_monai.tables.outcome import FORMAT, VERSION, Outcome, failure_file, is_complete, lock_file
 from covid_monai.tables.parts import data_of
 from covid_monai.tables.plan import Cell
+
+if TYPE_CHECKING:
+    import torch
 
 
 class RunOne(Protocol):
@@ -57,13 +60,13 @@ def run_cell(
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock_file(home), timeout=0):
-            if is_complete(home):
-                return Outcome(cell, "found")
-            failure_file(home).unlink(missing_ok=True)
             try:
+                if is_complete(home):
+                    return Outcome(cell, "found")
+                failure_file(home).unlink(missing_ok=True)
                 with _bars(bars):
                     seconds = _train_and_evaluate(cell, home, output, data, device, threads)
-                _write_record(cell, home, output, commands_of(cell, data, asked_device, threads), seconds, device)
+                _write_record(cell, home, output, data, asked_device, seconds, device)
             # whatever a network or the machine raises: the other cells do not depend on it
             except Exception as error:
                 return _failed(cell, home, error)
@@ -84,8 +87,7 @@ def _train_and_evaluate(
     if threads:
         torch.set_num_threads(threads)
     used = _device(device)
-    if used.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(used)
+    count_memory_from_now(used)
     where = data_of(cell, data, output)
     _clear_unfinished(home)
     train(
@@ -105,13 +107,20 @@ def _train_and_evaluate(
 
 
 def _write_record(
-    cell: Cell, home: Path, output: Path, commands: list[str], seconds: float, device: str | None
+    cell: Cell,
+    home: Path,
+    output: Path,
+    data: Path,
+    asked_device: str | None,
+    seconds: float,
+    device: str | None,
 ) -> None:
     import torch
 
     from covid_monai.workflow.weights import check_weights
 
     used, log = _device(device), _log(home)
+    threads = torch.get_num_threads()
     validated = [line for line in log if "validation_dice" in line]
     content = {
         "format": FORMAT,
@@ -127,7 +136,8 @@ def _write_record(
         "bundle": cell.bundle,
         "settings": dict(cell.settings),
         "budget": cell.budget,
-        "commands": commands,
+        # on a CPU their number decides the last bits
+        "commands": commands_of(cell, data, asked_device, threads if used.type == "cpu" else None),
         "split_sha256": sha256_of(output / cell.split),
         "weights_sha256": check_weights(home),
         "epochs": len(log),
@@ -137,7 +147,7 @@ def _write_record(
         "seconds": seconds,
         "peak_memory_bytes": _peak_memory(used),
         "device": torch.cuda.get_device_name(used) if used.type == "cuda" else used.type,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "finished": _now(),
     }
     write_json(home / "cell.json", content)
@@ -149,7 +159,11 @@ def _failed(cell: Cell, home: Path, error: Exception) -> Outcome:
         # a bug, or the machine's limits: where it happened is worth knowing
         traceback.print_exception(error)
         message = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    write_json(failure_file(home), {"row": cell.row, "error": message, "when": _now()})
+    try:
+        write_json(failure_file(home), {"row": cell.row, "error": message, "when": _now()})
+    except InputError as unwritten:
+        # such as a full disk, which may be why the cell failed
+        message += f" (and {unwritten})"
     return Outcome(cell, "failed", message)
 
 
@@ -160,13 +174,23 @@ def _clear_unfinished(home: Path) -> None:
             path.unlink()
 
 
-def _device(device: str | None) -> Any:
+def _device(device: str | None) -> "torch.device":
     import torch
 
     return torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
 
 
-def _peak_memory(device: Any) -> int:
+def count_memory_from_now(device: "torch.device") -> None:
+    """Let the peak memory of a GPU be that of what comes now."""
+    import torch
+
+    if device.type == "cuda":
+        # a device has no statistics before something was put on it
+        torch.empty(1, device=device)
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory(device: "torch.device") -> int:
     """Of a GPU what this cell took at most; on the CPU what this process took at most, with the cells before it."""
     import torch
 

@@ -29,7 +29,9 @@ def check_measure(measure: Measure, where: str) -> None:
         raise InputError(f"{where}: averaging is {measure.averaging!r}{near}; it must be one of {', '.join(levels)}")
     if not measure.scale > 0:
         raise InputError(f"{where}: scale is {measure.scale:g}; it must be over 0, such as 1 or 100")
-    known = THRESHOLD_MEASURES if measure.averaging == OVER_THRESHOLDS else (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+    known = {OVER_THRESHOLDS: THRESHOLD_MEASURES, "pooled": OVERLAP_MEASURES}.get(
+        measure.averaging, (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+    )
     if measure.name not in known and measure.not_comparable is None:
         raise InputError(
             f"{where}: the scores have no {measure.name!r}{did_you_mean(measure.name, list(known))} at averaging "

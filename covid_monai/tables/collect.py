@@ -14,10 +14,10 @@ from covid_monai.files import read_json, sha256_of
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
 from covid_monai.scoring.surface import SURFACE_MEASURES
 from covid_monai.tables.curve_tally import CURVE
+from covid_monai.tables.note import read_note
 from covid_monai.tables.outcome import failure_file, is_complete, state_of
 from covid_monai.tables.parts import data_of
-from covid_monai.tables.plan import Cell, plan
-from covid_monai.tables.reproduction import FORMAT, NOTE, VERSION
+from covid_monai.tables.plan import Cell, cells_of_folders
 from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Row, Table, read_table, table_names
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
@@ -101,9 +101,9 @@ def collect(output: Path) -> Results:
     Raises:
         InputError: the folder is no table's, nothing in it is finished, or table, data or a cell have changed.
     """
-    note = _read_note(output / NOTE)
+    note = read_note(output)
     table = _read_table(note)
-    asked = _asked_cells(table, note)
+    asked = cells_of_folders(table, note["cells"], note["budget"])
     done = [cell for cell in asked if is_complete(output / cell.folder)]
     if not done:
         raise InputError(f"{output} has no finished cell yet; go on with `covid-monai reproduce ... --resume`")
@@ -140,15 +140,6 @@ def unit_kind(dataset: Dataset) -> str:
     return " or ".join(word for word in (*words.values(), "slice") if word in kinds)
 
 
-def _read_note(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"{path.parent} is no table's folder: it has no {NOTE}; `covid-monai reproduce` makes one")
-    content = read_json(path)
-    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
-        raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}; run the table in another folder")
-    return content
-
-
 def _read_table(note: Mapping[str, Any]) -> Table:
     # a folder that was moved to another machine still knows the package's tables by their names
     moved = not Path(note["table_path"]).is_file() and note["table"] in table_names()
@@ -159,14 +150,6 @@ def _read_table(note: Mapping[str, Any]) -> Table:
             f"{note['table_sha256'][:12]}); restore it, or run the new one in another folder"
         )
     return table
-
-
-def _asked_cells(table: Table, note: Mapping[str, Any]) -> list[Cell]:
-    """Those that the note lists, in the plan's order."""
-    wanted = set(note["cells"])
-    seeds = 1 + max((int(folder.rpartition("-seed")[2]) for folder in wanted), default=0)
-    possible = plan(table, None, None, range(table.folds), seeds, note["budget"])
-    return [cell for cell in possible if cell.folder in wanted]
 
 
 def _read_data(note: Mapping[str, Any]) -> Dataset:
@@ -181,6 +164,8 @@ def _read_data(note: Mapping[str, Any]) -> Dataset:
 def _cell_record(cell: Cell, table: Table, output: Path) -> dict[str, Any]:
     home = output / cell.folder
     content = read_json(home / "cell.json")
+    if content.get("split_sha256") != sha256_of(output / cell.split):
+        raise InputError(f"{home / 'cell.json'} is of another split than {output / cell.split}; remove its folder")
     if content.get("table_sha256") != table.sha256 or any(key not in content for key in _TOLD):
         raise InputError(f"{home / 'cell.json'} is of another table or lacks values; remove its folder to run it again")
     evaluation = home / "evaluation" / "test"
@@ -232,7 +217,8 @@ def _curves(cell: Cell, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _missing(cell: Cell, output: Path) -> Missing:
-    state = state_of(cell, output)
-    reason = str(read_json(failure_file(output / cell.folder))["error"]) if state == "failed" else ""
+    state, path = state_of(cell, output), failure_file(output / cell.folder)
+    # another process may be trying it again just now
+    reason = str(read_json(path)["error"]) if state == "failed" and path.exists() else ""
     # settings say nothing of why a cell is not there
     return Missing(replace(cell, settings={}), state, reason)

@@ -8,6 +8,7 @@ import yaml
 
 from covid_monai.tables.parts import data_of
 from covid_monai.tables.plan import Cell
+from covid_monai.workflow.bundles import bundle_folder, stored_name
 
 
 def commands_of(cell: Cell, data: Path, device: str | None = None, threads: int | None = None) -> list[str]:
@@ -20,11 +21,14 @@ def commands_of(cell: Cell, data: Path, device: str | None = None, threads: int 
         threads: of torch, where an executor divides the processors; the last bits of a training depend on them.
     """
     where = data_of(cell, data.resolve(), Path())
-    train = ["covid-monai", "train", cell.bundle, "--data", str(where), "--split", cell.split]
+    # a bundle of somebody's own is told by its path, which evaluation has to trust
+    place = stored_name(bundle_folder(cell.bundle))
+    own = Path(place).is_absolute()
+    train = ["covid-monai", "train", place if own else cell.bundle, "--data", str(where), "--split", cell.split]
     train += ["--fold", str(cell.fold), "-o", cell.folder]
     for key, value in cell.settings.items():
         train += ["--set", f"{key}={_literal(value)}"]
-    evaluate = ["covid-monai", "evaluate", cell.folder]
+    evaluate = ["covid-monai", "evaluate", cell.folder, *(["--trust-run"] if own else [])]
     if device is not None:
         train += ["--device", device]
         evaluate += ["--device", device]

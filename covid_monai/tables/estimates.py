@@ -23,7 +23,9 @@ STATISTICS_RULE = (
     "measure of the test cases of all finished folds at once, averaged over the seeds, with the 95 % percentile "
     "bootstrap interval of whole units (2000 resamples). It tells how much the test cases decide. How much one "
     'training differs from the next stands after "seeds": the SD of the seeds\' means over the folds. Optimism: '
-    "the paper's protocol minus the strict one, all folds together, the same units drawn for both; where "
+    "the paper's protocol minus the strict one, all folds together, the same units drawn for both. It is all that lies "
+    "between the two: leaks, but also fewer training slices under strict, whose validation part is taken from them "
+    "(the audit counts them), and other weights where the paper keeps those of the last epoch. Where "
     "not all folds are run, the two are of different test cases for the most part, and the difference between "
     "these is in it; the cases in common are counted. Dice at the best threshold takes one threshold for all "
     "folds together, chosen anew for every resample and seed; in a cell's value it is the cell's own."

@@ -118,7 +118,7 @@ def _split(protocol: Protocol, table: Table, dataset: Dataset) -> str:
         watched = "the validation part is the test part"
     else:
         watched = f"{100 * protocol.validation:g} % of the training slices are the validation part"
-    kept = "of the best validation" if protocol.weights == "best" else "of the last epoch"
+    kept = "of the highest validation Dice" if protocol.weights == "best" else "of the last epoch"
     return f"{how}; {watched}; weights {kept}"
 
 

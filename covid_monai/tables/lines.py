@@ -10,7 +10,7 @@ from covid_monai.tables.audit import SplitAudit
 from covid_monai.tables.collect import Results
 from covid_monai.tables.estimates import Entry, Optimism, cell_values
 from covid_monai.tables.pairs import Pair, dice_scale
-from covid_monai.tables.table import Measure, Table
+from covid_monai.tables.table import FULL, Measure, Table
 from covid_monai.tables.verdicts import NO_INTERVAL, Verdict
 
 MINUS = "−"  # noqa: RUF001
@@ -62,7 +62,7 @@ def measure_lines(
     for row in results.table.rows:
         line = [row.label, plain(row.paper.get(measure.name), digits)]
         for protocol in protocols:
-            line += _entry_cells(by_place.get((protocol, row.slug)), digits)
+            line += _entry_cells(by_place.get((protocol, row.slug)), digits, results.budget)
         if len(protocols) > 1:
             line.append(_optimism_cell(between.get(row.slug), digits))
         rows.append(line)
@@ -104,12 +104,13 @@ def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
 
 def audit_lines(audits: Sequence[SplitAudit]) -> Lines:
     """What stands on both sides of each split."""
-    header = ["split", "test slices", "exposed", *(f"{kind} on both sides" for kind in audits[0].both_sides)]
+    header = ["split", "training slices a fold", "test slices", "exposed"]
+    header += [f"{kind} on both sides" for kind in audits[0].both_sides]
     rows = []
     for one in audits:
         share = f" ({100 * one.exposed / one.tested:.0f} %)" if one.tested else ""
         counts = [f"{torn} of {number}" for torn, number in one.both_sides.values()]
-        rows.append([one.name, str(one.tested), f"{one.exposed}{share}", *counts])
+        rows.append([one.name, f"{one.trained:.4g}", str(one.tested), f"{one.exposed}{share}", *counts])
     return Lines("Audit of the splits", "", header, rows)
 
 
@@ -166,9 +167,14 @@ def with_interval(one: Estimate | None, digits: int, sign: str = "") -> str:
     return plain(one.value, digits, sign) + (f" [{bounds}]" if bounds else "")
 
 
-def verdict_text(verdict: Verdict) -> str:
-    """A verdict's word, and that there was no interval; why something is not comparable stands above the lines."""
-    return f"{verdict.word} ({verdict.reason})" if verdict.reason == NO_INTERVAL else verdict.word
+def verdict_text(verdict: Verdict, budget: str) -> str:
+    """A verdict's word, a budget that is not the full one, and that there was no interval.
+
+    Why something is not comparable stands above the lines.
+    """
+    told = [budget] if budget != FULL and verdict.word else []
+    told += [verdict.reason] if verdict.reason == NO_INTERVAL else []
+    return f"{verdict.word} ({', '.join(told)})" if told else verdict.word
 
 
 def spoken_p(p: float | None) -> str:
@@ -178,7 +184,7 @@ def spoken_p(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}".replace("-", MINUS)
 
 
-def _entry_cells(entry: Entry | None, digits: int) -> list[str]:
+def _entry_cells(entry: Entry | None, digits: int, budget: str) -> list[str]:
     if entry is None:
         return [ABSENT] * 4
     spread = "" if entry.sd is None else f" ± {plain(entry.sd, digits)}"
@@ -190,5 +196,5 @@ def _entry_cells(entry: Entry | None, digits: int) -> list[str]:
         f"{plain(entry.mean, digits)}{spread} ({number})",
         with_interval(entry.together, digits),
         plain(entry.difference, digits, sign="+"),
-        verdict_text(entry.verdict) or ABSENT,
+        verdict_text(entry.verdict, budget) or ABSENT,
     ]

@@ -1,6 +1,6 @@
 """Which cells of a table are run: one of each row, fold and seed, under each protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -16,7 +16,10 @@ one training differs from the next."""
 
 @dataclass(frozen=True)
 class Cell:
-    """One training and its evaluation; paths are relative to the output folder."""
+    """One training and its evaluation; paths are relative to the output folder.
+
+    ``seed`` counts from 0; what the training gets is in ``settings`` and counts from the row's first seed.
+    """
 
     table: str
     table_sha256: str
@@ -92,6 +95,12 @@ def plan(
     ]
 
 
+def cells_of_folders(table: Table, folders: Collection[str], budget: str) -> list[Cell]:
+    """The cells that have these folders, in the order of :func:`plan`; folders of no cell are left out."""
+    seeds = 1 + max((int(folder.rpartition("-seed")[2]) for folder in folders), default=0)
+    return [cell for cell in plan(table, None, None, range(table.folds), seeds, budget) if cell.folder in folders]
+
+
 def chosen_rows(table: Table, chosen: Sequence[str]) -> list[Row] | None:
     """The rows that were named, each by its label, its slug, its number, or several by ``1,3-5``; None for none.
 
@@ -143,7 +152,7 @@ def _cell(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: s
     settings = {
         **table.settings_of(row, budget),
         "weights_kept": table.protocols[protocol].weights,
-        "seed": seed,
+        "seed": row.first_seed + seed,
     }
     return Cell(
         table=table.name,

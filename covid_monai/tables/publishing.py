@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json, write_text
+from covid_monai.tables.note import NOTE, read_note
 from covid_monai.tables.outcome import is_complete
-from covid_monai.tables.reproduction import NOTE
 
 TABLE_FILES = ("table.md", "table.csv", "table.json", "values.png", "optimism.png")
 RUN_FILES = ("cell.json", "config.yaml", "environment.json", "model.json", "log.jsonl", "curves.png")
@@ -26,12 +29,13 @@ def publish(output: Path, folder: Path) -> int:
         The number of finished cells.
 
     Raises:
-        InputError: ``output`` is no table's folder, ``folder`` is in it or cannot be written.
+        InputError: ``output`` is no table's folder, ``folder`` is in it, holds another table or cannot be written.
     """
-    output, folder = output.resolve(), folder.resolve()
-    if folder.is_relative_to(output):
+    folder = folder.resolve()
+    if folder.is_relative_to(output.resolve()):
         raise InputError(f"{folder} is in the output folder {output}; choose one beside it")
-    note = read_json(output / NOTE)
+    note = read_note(output)
+    _make_room(folder, note)
     places = _places(output, Path(note["data"]))
     for name in TABLE_FILES:
         _copy(output / name, folder / name, places)
@@ -49,12 +53,28 @@ def publish(output: Path, folder: Path) -> int:
     return len(cells)
 
 
-def _places(output: Path, data: Path) -> Mapping[str, str]:
+def _make_room(folder: Path, note: Mapping[str, Any]) -> None:
+    """Remove what an earlier time left of the same table; what is of another one is not touched."""
+    if not (folder / NOTE).is_file():
+        return
+    before = read_json(folder / NOTE)
+    if (before.get("table"), before.get("budget")) != (note["table"], note["budget"]):
+        raise InputError(
+            f"{folder} holds {before.get('table')} (budget {before.get('budget')}), not {note['table']} (budget "
+            f"{note['budget']}); choose another folder"
+        )
+    for name in ("cells", "splits"):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+
+
+def _places(output: Path, data: Path) -> dict[str, str]:
     """Paths of this machine and the words for them, the longest first, as one can be within another."""
     from covid_monai.workflow.bundles import bundle_folder, bundle_names
 
-    places = {str(data): DATA, str(output): OUT}
-    places |= {str(bundle_folder(name).parent): BUNDLES for name in bundle_names()}
+    told = {DATA: {data, data.resolve()}, OUT: {output.absolute(), output.resolve()}}
+    told[BUNDLES] = {bundle_folder(name).parent for name in bundle_names()}
+    places = {str(path): word for word, paths in told.items() for path in paths}
     return dict(sorted(places.items(), key=lambda place: -len(place[0])))
 
 
@@ -66,10 +86,24 @@ def _copy(source: Path, target: Path, places: Mapping[str, str]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.suffix == ".png":
             shutil.copyfile(source, target)
-            return
-        text = source.read_text(encoding="utf-8")
-        for place, word in places.items():
-            text = text.replace(place, word)
-        write_text(target, text)
-    except OSError as error:
+        elif source.suffix == ".json":
+            write_json(target, _without_places(read_json(source), places))
+        elif source.suffix == ".yaml":
+            settings = _without_places(yaml.safe_load(source.read_text(encoding="utf-8")), places)
+            write_text(target, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=10**6))
+        else:
+            write_text(target, _without_places(source.read_text(encoding="utf-8"), places))
+    except (OSError, yaml.YAMLError) as error:
         raise InputError(f"cannot copy {source} to {target}: {error}; choose a folder that can be written") from error
+
+
+# by value, since JSON and YAML write letters beyond ASCII in ways of their own
+def _without_places(content: Any, places: Mapping[str, str]) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_places(value, places) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_places(value, places) for value in content]
+    if isinstance(content, str):
+        for place, word in places.items():
+            content = content.replace(place, word)
+    return content

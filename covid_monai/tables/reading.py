@@ -15,6 +15,8 @@ from covid_monai.tables.table import ARMS, FULL, PROTOCOLS, QUICK, Budget, Measu
 SPLITS = ("paper", "strict", "given")
 KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "budgets", "rows")
 
+ROW_KEYS = ("label", "bundle", "settings", "paper", "place", "arm", "first_seed")
+
 
 def table_of(path: Path, name: str, sha256: str) -> Table:
     """Read the table in ``path``; see :func:`covid_monai.tables.table.read_table`."""
@@ -110,7 +112,7 @@ def _budgets(top: Section) -> Mapping[str, Budget]:
 
 
 def _row(content: Any, number: int, path: Path, measures: Mapping[str, Measure]) -> Row:
-    entry = Section(content, f"{path}, row {number}", ("label", "bundle", "settings", "paper", "place", "arm"))
+    entry = Section(content, f"{path}, row {number}", ROW_KEYS)
     label = entry.text("label")
     entry.where = f"{path}, row {number} ({label})"
     values = entry.section("paper", tuple(measures))
@@ -123,6 +125,7 @@ def _row(content: Any, number: int, path: Path, measures: Mapping[str, Measure])
         paper={key: values.number(key) for key in values},
         place=entry.text("place"),
         arm=entry.choice("arm", ARMS) if "arm" in entry else None,
+        first_seed=entry.whole("first_seed") if "first_seed" in entry else 0,
     )
 
 

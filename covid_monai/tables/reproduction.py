@@ -5,36 +5,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock
-
-from covid_monai.data.manifest import FILE_NAME, read_dataset
+from covid_monai.data.manifest import read_dataset
 from covid_monai.errors import InputError
-from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.tables.cell import run_cell
 from covid_monai.tables.commands import commands_of
 from covid_monai.tables.executors import EXECUTORS
 from covid_monai.tables.executors.lanes import Lane, lanes_of
 from covid_monai.tables.executors.queue import Queue
+from covid_monai.tables.note import claim
 from covid_monai.tables.outcome import Outcome, state_of
-from covid_monai.tables.parts import prepare_parts
 from covid_monai.tables.plan import Cell, chosen_rows, listed_numbers, plan
 from covid_monai.tables.progress import Progress, matrix
 from covid_monai.tables.table import PROTOCOLS, Table, read_table
 from covid_monai.workflow.device import device_setting
-
-FORMAT = "covid-monai reproduction"
-VERSION = 1
-NOTE = "reproduce.json"
-
-_WORDS = {
-    "table": "table",
-    "table_sha256": "version of this table's YAML",
-    "manifest_sha256": "data set, or of this one before it was changed",
-    "budget": "budget",
-}
-_WAY_OUT = "give what it was started with, or choose another output folder"
 
 
 @dataclass(frozen=True)
@@ -106,7 +90,7 @@ def reproduce(
     read = read_table(table)
     cells = planned(read, asked)
     lanes = _lanes(means)
-    _claim(read, cells, folder, place, asked, resume)
+    claim(read, cells, folder, place, asked.budget, resume)
     write(matrix(cells, place))
     progress = Progress(
         len(cells), write, command=lambda cell, threads: commands_of(cell, folder, means.device, threads)[0]
@@ -183,55 +167,3 @@ def preview(
         lines.append(f"# {cell.title} | {cell.budget} budget | {state_of(cell, place)}")
         lines += commands_of(cell, folder, means.device, threads)
     return "\n".join([*lines, "", matrix(cells, place)])
-
-
-def _claim(table: Table, cells: Sequence[Cell], data: Path, output: Path, asked: Asked, resume: bool) -> None:
-    """Make the folder that of this table, data and budget, with all that its cells need."""
-    note = output / NOTE
-    identity = {
-        "table": table.name,
-        "table_sha256": table.sha256,
-        "manifest_sha256": sha256_of(read_dataset(data).folder / FILE_NAME),
-        "budget": asked.budget,
-    }
-    _refuse_foreign_folder(output)
-    if note.is_file() and not resume:
-        raise InputError(f"{output} holds a table already; --resume goes on with it, or choose another folder")
-    output.mkdir(parents=True, exist_ok=True)
-    # two processes may start at once
-    with FileLock(output / ".lock"):
-        before = _read_note(note) if note.is_file() else {**identity, "cells": []}
-        for key, value in identity.items():
-            if before[key] != value:
-                raise InputError(f"{output} is of another {_WORDS[key]} ({before[key]}, not {value}); {_WAY_OUT}")
-        prepare_parts(table, cells, data, output)
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            **identity,
-            "table_path": str(table.path.absolute()),
-            "data": str(data),
-            # of all times that the folder was gone on with
-            "cells": list(dict.fromkeys([*before["cells"], *(cell.folder for cell in cells)])),
-        }
-        write_json(note, content)
-
-
-def _refuse_foreign_folder(output: Path) -> None:
-    if not output.exists():
-        return
-    if not output.is_dir():
-        raise InputError(f"{output} is a file; choose a folder for the output")
-    # another process may be writing the note just now
-    names = {child.name for child in output.iterdir() if not child.name.startswith(".writing-")}
-    # an earlier start may have ended before the note was written
-    begun = names <= {".lock", "splits", "data"} and ".lock" in names
-    if names and NOTE not in names and not begun:
-        raise InputError(f"{output} is not empty, but has no {NOTE}, so it is no table's folder; choose another")
-
-
-def _read_note(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
-        raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}; choose another output folder")
-    return content

@@ -82,7 +82,8 @@ class Row:
     """A line of the table, numbered from 1; without ``bundle`` it is published only and never run.
 
     ``paper`` has the paper's values by measure, in the paper's scale; ``place`` is where they stand in the paper.
-    ``slug`` names the row's folders.
+    ``slug`` names the row's folders. ``first_seed`` is what its seeds count from: two rows that train the same network
+    with the same loss differ by chance only if their seeds differ.
     """
 
     number: int
@@ -93,6 +94,7 @@ class Row:
     paper: Mapping[str, float]
     place: str
     arm: str | None
+    first_seed: int
 
 
 @dataclass(frozen=True)

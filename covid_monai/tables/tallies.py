@@ -80,7 +80,7 @@ def tally(rows: pd.DataFrame, measure: str, averaging: str, classes: Sequence[st
         kept = own["class"].isin(order).to_numpy()
         parts = np.zeros((len(items), len(seeds), len(order), len(COUNTS)))
         of_class = own["class"].map(order)[kept].to_numpy(dtype=np.intp)
-        parts[at[0][kept], at[1][kept], of_class] = own.loc[kept, list(COUNTS)].to_numpy(dtype=np.float64)
+        np.add.at(parts, (at[0][kept], at[1][kept], of_class), own.loc[kept, list(COUNTS)].to_numpy(dtype=np.float64))
         return Tally(parts, units, OVERLAP_MEASURES.index(measure))
     values = own[measure].to_numpy(dtype=np.float64)
     used = np.isfinite(values)

@@ -13,7 +13,8 @@ VERDICT_RULE = (
     "higher, lower: it does not, and our mean is above or below it. not comparable: what was measured is not what "
     "the paper measured, for the reason given; no verdict then. Where no interval can be given (fewer than "
     f"{FEWEST_CLUSTERS} units, or a measure that is not known case by case) the 3 points alone decide, and the "
-    "verdict says so."
+    "verdict says so. With a smaller budget its name follows: then the word tells how the value falls, not whether "
+    "the paper's training was repeated."
 )
 
 

@@ -59,6 +59,13 @@ class Light:
         return Outcome(cell, "done")
 
 
+class LongAnswer:
+    """Fails every cell with a message that no pipe holds at once."""
+
+    def __call__(self, cell: Cell, device: str | None, threads: int | None) -> Outcome:
+        return Outcome(cell, "failed", "x" * 1_000_000)
+
+
 def tries(output: Path) -> list[list[str]]:
     """Fold, process, device, threads and time of each try, in order."""
     return [line.split() for line in (output / "cells/paper/row/tries").read_text().splitlines()]

@@ -1,16 +1,18 @@
 import json
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from filelock import FileLock
 
 from covid_monai.cli import root
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
-from covid_monai.tables.cell import run_cell
+from covid_monai.tables.cell import count_memory_from_now, run_cell
 from covid_monai.tables.outcome import failure_file, lock_file, state_of
 from covid_monai.tables.parts import prepare_parts
 from covid_monai.tables.plan import plan
@@ -71,7 +73,8 @@ def test_the_stored_commands_alone_give_the_same_weights_and_scores(done, cells,
     content = record(done, cells[0])
     monkeypatch.chdir(done)
     for command in content["commands"]:
-        program, *arguments = shlex.split(command)
+        # the threads are those of this process already
+        program, *arguments = [word for word in shlex.split(command) if not word.startswith("OMP_NUM_THREADS=")]
         assert program == "covid-monai"
         arguments = [str(tmp_path / "alone") if word == cells[0].folder else word for word in arguments]
         result = CliRunner().invoke(root, arguments)
@@ -156,3 +159,26 @@ def test_bars_are_drawn_only_where_they_are_asked_for(output, cells, tiny_datase
     assert "epoch" not in capsys.readouterr().err
     run_cell(cells[1], output=output, data=tiny_dataset, bars=True)
     assert "epoch 2/2" in capsys.readouterr().err
+
+
+def test_memory_of_a_gpu_is_counted_only_once_something_was_put_on_it(monkeypatch):
+    # before that torch refuses to reset the counts of a device
+    begun = []
+    monkeypatch.setattr(torch, "empty", lambda *_, device: begun.append(f"put on {device}"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: begun.append(f"reset {device}"))
+    count_memory_from_now(torch.device("cuda:0"))
+    count_memory_from_now(torch.device("cpu"))
+    assert begun == ["put on cuda:0", "reset cuda:0"]
+
+
+def test_a_damaged_record_fails_its_cell_and_no_other(done, cells, tiny_dataset, tmp_path):
+    output = shutil.copytree(done, tmp_path / "output")
+    (output / cells[0].folder / "cell.json").write_text("{}")
+    outcome = run_cell(cells[0], output=output, data=tiny_dataset)
+    assert outcome.status == "failed"
+    assert "remove its folder to run it again" in outcome.message
+
+
+def test_the_stored_command_names_the_threads_of_a_cpu(done, cells):
+    content = record(done, cells[0])
+    assert content["commands"][0].startswith(f"OMP_NUM_THREADS={content['threads']} covid-monai train")

@@ -16,11 +16,12 @@ from covid_monai.tables.cell import run_cell
 from covid_monai.tables.executors import in_process, processes
 from covid_monai.tables.executors.lanes import Lane, lanes_of
 from covid_monai.tables.executors.queue import Queue
+from covid_monai.tables.executors.ray import processors_of_smallest_node
 from covid_monai.tables.outcome import lock_file, state_of
 from covid_monai.tables.parts import prepare_parts
 from covid_monai.tables.plan import plan
 from covid_monai.tables.table import read_table
-from tests.tables.light_cells import Light, Listening, cells_of, tries
+from tests.tables.light_cells import Light, Listening, LongAnswer, cells_of, tries
 from tests.tables.tiny_table import write_table
 
 needs_ray = pytest.mark.skipif(
@@ -64,6 +65,24 @@ def test_a_cell_of_another_process_is_waited_for_and_run_here_if_that_process_di
     in_process.run(queue_of(cells, tmp_path, listener), Light(tmp_path), listener)
     assert listener.status_of() == {0: "done" if dies else "found", 1: "done"}
     assert [outcome.cell.fold for outcome in listener.outcomes] == [1, 0]
+
+
+def test_an_answer_of_any_length_comes_back_from_a_process(tmp_path):
+    cells, listener = cells_of(1), Listening()
+    processes.run(queue_of(cells, tmp_path, listener), LongAnswer(), listener, TWO_LANES)
+    assert [len(outcome.message) for outcome in listener.outcomes] == [1_000_000]
+
+
+@pytest.mark.parametrize(("with_gpu", "processors"), [(False, 4), (True, 8)])
+def test_a_cell_on_ray_asks_for_no_more_processors_than_a_node_has(with_gpu, processors):
+    class Cluster:
+        @staticmethod
+        def nodes():
+            resources = [{"CPU": 4.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 32.0, "GPU": 4.0}, {"memory": 1.0}]
+            dead = {"Alive": False, "Resources": {"CPU": 1.0, "GPU": 1.0}}
+            return [*({"Alive": True, "Resources": one} for one in resources), dead]
+
+    assert processors_of_smallest_node(Cluster(), with_gpu) == processors
 
 
 def test_processes_run_as_many_cells_at_once_as_there_are_lanes(tmp_path):

@@ -99,7 +99,7 @@ def test_quick_is_said_and_the_networks_size_is_that_of_the_budget(budget, tmp_p
 def test_both_protocols_say_how_they_split_and_choose(tmp_path):
     split = sides(head("zhou2020-v1", write_slices(tmp_path / "data", part1())))["split"]
     assert (
-        "paper: 5 folds, slices at random; the validation part is the test part; weights of the best validation"
+        "paper: 5 folds, slices at random; the validation part is the test part; weights of the highest validation Dice"
         in split
     )
     assert "strict: 5 folds, by group of look-alikes; 20 % of the training slices are the validation part" in split

@@ -5,7 +5,7 @@ import pytest
 
 from covid_monai.errors import InputError
 from covid_monai.tables.commands import commands_of
-from covid_monai.tables.plan import chosen_rows, listed_numbers, plan
+from covid_monai.tables.plan import cells_of_folders, chosen_rows, listed_numbers, plan
 from covid_monai.tables.table import read_table, table_names
 from covid_monai.workflow.settings import parse_setting
 from tests.tables.tiny_table import content, write_table
@@ -140,3 +140,16 @@ def test_commands_name_the_device_and_the_threads_where_they_were_chosen(table):
     assert train.startswith("OMP_NUM_THREADS=2 covid-monai train a_segnet ")
     assert train.endswith(" --device cpu")
     assert evaluate == f"OMP_NUM_THREADS=2 covid-monai evaluate {cell.folder} --device cpu"
+
+
+def test_rows_of_one_network_and_loss_have_seeds_of_their_own_in_one_place():
+    cells = {cell.row: cell for cell in plan(read_table("budak2021"), ["strict"], folds=[0], seeds=1)}
+    dice, tversky = cells["SegNet + DL"], cells["SegNet + TL (0.5, 0.5)"]
+    assert (dice.seed, tversky.seed) == (0, 0)
+    assert (dice.settings["seed"], tversky.settings["seed"]) == (0, 1000)
+
+
+def test_cells_are_found_again_by_their_folders(table):
+    cells = plan(table, seeds=2)
+    folders = [cell.folder for cell in cells[::3]]
+    assert cells_of_folders(table, [*folders, "cells/paper/other/fold0-seed7"], "full") == cells[::3]

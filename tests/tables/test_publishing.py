@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from covid_monai.errors import InputError
 from covid_monai.report.table_results import write_results
@@ -74,3 +75,36 @@ def test_a_folder_that_cannot_be_written_is_told(output, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="choose a folder that can be written"):
         publish(output, tmp_path / "file" / "published")
+
+
+def test_paths_through_links_and_with_letters_beyond_ascii_are_not_told_either(output, tmp_path):
+    real = tmp_path / "m\u00fcller"
+    real.mkdir()
+    place = shutil.copytree(output, real / "output")
+    (tmp_path / "link").symlink_to(real)
+    through = tmp_path / "link" / "output"
+    home = place / "cells/paper/segnet-dl/fold0-seed0"
+    content = json.loads((home / "cell.json").read_text())
+    (home / "cell.json").write_text(json.dumps({**content, "commands": [f"cd {place}", f"cd {through}"]}))
+    (home / "config.yaml").write_text(yaml.safe_dump({"output_dir": str(through), "other": str(place)}))
+    publish(through, tmp_path / "published")
+    told = json.loads((tmp_path / "published/cells/paper/segnet-dl/fold0-seed0/cell.json").read_text())
+    assert told["commands"] == ["cd OUT", "cd OUT"]
+    settings = (tmp_path / "published/cells/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
+    assert yaml.safe_load(settings) == {"output_dir": "OUT", "other": "OUT"}
+
+
+def test_cells_that_are_gone_do_not_stay_published(output, published, tmp_path):
+    place, folder = shutil.copytree(output, tmp_path / "output"), shutil.copytree(published, tmp_path / "published")
+    shutil.rmtree(place / "cells/paper/segnet-dl/fold0-seed0")
+    assert publish(place, folder) == 14
+    assert not (folder / "cells/paper/segnet-dl/fold0-seed0").exists()
+
+
+def test_a_folder_with_another_table_is_refused_and_stays(output, tmp_path):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "reproduce.json").write_text(json.dumps({"table": "other", "budget": "full"}))
+    with pytest.raises(InputError, match=r"holds other \(budget full\), not tiny"):
+        publish(output, folder)
+    assert [path.name for path in folder.iterdir()] == ["reproduce.json"]

@@ -104,6 +104,11 @@ BAD = {
         changed("measures", "dise", to={"averaging": "pooled", "scale": 1}),
         r"no 'dise' \(did you mean 'dice'\?\)",
     ),
+    "measure that is not pooled": (
+        changed("measures", "hd95_mm", to={"averaging": "pooled", "scale": 1}),
+        "the scores have no 'hd95_mm' at averaging pooled",
+    ),
+    "first seed that is none": (changed("rows", 0, "first_seed", to=-1), "first_seed is -1; it must be a whole number"),
     "row without label": (changed("rows", 1, "label", to=None), "tiny.yaml, row 2: the key 'label' is missing"),
     "unknown bundle": (changed("rows", 0, "bundle", to="segnet"), r"row 1 \(SegNet \+ DL\): no bundle 'segnet'"),
     "unknown setting": (

@@ -1,7 +1,7 @@
 """Where cells are run: in this process, in processes of this machine, or on a Ray cluster.
 
-Each module has ``run(cells, run_one, ...)``, which ends when every cell is done or has failed, here or in another
-process that works on the same output folder.
+Each module has ``run(queue, run_one, listener, ...)``, which ends when every cell is done or has failed, here or in
+another process that works on the same output folder.
 """
 
 EXECUTORS = ("in-process", "processes", "ray")

@@ -46,8 +46,10 @@ def run(queue: Queue, run_one: RunOne, listener: Listener, lanes: Sequence[Lane]
             if not running:
                 time.sleep(POLL_SECONDS if queue else 0)
                 continue
-            ended = wait([one.process.sentinel for one in running], timeout=POLL_SECONDS)
-            for one in [one for one in running if one.process.sentinel in ended]:
+            # its answer comes before its end: a process whose answer nobody reads cannot end
+            watched = [end for one in running for end in (one.answer, one.process.sentinel)]
+            ended = wait(watched, timeout=POLL_SECONDS)
+            for one in [one for one in running if one.answer in ended or one.process.sentinel in ended]:
                 running.remove(one)
                 free.append(one.lane)
                 queue.settle(_end(one))
@@ -69,15 +71,17 @@ def _start(cell: Cell, run_one: RunOne, lane: Lane) -> _Running:
 
 
 def _end(one: _Running) -> Outcome:
-    one.process.join()
     try:
-        return one.answer.recv()
+        outcome: Outcome | None = one.answer.recv() if one.answer.poll() else None
     except EOFError:
-        code = one.process.exitcode or 0
-        why = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        return Outcome(one.cell, "failed", f"its process {why} before it was done; --resume goes on with it")
-    finally:
-        one.answer.close()
+        outcome = None
+    one.answer.close()
+    one.process.join()
+    if outcome is not None:
+        return outcome
+    code = one.process.exitcode or 0
+    why = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    return Outcome(one.cell, "failed", f"its process {why} before it was done; --resume goes on with it")
 
 
 def _work(cell: Cell, run_one: RunOne, lane: Lane, send: "Connection[Outcome, None]") -> None:

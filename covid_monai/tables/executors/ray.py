@@ -46,7 +46,8 @@ def run(
         processors = int(resources.get("CPU", 1))
         room = gpus * (per_device or 1) if gpus else workers or processors
         room = min(room, workers or room)
-        threads = max(1, processors // room)
+        # more than a node has would wait for ever
+        threads = max(1, min(processors // room, processors_of_smallest_node(ray, with_gpu=gpus > 0)))
         # max_calls: a process a cell, so that its memory is its own and nothing is left of it for the next
         task = ray.remote(
             max_calls=1, max_retries=RETRIES, num_cpus=threads, num_gpus=1 / (per_device or 1) if gpus else 0
@@ -62,6 +63,13 @@ def check_device(device: str | None) -> None:
     """
     if device not in (None, "cpu", "cuda"):
         raise InputError(f"device is {device}, but Ray gives every cell its own; it can be cpu, cuda, or left away")
+
+
+def processors_of_smallest_node(ray: Any, with_gpu: bool) -> int:
+    """Of the nodes that cells can run on."""
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    usable = [one for one in resources if one.get("CPU") and (one.get("GPU") or not with_gpu)]
+    return min((int(one["CPU"]) for one in usable), default=1)
 
 
 def _run(
