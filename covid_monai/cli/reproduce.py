@@ -76,15 +76,15 @@ def reproduce(
     then 1. Cells that are done never run again.
     """
     from covid_monai.errors import InputError
-    from covid_monai.tables.reproduction import Asked, Means, preview
+    from covid_monai.tables.reproduction import Request, RunOptions, preview
     from covid_monai.tables.reproduction import reproduce as run_table
 
-    asked = Asked(protocol, rows, folds, seeds, budget)
-    means = Means(device, executor, workers, per_device)
+    request = Request(protocol, rows, folds, seeds, budget)
+    options = RunOptions(device, executor, workers, per_device)
     if dry_run:
-        click.echo(preview(table, data, output, asked, means))
+        click.echo(preview(table, data, output, request, options))
         return
-    outcomes = run_table(table, data, output, asked, means, resume=resume, write=click.echo)
+    outcomes = run_table(table, data, output, request, options, resume=resume, write=click.echo)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         click.echo(f"failed: {outcome.cell.title}: {outcome.message}", err=True)

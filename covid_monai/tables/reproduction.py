@@ -22,7 +22,7 @@ from covid_monai.workflow.device import device_setting
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What is to be run: the options of ``covid-monai reproduce`` as they were given; see docs/reproduce.md."""
 
     protocol: str = "both"
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Means:
+class RunOptions:
     """How it is run: device, executor (:data:`covid_monai.tables.executors.EXECUTORS`), and how many cells at once.
 
     The executor is ``processes`` where there are to be several at once, else ``in-process``, if None.
@@ -62,8 +62,8 @@ def reproduce(
     table: str,
     data: str | os.PathLike[str],
     output: str | os.PathLike[str],
-    asked: Asked | None = None,
-    means: Means | None = None,
+    request: Request | None = None,
+    options: RunOptions | None = None,
     resume: bool = False,
     write: Callable[[str], None] = print,
 ) -> list[Outcome]:
@@ -73,8 +73,8 @@ def reproduce(
         table: a table's name, or the path of its YAML file.
         data: the prepared data set.
         output: the folder for all of it; docs/reproduce.md says what it will hold.
-        asked: which cells, and under which budget; the whole table in full if None.
-        means: how they are run; one after the other in this process if None.
+        request: which cells, and under which budget; the whole table in full if None.
+        options: how they are run; one after the other in this process if None.
         resume: go on with what is in ``output``, if anything is; other processes may be doing the same just now.
         write: gets the lines that tell how far it is.
 
@@ -85,56 +85,58 @@ def reproduce(
         InputError: the table, the data or an option cannot be used, or ``output`` is not of this table, data and
             budget. A cell that fails raises nothing: it is in the outcomes.
     """
-    asked, means = asked or Asked(), means or Means()
+    request, options = request or Request(), options or RunOptions()
     place, folder = Path(output).absolute(), Path(data).resolve()
     read = read_table(table)
-    cells = planned(read, asked)
-    lanes = _lanes(means)
-    claim(read, cells, folder, place, asked.budget, resume)
+    cells = planned(read, request)
+    lanes = _lanes(options)
+    claim(read, cells, folder, place, request.budget, resume)
     write(matrix(cells, place))
     progress = Progress(
-        len(cells), write, command=lambda cell, threads: commands_of(cell, folder, means.device, threads)[0]
+        len(cells), write, command=lambda cell, threads: commands_of(cell, folder, options.device, threads)[0]
     )
     try:
-        _execute(cells, folder, place, means, lanes, progress)
+        _execute(cells, folder, place, options, lanes, progress)
     finally:
         progress.close()
     return progress.outcomes
 
 
-def planned(table: Table, asked: Asked) -> list[Cell]:
+def planned(table: Table, request: Request) -> list[Cell]:
     """The cells of a table that are asked for.
 
     Raises:
         InputError: an option is not the table's.
     """
-    if asked.protocol not in (*PROTOCOLS, "both"):
-        raise InputError(f"protocol is {asked.protocol!r}; it can be {', '.join(PROTOCOLS)} or both")
+    if request.protocol not in (*PROTOCOLS, "both"):
+        raise InputError(f"protocol is {request.protocol!r}; it can be {', '.join(PROTOCOLS)} or both")
     return plan(
         table,
-        None if asked.protocol == "both" else [asked.protocol],
-        chosen_rows(table, asked.rows),
-        None if asked.folds is None else listed_numbers(asked.folds, "folds"),
-        asked.seeds,
-        asked.budget,
+        None if request.protocol == "both" else [request.protocol],
+        chosen_rows(table, request.rows),
+        None if request.folds is None else listed_numbers(request.folds, "folds"),
+        request.seeds,
+        request.budget,
     )
 
 
-def _lanes(means: Means) -> list[Lane]:
+def _lanes(options: RunOptions) -> list[Lane]:
     """Those of the executor ``processes``, none of the others; a device that cannot be is refused for all of them."""
-    if means.chosen_executor == "processes":
-        return lanes_of(means.device, means.workers, means.per_device)
-    if means.chosen_executor == "ray":
+    if options.chosen_executor == "processes":
+        return lanes_of(options.device, options.workers, options.per_device)
+    if options.chosen_executor == "ray":
         from covid_monai.tables.executors.ray import check_device
 
-        check_device(means.device)
-    elif means.device is not None:
-        device_setting(means.device)
+        check_device(options.device)
+    elif options.device is not None:
+        device_setting(options.device)
     return []
 
 
-def _execute(cells: list[Cell], data: Path, output: Path, means: Means, lanes: list[Lane], progress: Progress) -> None:
-    executor, device = means.chosen_executor, means.device
+def _execute(
+    cells: list[Cell], data: Path, output: Path, options: RunOptions, lanes: list[Lane], progress: Progress
+) -> None:
+    executor, device = options.chosen_executor, options.device
     queue = Queue(cells, partial(state_of, output=output), progress)
     run_one = partial(run_cell, output=output, data=data, asked_device=device)
     if executor == "in-process":
@@ -148,11 +150,11 @@ def _execute(cells: list[Cell], data: Path, output: Path, means: Means, lanes: l
     else:
         from covid_monai.tables.executors import ray
 
-        ray.run(queue, run_one, progress, means.workers, means.per_device, device)
+        ray.run(queue, run_one, progress, options.workers, options.per_device, device)
 
 
 def preview(
-    table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], asked: Asked, means: Means
+    table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], request: Request, options: RunOptions
 ) -> str:
     """What :func:`reproduce` would run: each cell, its state in ``output`` now, and its commands; nothing is written.
 
@@ -160,10 +162,10 @@ def preview(
         InputError: the table, the data or an option cannot be used.
     """
     place, folder = Path(output).absolute(), read_dataset(data).folder.resolve()
-    cells = planned(read_table(table), asked)
-    threads = next((lane.threads for lane in _lanes(means)), None)
+    cells = planned(read_table(table), request)
+    threads = next((lane.threads for lane in _lanes(options)), None)
     lines = [f"# the commands are for a shell in {place}; the splits are written when the table is started"]
     for cell in cells:
         lines.append(f"# {cell.title} | {cell.budget} budget | {state_of(cell, place)}")
-        lines += commands_of(cell, folder, means.device, threads)
+        lines += commands_of(cell, folder, options.device, threads)
     return "\n".join([*lines, "", matrix(cells, place)])

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from covid_monai.cli import root
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
-from covid_monai.tables.reproduction import Asked, Means, reproduce
+from covid_monai.tables.reproduction import Request, RunOptions, reproduce
 from covid_monai.workflow.training import train
 from tests.tables.tiny_table import SMALL, content, write_table
 
@@ -32,7 +32,7 @@ def table(tmp_path_factory):
 def begun(table, tiny_dataset, tmp_path_factory):
     """An output folder in which one of the table's cells is done; not to be changed."""
     output = tmp_path_factory.mktemp("begun")
-    (outcome,) = reproduce(str(table), tiny_dataset, output, Asked("paper", ["1"], "0"))
+    (outcome,) = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"], "0"))
     assert outcome.status == "done", outcome.message
     return output
 
@@ -137,7 +137,7 @@ def test_data_that_cannot_be_split_leave_a_folder_that_can_be_used_again(table, 
     result = run(few, "--data", tiny_dataset, "-o", tmp_path / "output")
     assert result.exit_code == 1
     assert "50 folds need as many groups" in result.stderr
-    (outcome,) = reproduce(str(table), tiny_dataset, tmp_path / "output", Asked("paper", ["1"], "0"))
+    (outcome,) = reproduce(str(table), tiny_dataset, tmp_path / "output", Request("paper", ["1"], "0"))
     assert outcome.status == "done"
 
 
@@ -173,7 +173,7 @@ def test_quick_is_said_where_its_cells_are(table, tiny_dataset, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from covid_monai.tables.reproduction import Asked, reproduce
+from covid_monai.tables.reproduction import Request, reproduce
 from covid_monai.workflow import log
 
 add_loss = log.EpochLog._add_loss
@@ -182,7 +182,7 @@ def kill_in_fold_1(self, engine):
     if engine.state.epoch == 2 and "fold1" in str(self.path):
         os.kill(os.getpid(), signal.SIGKILL)
 log.EpochLog._add_loss = kill_in_fold_1
-reproduce(*sys.argv[1:], Asked("paper", ["1"]))
+reproduce(*sys.argv[1:], Request("paper", ["1"]))
 """
 
 
@@ -197,7 +197,7 @@ def test_a_killed_table_goes_on_in_mid_cell_and_leaves_done_cells_alone(tiny_dat
     assert len((cut / "log.jsonl").read_text().splitlines()) == 1
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
 
-    outcomes = reproduce(str(table), tiny_dataset, output, Asked("paper", ["1"]), resume=True)
+    outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"]), resume=True)
 
     assert [outcome.status for outcome in outcomes] == ["found", "done"]
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == before
@@ -210,8 +210,8 @@ def test_a_killed_table_goes_on_in_mid_cell_and_leaves_done_cells_alone(tiny_dat
 
 TWO = """
 import json, sys
-from covid_monai.tables.reproduction import Asked, reproduce
-outcomes = reproduce(*sys.argv[1:4], Asked("paper", ["1"]), resume=True)
+from covid_monai.tables.reproduction import Request, reproduce
+outcomes = reproduce(*sys.argv[1:4], Request("paper", ["1"]), resume=True)
 print(json.dumps({outcome.cell.folder: outcome.status for outcome in outcomes}))
 """
 
@@ -235,7 +235,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     rows[0]["settings"]["learning_rate"] = 1e30
     table = write_table(tmp_path, {"rows": rows, "settings": {**SMALL, "epochs": 1}})
     lines = []
-    outcomes = reproduce(str(table), tiny_dataset, tmp_path / "output", Asked("paper", folds="0"), write=lines.append)
+    outcomes = reproduce(str(table), tiny_dataset, tmp_path / "output", Request("paper", folds="0"), write=lines.append)
     assert [outcome.status for outcome in outcomes] == ["failed", "done"]
     assert any("failed: the loss is nan in epoch 1" in line for line in lines)
     result = run(table, "--data", tiny_dataset, "-o", tmp_path / "output", *ONE_CELL, "--resume")
@@ -248,7 +248,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
 def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     output = tmp_path / "output"
-    outcomes = reproduce(str(table), tiny_dataset, output, Asked("paper", ["1"]), Means(workers=2, device="cpu"))
+    outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"]), RunOptions(workers=2, device="cpu"))
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
     stored = json.loads((output / outcomes[0].cell.folder / "cell.json").read_text())
     prefix, *command = shlex.split(stored["commands"][0])
@@ -263,7 +263,7 @@ def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny
 def test_more_rows_and_seeds_can_be_added_later(table, begun, tiny_dataset, tmp_path):
     output = tmp_path / "output"
     shutil.copytree(begun, output)
-    outcomes = reproduce(str(table), tiny_dataset, output, Asked("paper", ["1"], "0", seeds=2), resume=True)
+    outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"], "0", seeds=2), resume=True)
     assert [outcome.status for outcome in outcomes] == ["found", "done"]
     weights = {sha256_of(output / outcome.cell.folder / "model.safetensors") for outcome in outcomes}
     assert len(weights) == 2
@@ -281,4 +281,4 @@ def test_the_whole_command_writes_the_table(table, begun, tiny_dataset, tmp_path
 
 def test_an_executor_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="executor is 'slurm'; it can be in-process, processes, ray"):
-        Means(executor="slurm")
+        RunOptions(executor="slurm")
