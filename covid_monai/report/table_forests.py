@@ -37,7 +37,7 @@ def _optimism_caption(findings: Findings) -> str:
     caption = "Optimism: how much higher the measure is under the paper's protocol than under the strict one."
     if all(one.same_cases for one in findings.optimism):
         return caption
-    return f"{caption} Where the two were tested on different cases (see the tables), their difference is in it."
+    return f"{caption} Where the two had different test cases (see the tables), what sets these apart is in it too."
 
 
 def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
