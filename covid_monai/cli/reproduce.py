@@ -96,7 +96,7 @@ def reproduce(
         if publish is not None:
             from covid_monai.tables.publishing import publish as publish_cells
 
-            click.echo(f"published: {publish_cells(output, publish)} cells in {publish}")
+            click.echo(f"published to {publish}; finished cells: {publish_cells(output, publish)}")
     if failed:
         raise InputError(
             f"{len(failed)} of {len(outcomes)} cells failed; the reasons stand above, and --resume tries them again"

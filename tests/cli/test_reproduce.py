@@ -282,3 +282,19 @@ def test_the_whole_command_writes_the_table(table, begun, tiny_dataset, tmp_path
 def test_an_executor_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="executor is 'slurm'; it can be in-process, processes, ray"):
         RunOptions(executor="slurm")
+
+
+def test_what_is_done_can_be_published(table, tiny_dataset, begun, tmp_path):
+    output, folder = shutil.copytree(begun, tmp_path / "output"), tmp_path / "published"
+    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_CELL, "--resume", "--publish", folder)
+    assert result.exit_code == 0, result.output
+    assert f"published to {folder}; finished cells: 1" in result.output
+    assert (folder / "table.csv").read_text() == (output / "table.csv").read_text()
+
+
+def test_a_place_that_cannot_be_published_to_is_told_in_one_line(table, tiny_dataset, begun, tmp_path):
+    output = shutil.copytree(begun, tmp_path / "output")
+    (tmp_path / "file").touch()
+    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_CELL, "--resume", "--publish", tmp_path / "file")
+    assert result.exit_code == 1
+    assert "choose a folder that can be written" in result.output.splitlines()[-1]
