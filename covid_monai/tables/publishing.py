@@ -57,7 +57,8 @@ def _make_room(folder: Path, note: Mapping[str, Any]) -> None:
     """Remove what an earlier time left of the same table; what is of another one is not touched."""
     if not (folder / NOTE).is_file():
         return
-    before = read_json(folder / NOTE)
+    content = read_json(folder / NOTE)
+    before = content if isinstance(content, dict) else {}
     if (before.get("table"), before.get("budget")) != (note["table"], note["budget"]):
         raise InputError(
             f"{folder} holds {before.get('table')} (budget {before.get('budget')}), not {note['table']} (budget "

@@ -108,3 +108,9 @@ def test_a_folder_with_another_table_is_refused_and_stays(output, tmp_path):
     with pytest.raises(InputError, match=r"holds other \(budget full\), not tiny"):
         publish(output, folder)
     assert [path.name for path in folder.iterdir()] == ["reproduce.json"]
+
+
+def test_a_folder_with_a_note_of_another_kind_is_refused(output, tmp_path):
+    (tmp_path / "reproduce.json").write_text("[]")
+    with pytest.raises(InputError, match=r"not tiny \(budget full\); choose another folder"):
+        publish(output, tmp_path)
