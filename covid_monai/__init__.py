@@ -12,9 +12,9 @@ from covid_monai.lazy import lazy_names
 
 if TYPE_CHECKING:
     from covid_monai.inference.predict import predict
+    from covid_monai.run.evaluation import evaluate
+    from covid_monai.run.training import train
     from covid_monai.scoring.score import score
-    from covid_monai.workflow.evaluation import evaluate
-    from covid_monai.workflow.training import train
 
 __version__ = version("covid-monai")
 __all__ = ["InputError", "__version__", "evaluate", "predict", "score", "train"]
@@ -22,9 +22,9 @@ __all__ = ["InputError", "__version__", "evaluate", "predict", "score", "train"]
 __getattr__ = lazy_names(
     __name__,
     {
-        "evaluate": "covid_monai.workflow.evaluation",
+        "evaluate": "covid_monai.run.evaluation",
         "predict": "covid_monai.inference.predict",
         "score": "covid_monai.scoring.score",
-        "train": "covid_monai.workflow.training",
+        "train": "covid_monai.run.training",
     },
 )

@@ -1,4 +1,8 @@
-"""The one exception that users are meant to see."""
+"""The one exception that users are meant to see, and how others become it."""
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -7,3 +11,45 @@ class InputError(ValueError):
     The message is one line: what was received, what is allowed, what to do next. The command line prints it
     without a traceback and exits with status 1.
     """
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """`` (did you mean 'x'?)`` where a known word is near, else nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+@contextmanager
+def plain_input_errors() -> Iterator[None]:
+    """Raise the InputError behind MONAI's layers of wrapping errors instead of the wrapper."""
+    try:
+        yield
+    except Exception as error:
+        for cause in _causes(error):
+            if isinstance(cause, InputError):
+                raise cause from None
+        raise
+
+
+@contextmanager
+def building(bundle: str) -> Iterator[None]:
+    """Tell what a bundle's parts raise while they are made from the user's settings as an InputError.
+
+    Which values a network, a loss or a data loader accepts is known to them alone, and each has its own errors.
+    """
+    with plain_input_errors():
+        try:
+            yield
+        except Exception as error:
+            *_, first = _causes(error)
+            if any(isinstance(cause, InputError) for cause in _causes(error)):
+                raise
+            reason = " ".join(str(first).split())[:300] or type(first).__name__
+            raise InputError(f"{bundle} cannot be built with these settings: {reason}") from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -41,7 +41,7 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of a small A-SegNet that has learned the tiny data set; not to be changed."""
-    from covid_monai.workflow.training import train
+    from covid_monai.run.training import train
     from tests.tiny import LEARNING, SMALL_NETWORK
 
     folder = tmp_path_factory.mktemp("tiny_run") / "run"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from covid_monai.workflow.shelf import Description
-    from covid_monai.workflow.sizes import Size
+    from covid_monai.catalog.describe import Description
+    from covid_monai.catalog.sizes import Size
 
 
 @click.command()
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show(name: str, as_json: bool) -> None:
     """Show a bundle's paper, network, input, classes, losses, ablations and settings."""
-    from covid_monai.workflow.shelf import describe_bundle
+    from covid_monai.catalog.describe import describe_bundle
 
     described = describe_bundle(name)
     click.echo(json.dumps(_content(described), indent=2, allow_nan=False) if as_json else _text(described))
 
 
 def _content(described: "Description") -> dict[str, Any]:
-    from covid_monai.workflow.sizes import COUNTED
+    from covid_monai.catalog.sizes import COUNTED
 
     network, *ablations = described.sizes
     metadata, settings = described.metadata, described.settings
@@ -60,7 +60,7 @@ def _size(size: "Size") -> dict[str, int]:
 
 
 def _text(described: "Description") -> str:
-    from covid_monai.workflow.sizes import COMMON_SIZE
+    from covid_monai.catalog.sizes import COMMON_SIZE
 
     content = _content(described)
     shown = content["input"]

@@ -6,14 +6,10 @@ from typing import Any
 
 import click
 
-from covid_monai.cli.check import check
-from covid_monai.cli.copies import copies
-from covid_monai.cli.download import download
-from covid_monai.cli.group import group
-from covid_monai.cli.importing import import_source, report_dataset
-from covid_monai.cli.merge import merge
-from covid_monai.cli.prepare_published import COMMANDS
-from covid_monai.cli.split import split
+from covid_monai.cli.data_check import check
+from covid_monai.cli.data_prepare import COMMANDS, import_source, report_dataset
+from covid_monai.cli.data_sets import copies, download, group, merge
+from covid_monai.cli.data_split import split
 
 _FOLDER = click.Path(path_type=Path)
 _MODES = click.Choice(["auto", "window", "anchors", "hu"])
@@ -95,7 +91,7 @@ def slices(
     from dataclasses import replace
 
     from covid_monai.data.sources.labels import parse_label_map
-    from covid_monai.data.sources.layouts import LAYOUTS
+    from covid_monai.data.sources.picture_index import LAYOUTS
     from covid_monai.data.sources.slices import PictureSlices
 
     changed = {key: value for key, value in settings.items() if value is not None}

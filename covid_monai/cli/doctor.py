@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from covid_monai.workflow.installation import Requirement
+    from covid_monai.environment import Requirement
 
 _GIB = 2**30
 
@@ -27,8 +27,13 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def _examine() -> dict[str, Any]:
-    from covid_monai.workflow.environment import describe_devices, describe_environment, describe_machine
-    from covid_monai.workflow.installation import installation, pip_command
+    from covid_monai.environment import (
+        describe_devices,
+        describe_environment,
+        describe_machine,
+        installation,
+        pip_command,
+    )
 
     requirements = installation()
     needed = [one for one in requirements if not one.extra]
@@ -62,7 +67,7 @@ def _problem(one: "Requirement") -> str:
 
 
 def _extra(name: str, requirements: "list[Requirement]") -> dict[str, Any]:
-    from covid_monai.workflow.installation import pip_command
+    from covid_monai.environment import pip_command
 
     lacking = [one for one in requirements if one.state != "ok"]
     return {

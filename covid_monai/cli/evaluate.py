@@ -33,8 +33,8 @@ def evaluate(
     Writes scores.csv (per case), scores.json and scores.md (together), and every case's mask.
     """
     from covid_monai.errors import InputError
+    from covid_monai.run.evaluation import evaluate as score_run
     from covid_monai.scoring import pooled_dice
-    from covid_monai.workflow.evaluation import evaluate as score_run
 
     folder = score_run(run, data=data, part=part, output=output, device=device, trust=trust_run)
     click.echo((folder / "scores.md").read_text(encoding="utf-8"))

@@ -36,17 +36,17 @@ import click
 @click.option(
     "--executor",
     type=click.Choice(["in-process", "processes", "ray"]),
-    help="Where cells are run.  [default: processes where --workers or --per-device is given, else in-process]",
+    help="Where jobs are run.  [default: processes where --workers or --per-device is given, else in-process]",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Cells at once.")
-@click.option("--per-device", type=click.IntRange(min=1), help="Cells at once on each GPU.")
+@click.option("--workers", type=click.IntRange(min=1), help="Jobs at once.")
+@click.option("--per-device", type=click.IntRange(min=1), help="Jobs at once on each GPU.")
 @click.option(
     "--publish",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="Also copy there what may be shown to others: no weights, no pictures, no paths of this machine.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the cells, their state and their commands; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the jobs, their state and their commands; write nothing.")
 def reproduce(
     table: str,
     data: Path,
@@ -72,8 +72,8 @@ def reproduce(
     covid-monai reproduce zhou2020-v1 --data DATA -o runs/v1 --budget quick --dry-run
     covid-monai reproduce zhou2020-v1 --data DATA -o runs/v1 --rows 3,4 --per-device 2
 
-    A cell is a row, fold and seed under a protocol. One that fails does not stop the others; the exit status is
-    then 1. Cells that are done never run again.
+    A job is a row, fold and seed under a protocol. One that fails does not stop the others; the exit status is
+    then 1. Jobs that are done never run again.
     """
     from covid_monai.errors import InputError
     from covid_monai.tables.reproduction import Request, RunOptions, preview
@@ -87,17 +87,17 @@ def reproduce(
     outcomes = run_table(table, data, output, request, options, resume=resume, write=click.echo)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
-        click.echo(f"failed: {outcome.cell.title}: {outcome.message}", err=True)
+        click.echo(f"failed: {outcome.job.title}: {outcome.message}", err=True)
     if len(failed) < len(outcomes):
-        from covid_monai.report.table_results import write_results
+        from covid_monai.tables.page import write_results
 
         write_results(output)
         click.echo(f"table: {output / 'table.md'}; page: {output / 'report.html'}")
         if publish is not None:
-            from covid_monai.tables.publishing import publish as publish_cells
+            from covid_monai.tables.publish import publish as publish_jobs
 
-            click.echo(f"published to {publish}; finished cells: {publish_cells(output, publish)}")
+            click.echo(f"published to {publish}; finished jobs: {publish_jobs(output, publish)}")
     if failed:
         raise InputError(
-            f"{len(failed)} of {len(outcomes)} cells failed; the reasons stand above, and --resume tries them again"
+            f"{len(failed)} of {len(outcomes)} jobs failed; the reasons stand above, and --resume tries them again"
         )

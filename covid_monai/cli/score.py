@@ -51,9 +51,8 @@ def score(
     comparison.csv, comparison.json and comparison.md to OUTPUT. NAME is the folder's name unless given. An OUTPUT
     that holds scores already is refused without --overwrite.
     """
-    from covid_monai.scoring.comparison_tables import comparison_markdown
     from covid_monai.scoring.score import score as score_masks
-    from covid_monai.scoring.tables import markdown
+    from covid_monai.scoring.write import comparison_markdown, markdown
 
     scores = score_masks(
         _named(predictions),

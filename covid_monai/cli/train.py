@@ -34,11 +34,11 @@ def train(
     covid-monai train a_segnet --data DATA -o runs/first --set epochs=5
     covid-monai bundle show a_segnet     lists the settings
     """
-    from covid_monai.workflow.settings import parse_setting, read_settings
+    from covid_monai.catalog.config import parse_setting, read_settings
 
     settings = read_settings(config) if config else {}
     settings.update(parse_setting(assignment) for assignment in assignments)
-    from covid_monai.workflow.training import train as run_training
+    from covid_monai.run.training import train as run_training
 
     folder = run_training(bundle, data, output, split=split, fold=fold, settings=settings, device=device, resume=resume)
 

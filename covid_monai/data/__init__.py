@@ -7,7 +7,7 @@ __getattr__ = lazy_names(
     {
         "EpochDataset": "covid_monai.data.epochs",
         "EpochSampler": "covid_monai.data.epochs",
-        "augmented_copies": "covid_monai.data.copies",
+        "augmented_copies": "covid_monai.data.sources.augmented",
         "datalist": "covid_monai.data.splits",
         "read_dataset": "covid_monai.data.manifest",
         "read_split": "covid_monai.data.splits",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from covid_monai.data.manifest import Case
-from covid_monai.data.similarity import joined
+from covid_monai.data.near_duplicates import joined
 from covid_monai.errors import InputError
 
 Groups = list[list[str]]

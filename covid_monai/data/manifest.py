@@ -46,7 +46,7 @@ class Canvas:
 class Case:
     """One axial slice with its mask; the paths are relative to the data set's folder.
 
-    ``group`` joins cases that look like one person where the patient is not known (:mod:`covid_monai.data.groups`).
+    ``group`` joins near-duplicates where the patient is not known (:mod:`covid_monai.data.near_duplicates`).
     """
 
     image: str

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from covid_monai.data.carrying import carry_case
 from covid_monai.data.manifest import Case, Dataset, read_dataset, write_dataset
-from covid_monai.data.writer import staged
+from covid_monai.data.writer import carry_case, staged
 from covid_monai.errors import InputError
 
 

@@ -8,17 +8,9 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor
 
+from covid_monai.environment import bfloat16_is_fast
+
 PRECISIONS = ("auto", "bfloat16", "float32")
-
-
-def bfloat16_is_fast(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX; CUDA from Ampere on)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return False
 
 
 class AutocastInferer(Inferer):

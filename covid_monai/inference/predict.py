@@ -7,14 +7,14 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from covid_monai.errors import InputError
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.config import build_workflow, known_settings
+from covid_monai.environment import device_setting
+from covid_monai.errors import InputError, plain_input_errors
 from covid_monai.inference.masks import save_on_grid
+from covid_monai.run.folder import Run, read_run
 from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
-from covid_monai.workflow.build import build_workflow, known_settings
-from covid_monai.workflow.bundles import bundle_folder
-from covid_monai.workflow.device import device_setting
-from covid_monai.workflow.run import Run, plain_input_errors, read_run
-from covid_monai.workflow.weights import check_weights
+from covid_monai.weights import check_weights
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def predict(
         probabilities: whether to write ``<name>_probability.nii.gz`` too (float32, of any lesion).
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         settings: further overrides of the bundle's inference configuration.
-        trust: whether the run may bring code; see :func:`covid_monai.workflow.run.read_run`.
+        trust: whether the run may bring code; see :func:`covid_monai.run.folder.read_run`.
         report: called with each :class:`Prediction` as it is done.
 
     Returns:

@@ -1,7 +1,6 @@
 """The papers' losses, on those of MONAI and torch."""
 
 from covid_monai.losses.cross_entropy import CrossEntropyLoss
-from covid_monai.losses.focal_tversky import FocalTverskyLoss
-from covid_monai.losses.overlap import LOSSES, overlap_loss
+from covid_monai.losses.overlap import LOSSES, FocalTverskyLoss, overlap_loss
 
 __all__ = ["LOSSES", "CrossEntropyLoss", "FocalTverskyLoss", "overlap_loss"]

@@ -24,7 +24,7 @@ def draw_curves(log: str | os.PathLike[str], picture: str | os.PathLike[str]) ->
     A log without any validation has no Dice panel.
 
     Args:
-        log: a file as :class:`covid_monai.workflow.log.EpochLog` writes it.
+        log: a file as :class:`covid_monai.handlers.log.EpochLog` writes it.
         picture: the PNG to write.
 
     Raises:

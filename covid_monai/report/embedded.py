@@ -32,9 +32,9 @@ def embedded_picture(draw: Callable[[Path], None], photographic: bool = False) -
             return _data_uri("jpeg", buffer.getvalue())
 
 
-def filled_template(name: str, **content: Any) -> str:
-    """A template of this package with ``content``, which is escaped; a name that is not given is an error."""
-    template = files("covid_monai.report").joinpath(name).read_text(encoding="utf-8")
+def filled_template(package: str, name: str, **content: Any) -> str:
+    """A template of a package with ``content``, which is escaped; a name that is not given is an error."""
+    template = files(package).joinpath(name).read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return page.from_string(template).render(**content)
 

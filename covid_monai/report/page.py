@@ -18,7 +18,7 @@ from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.overlays import draw_overlays
 from covid_monai.report.preview import draw_preview
 from covid_monai.report.scores import averaging, empty_masks, left_out, read_scores, score_tables, thresholds
-from covid_monai.workflow.run import Run, read_run
+from covid_monai.run.folder import Run, read_run
 
 CASES_SHOWN = 6
 
@@ -58,6 +58,7 @@ def write_report(
     model = _read_model(folder / "model.json")
     environment = _read_environment(folder / "environment.json")
     page = filled_template(
+        "covid_monai.report",
         "page.html",
         version=__version__,
         run=stored,

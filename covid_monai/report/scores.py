@@ -7,7 +7,7 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.scoring.cells import COLUMNS, Cell, measure_cell, spoken
+from covid_monai.scoring.format import COLUMNS, Cell, measure_cell, spoken
 
 _UNITS = {"patient": "patients", "volume": "volumes", "case": "slices (patients and volumes not all known)"}
 

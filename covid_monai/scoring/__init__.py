@@ -2,6 +2,6 @@
 
 from covid_monai.scoring.scorer import Scorer
 from covid_monai.scoring.summary import Summary
-from covid_monai.scoring.tables import pooled_dice
+from covid_monai.scoring.write import pooled_dice
 
 __all__ = ["Scorer", "Summary", "pooled_dice"]

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.scoring.intervals import (
+from covid_monai.scoring.bootstrap import (
     CONFIDENCE,
     FEWEST_CLUSTERS,
     RESAMPLES,

@@ -2,18 +2,32 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from covid_monai.errors import InputError
+from covid_monai.scoring.format import listed
 from covid_monai.scoring.grids import AlignedMasks, align
-from covid_monai.scoring.inputs import Inputs, listed
 from covid_monai.scoring.label_classes import LabelClasses
 from covid_monai.scoring.mask_files import ENDINGS, mask_ending, mask_stem, read_mask_file
 from covid_monai.scoring.scorer import Scorer
 from covid_monai.scoring.summary import Summary
+
+
+@dataclass
+class Inputs:
+    """What was scored against what, for ``scores.json``."""
+
+    predictions: str
+    references: str
+    labels: dict[str, str]
+    missing_as_empty: list[str] = field(default_factory=list)
+    surplus: list[str] = field(default_factory=list)
+    reordered: list[str] = field(default_factory=list)
+    spacing_unknown: list[str] = field(default_factory=list)
+
 
 SPACINGS = ("auto", "known", "unknown")
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from covid_monai.data.sources.folders import read_patients
 from covid_monai.errors import InputError
 from covid_monai.scoring.comparison import Comparison, compare
-from covid_monai.scoring.comparison_tables import write_comparison
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
-from covid_monai.scoring.inputs import listed
+from covid_monai.scoring.format import listed
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
 from covid_monai.scoring.summary import Summary
-from covid_monai.scoring.tables import write_summary
+from covid_monai.scoring.write import write_comparison, write_summary
 
 _WRITTEN = ("scores.csv", "scores.json", "scores.md", "thresholds.csv", "slice_thresholds.csv")
 _WRITTEN_COMPARISON = ("comparison.csv", "comparison.json", "comparison.md")

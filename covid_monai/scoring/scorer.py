@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.scoring.checks import check_label_maps, check_probability, check_spacing
-from covid_monai.scoring.empty_masks import empty_kind
 from covid_monai.scoring.overlap import (
     COUNTS,
     OVERLAP_MEASURES,
     confusion_matrix,
+    empty_kind,
     overlap_counts,
     overlap_measures,
 )
-from covid_monai.scoring.stacks import SPACING_UNKNOWN, Stack, StackedSlice, stack, stacked_slice
 from covid_monai.scoring.summary import ANY_LESION, Summary, summarise
 from covid_monai.scoring.surface import hausdorff95, surface_dice
-from covid_monai.scoring.tables import write_summary
 from covid_monai.scoring.thresholds import NamedCurve, image_curve
+from covid_monai.scoring.volumes import SPACING_UNKNOWN, Stack, StackedSlice, stack, stacked_slice
+from covid_monai.scoring.write import write_summary
 
 
 class Scorer:

@@ -9,8 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.scoring.empty_masks import EMPTY_KINDS, EMPTY_MASK_RULE
-from covid_monai.scoring.intervals import (
+from covid_monai.scoring.bootstrap import (
     CONFIDENCE,
     FEWEST_CLUSTERS,
     RESAMPLES,
@@ -18,10 +17,16 @@ from covid_monai.scoring.intervals import (
     percentile_interval,
     resampled_sums,
 )
-from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES, overlap_measures, overlap_ratios
+from covid_monai.scoring.overlap import (
+    COUNTS,
+    EMPTY_KINDS,
+    EMPTY_MASK_RULE,
+    OVERLAP_MEASURES,
+    overlap_measures,
+    overlap_ratios,
+)
 from covid_monai.scoring.surface import HD95_DEFINITION, SURFACE_DICE_DEFINITION, SURFACE_MEASURES
-from covid_monai.scoring.threshold_summary import curve_table, slice_table, summarise_curves
-from covid_monai.scoring.thresholds import NamedCurve
+from covid_monai.scoring.thresholds import NamedCurve, curve_table, slice_table, summarise_curves
 
 ANY_LESION = "any lesion"
 CLASS_MEAN = "mean of classes"

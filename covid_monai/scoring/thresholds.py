@@ -1,15 +1,14 @@
-"""Dice over 256 thresholds, as the published comparison of Inf-Net (Fan et al. 2020) computes it.
+"""Dice over 256 thresholds, as the published comparison of Inf-Net (Fan et al. 2020) computes it."""
 
-There every probability map is stretched to 0..1 by its own minimum and maximum, Dice is taken at 256
-thresholds, averaged over the images at each threshold, and then over the thresholds. The stretch hides a
-network's calibration, so the curve without it stands beside.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS, cluster_unit, percentile_interval, resampled_sums
 
 THRESHOLDS = np.arange(256) / 255
 
@@ -78,3 +77,69 @@ def dice_at_thresholds(
 def _at_least(histogram: NDArray[np.intp]) -> NDArray[np.intp]:
     """Pixels that reached threshold 0, 1, ..., from the histogram of how many thresholds each reached."""
     return histogram[::-1].cumsum()[::-1][1:]
+
+
+def curve_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
+    """Mean Dice over the slices at each threshold: columns threshold, dice_stretched, dice_unstretched."""
+    return pd.DataFrame(
+        {
+            "threshold": THRESHOLDS,
+            "dice_stretched": np.mean([one.curve.stretched for one in curves], axis=0),
+            "dice_unstretched": np.mean([one.curve.unstretched for one in curves], axis=0),
+        }
+    )
+
+
+def slice_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
+    """Stretched Dice of each slice: columns case, and 0 to 255 for the thresholds 0/255 to 255/255."""
+    dice = pd.DataFrame([one.curve.stretched for one in curves]).round(6)
+    dice.insert(0, "case", [one.case for one in curves])
+    return dice
+
+
+def summarise_curves(curves: Sequence[NamedCurve], seed: int) -> dict[str, Any]:
+    """Mean over the thresholds, best threshold, Dice at 0.5, stretched and not, as JSON content."""
+    unit = cluster_unit([one.patient for one in curves], [one.volume for one in curves])
+    clusters = pd.factorize(np.array([getattr(one, unit) for one in curves], dtype=object))[0].astype(np.int64)
+    arms = {
+        "stretched": (
+            np.array([one.curve.stretched for one in curves]),
+            np.array([one.curve.stretched_at_half for one in curves]),
+        ),
+        "unstretched": (
+            np.array([one.curve.unstretched for one in curves]),
+            np.array([one.curve.at_half for one in curves]),
+        ),
+    }
+    return {
+        "rule": THRESHOLD_RULE,
+        "slices": len(curves),
+        "unit": unit,
+        "clusters": int(clusters.max()) + 1,
+        **{name: _arm(dice, at_half, clusters, seed) for name, (dice, at_half) in arms.items()},
+    }
+
+
+def _arm(
+    dice: NDArray[np.float64], at_half: NDArray[np.float64], clusters: NDArray[np.int64], seed: int
+) -> dict[str, Any]:
+    """``dice`` is (slices, thresholds), ``at_half`` (slices,)."""
+    curve = dice.mean(axis=0)
+    best = int(curve.argmax())
+    return {
+        "mean_over_thresholds": _mean(dice.mean(axis=1), clusters, seed),
+        "best": {"threshold": float(THRESHOLDS[best]), "dice": float(curve[best])},
+        "at_half": _mean(at_half, clusters, seed),
+    }
+
+
+def _mean(values: NDArray[np.float64], clusters: NDArray[np.int64], seed: int) -> dict[str, Any]:
+    interval = None
+    if len(np.unique(clusters)) >= FEWEST_CLUSTERS:
+        drawn = resampled_sums(np.stack([values, np.ones_like(values)], axis=1), clusters, seed=seed)
+        interval = percentile_interval(drawn[:, 0] / drawn[:, 1])
+    return {
+        "value": float(values.mean()),
+        "interval": list(interval) if interval else None,
+        "used": len(values),
+    }

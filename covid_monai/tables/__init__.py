@@ -6,8 +6,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "plan": "covid_monai.tables.plan",
-        "read_table": "covid_monai.tables.table",
+        "read_table": "covid_monai.tables.spec",
         "reproduce": "covid_monai.tables.reproduction",
-        "table_names": "covid_monai.tables.table",
+        "table_names": "covid_monai.tables.spec",
     },
 )

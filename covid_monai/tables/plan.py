@@ -1,13 +1,12 @@
-"""Which cells of a table are run: one of each row, fold and seed, under each protocol."""
+"""Which jobs of a table are run: one of each row, fold and seed, under each protocol."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from covid_monai.errors import InputError
-from covid_monai.tables.table import FULL, PROTOCOLS, Row, Table
-from covid_monai.workflow.bundles import did_you_mean
+from covid_monai.errors import InputError, did_you_mean
+from covid_monai.tables.spec import FULL, PROTOCOLS, Row, Table
 
 SEEDS = {"paper": 1, "strict": 3}
 """How many seeds are run in full where none are asked for: papers train once, and the strict protocol says how much
@@ -15,7 +14,7 @@ one training differs from the next."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class Job:
     """One training and its evaluation; paths are relative to the output folder.
 
     ``seed`` counts from 0; what the training gets is in ``settings`` and counts from the row's first seed.
@@ -31,7 +30,7 @@ class Cell:
     bundle: str
     settings: Mapping[str, Any]
     budget: str
-    arm: str | None
+    variant: str | None
 
     @property
     def folder(self) -> str:
@@ -40,8 +39,8 @@ class Cell:
 
     @property
     def split(self) -> str:
-        """Its split file; rows with an arm have one of their own."""
-        return f"splits/{self.protocol}{f'-{self.arm}' if self.arm else ''}.json"
+        """Its split file; rows with a variant have one of their own."""
+        return f"splits/{self.protocol}{f'-{self.variant}' if self.variant else ''}.json"
 
     @property
     def title(self) -> str:
@@ -56,12 +55,12 @@ def plan(
     folds: Sequence[int] | None = None,
     seeds: int | None = None,
     budget: str = FULL,
-) -> list[Cell]:
-    """The cells of a table in the order in which they are run: a fold of every row before the next fold.
+) -> list[Job]:
+    """The jobs of a table in the order in which they are run: a fold of every row before the next fold.
 
     Args:
         table: the table.
-        protocols: of :data:`covid_monai.tables.table.PROTOCOLS`; all that the table has if None.
+        protocols: of :data:`covid_monai.tables.spec.PROTOCOLS`; all that the table has if None.
         rows: of the table, see :func:`chosen_rows`; all that have a bundle if None.
         folds: from 0; all of the table, or under a smaller budget the first few, if None.
         seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or 1 under a smaller budget, if None.
@@ -89,16 +88,16 @@ def plan(
         raise InputError(f"seeds is {seeds}; it is how many trainings of each fold there are, at least 1")
     counts = {name: seeds or (SEEDS[name] if budget == FULL else 1) for name in protocols}
     return [
-        _cell(table, protocol, row, fold, seed, budget)
+        _job(table, protocol, row, fold, seed, budget)
         for seed, fold, row, protocol in product(range(max(counts.values())), folds, rows, protocols)
         if seed < counts[protocol]
     ]
 
 
-def cells_of_folders(table: Table, folders: Collection[str], budget: str) -> list[Cell]:
-    """The cells that have these folders, in the order of :func:`plan`; folders of no cell are left out."""
+def jobs_of_folders(table: Table, folders: Collection[str], budget: str) -> list[Job]:
+    """The jobs that have these folders, in the order of :func:`plan`; folders of no job are left out."""
     seeds = 1 + max((int(folder.rpartition("-seed")[2]) for folder in folders), default=0)
-    return [cell for cell in plan(table, None, None, range(table.folds), seeds, budget) if cell.folder in folders]
+    return [job for job in plan(table, None, None, range(table.folds), seeds, budget) if job.folder in folders]
 
 
 def chosen_rows(table: Table, chosen: Sequence[str]) -> list[Row] | None:
@@ -148,13 +147,13 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _cell(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: str) -> Cell:
+def _job(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: str) -> Job:
     settings = {
         **table.settings_of(row, budget),
         "weights_kept": table.protocols[protocol].weights,
         "seed": row.first_seed + seed,
     }
-    return Cell(
+    return Job(
         table=table.name,
         table_sha256=table.sha256,
         protocol=protocol,
@@ -165,5 +164,5 @@ def _cell(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: s
         bundle=row.bundle or "",
         settings=settings,
         budget=budget,
-        arm=row.arm,
+        variant=row.variant,
     )

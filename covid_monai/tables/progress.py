@@ -1,4 +1,4 @@
-"""How far the cells of a table are, while they are run and at any time."""
+"""How far the jobs of a table are, while they are run and at any time."""
 
 import sys
 import time
@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from covid_monai.tables.outcome import Outcome, state_of
-from covid_monai.tables.plan import Cell
+from covid_monai.tables.folder import Outcome, state_of
+from covid_monai.tables.plan import Job
 
 MARKS = {"done": "#", "running": ">", "failed": "!", "waiting": "."}
 
 
 class Progress:
-    """Tells of every cell, and how long the rest will take: a bar on a terminal, plain lines elsewhere.
+    """Tells of every job, and how long the rest will take: a bar on a terminal, plain lines elsewhere.
 
     Args:
-        total: how many cells there are.
+        total: how many jobs there are.
         write: gets the lines.
-        command: the command that runs a cell alone with so many threads; told when the cell starts.
+        command: the command that runs a job alone with so many threads; told when the job starts.
         terminal: whether to draw a bar; where None, whether stderr is a terminal.
         now: the clock, in seconds.
     """
@@ -27,7 +27,7 @@ class Progress:
         self,
         total: int,
         write: Callable[[str], None],
-        command: Callable[[Cell, int | None], str] | None = None,
+        command: Callable[[Job, int | None], str] | None = None,
         terminal: bool | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -41,7 +41,7 @@ class Progress:
         if sys.stderr.isatty() if terminal is None else terminal:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc="cells", unit="cell", smoothing=0)
+            self._bar = tqdm(total=total, desc="jobs", unit="job", smoothing=0)
 
     @property
     def draws(self) -> bool:
@@ -50,23 +50,23 @@ class Progress:
 
     @property
     def failed(self) -> list[Outcome]:
-        """The cells that failed."""
+        """The jobs that failed."""
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
 
     def seconds_left(self) -> float | None:
-        """How long the rest takes if it goes on as so far; None before a cell has been run."""
+        """How long the rest takes if it goes on as so far; None before a job has been run."""
         run = [outcome for outcome in self.outcomes if outcome.status != "found"]
         left = self.total - len(self.outcomes)
         return (self._now() - self._begun) / len(run) * left if run else None
 
-    def started(self, cell: Cell, threads: int | None) -> None:
-        """Tell that a cell is run now, and with which command it can be run alone."""
-        self._tell(f"running: {cell.title}")
+    def started(self, job: Job, threads: int | None) -> None:
+        """Tell that a job is run now, and with which command it can be run alone."""
+        self._tell(f"running: {job.title}")
         if self._command is not None:
-            self._tell(f"  {self._command(cell, threads)}")
+            self._tell(f"  {self._command(job, threads)}")
 
     def ended(self, outcome: Outcome) -> None:
-        """Tell what became of a cell, and how long the rest will take."""
+        """Tell what became of a job, and how long the rest will take."""
         self.outcomes.append(outcome)
         what = {"done": f"done in {spoken_seconds(outcome.seconds)}", "found": "done before"}.get(
             outcome.status, f"failed: {outcome.message}"
@@ -75,7 +75,7 @@ class Progress:
         left = self.seconds_left()
         if left:
             counted += f", about {spoken_seconds(left)} left"
-        self._tell(f"{outcome.cell.title} | {what} ({counted})")
+        self._tell(f"{outcome.job.title} | {what} ({counted})")
         if self._bar is not None:
             if outcome.status == "found":
                 # it took no time, so it says nothing of the others
@@ -97,12 +97,12 @@ class Progress:
             self._bar.refresh()
 
 
-def matrix(cells: Sequence[Cell], output: Path) -> str:
-    """A line a row and protocol, a mark a cell in the order of folds and seeds, and how many there are of each."""
+def matrix(jobs: Sequence[Job], output: Path) -> str:
+    """A line a row and protocol, a mark a job in the order of folds and seeds, and how many there are of each."""
     lines: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
-    for cell in cells:
-        state = state_of(cell, output)
-        lines.setdefault((cell.protocol, cell.row), []).append((cell.fold, cell.seed, state))
+    for job in jobs:
+        state = state_of(job, output)
+        lines.setdefault((job.protocol, job.row), []).append((job.fold, job.seed, state))
     width = max(len(f"{protocol} | {row}") for protocol, row in lines)
     drawn = [
         f"{f'{protocol} | {row}':<{width}}  {''.join(MARKS[state] for _, _, state in sorted(states))}"

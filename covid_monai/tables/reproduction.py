@@ -1,4 +1,4 @@
-"""A table from its YAML to the folder with all its cells."""
+"""A table from its YAML to the folder with all its jobs."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,18 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from covid_monai.data.manifest import read_dataset
+from covid_monai.environment import device_setting
 from covid_monai.errors import InputError
-from covid_monai.tables.cell import run_cell
-from covid_monai.tables.commands import commands_of
 from covid_monai.tables.executors import EXECUTORS
-from covid_monai.tables.executors.lanes import Lane, lanes_of
+from covid_monai.tables.executors.local import Slot, slots_of
 from covid_monai.tables.executors.queue import Queue
-from covid_monai.tables.note import claim
-from covid_monai.tables.outcome import Outcome, state_of
-from covid_monai.tables.plan import Cell, chosen_rows, listed_numbers, plan
+from covid_monai.tables.folder import Outcome, claim, state_of
+from covid_monai.tables.job import commands_of, run_job
+from covid_monai.tables.plan import Job, chosen_rows, listed_numbers, plan
 from covid_monai.tables.progress import Progress, matrix
-from covid_monai.tables.table import PROTOCOLS, Table, read_table
-from covid_monai.workflow.device import device_setting
+from covid_monai.tables.spec import PROTOCOLS, Table, read_table
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How it is run: device, executor (:data:`covid_monai.tables.executors.EXECUTORS`), and how many cells at once.
+    """How it is run: device, executor (:data:`covid_monai.tables.executors.EXECUTORS`), and how many jobs at once.
 
     The executor is ``processes`` where there are to be several at once, else ``in-process``, if None.
     """
@@ -49,7 +47,7 @@ class RunOptions:
             raise InputError(f"executor is {self.executor!r}; it can be {', '.join(EXECUTORS)}")
         several = self.workers is not None or self.per_device is not None
         if several and self.chosen_executor == "in-process":
-            raise InputError("the executor in-process runs one cell at a time; leave --workers and --per-device away")
+            raise InputError("the executor in-process runs one job at a time; leave --workers and --per-device away")
 
     @property
     def chosen_executor(self) -> str:
@@ -67,43 +65,43 @@ def reproduce(
     resume: bool = False,
     write: Callable[[str], None] = print,
 ) -> list[Outcome]:
-    """Train and evaluate every cell of a table that was asked for, wherever it is not done yet.
+    """Train and evaluate every job of a table that was asked for, wherever it is not done yet.
 
     Args:
         table: a table's name, or the path of its YAML file.
         data: the prepared data set.
         output: the folder for all of it; docs/reproduce.md says what it will hold.
-        request: which cells, and under which budget; the whole table in full if None.
+        request: which jobs, and under which budget; the whole table in full if None.
         options: how they are run; one after the other in this process if None.
         resume: go on with what is in ``output``, if anything is; other processes may be doing the same just now.
         write: gets the lines that tell how far it is.
 
     Returns:
-        What became of each cell, in the order in which they ended.
+        What became of each job, in the order in which they ended.
 
     Raises:
         InputError: the table, the data or an option cannot be used, or ``output`` is not of this table, data and
-            budget. A cell that fails raises nothing: it is in the outcomes.
+            budget. A job that fails raises nothing: it is in the outcomes.
     """
     request, options = request or Request(), options or RunOptions()
     place, folder = Path(output).absolute(), Path(data).resolve()
     read = read_table(table)
-    cells = planned(read, request)
-    lanes = _lanes(options)
-    claim(read, cells, folder, place, request.budget, resume)
-    write(matrix(cells, place))
+    jobs = planned(read, request)
+    slots = _slots(options)
+    claim(read, jobs, folder, place, request.budget, resume)
+    write(matrix(jobs, place))
     progress = Progress(
-        len(cells), write, command=lambda cell, threads: commands_of(cell, folder, options.device, threads)[0]
+        len(jobs), write, command=lambda job, threads: commands_of(job, folder, options.device, threads)[0]
     )
     try:
-        _execute(cells, folder, place, options, lanes, progress)
+        _execute(jobs, folder, place, options, slots, progress)
     finally:
         progress.close()
     return progress.outcomes
 
 
-def planned(table: Table, request: Request) -> list[Cell]:
-    """The cells of a table that are asked for.
+def planned(table: Table, request: Request) -> list[Job]:
+    """The jobs of a table that are asked for.
 
     Raises:
         InputError: an option is not the table's.
@@ -120,10 +118,10 @@ def planned(table: Table, request: Request) -> list[Cell]:
     )
 
 
-def _lanes(options: RunOptions) -> list[Lane]:
+def _slots(options: RunOptions) -> list[Slot]:
     """Those of the executor ``processes``, none of the others; a device that cannot be is refused for all of them."""
     if options.chosen_executor == "processes":
-        return lanes_of(options.device, options.workers, options.per_device)
+        return slots_of(options.device, options.workers, options.per_device)
     if options.chosen_executor == "ray":
         from covid_monai.tables.executors.ray import check_device
 
@@ -134,19 +132,19 @@ def _lanes(options: RunOptions) -> list[Lane]:
 
 
 def _execute(
-    cells: list[Cell], data: Path, output: Path, options: RunOptions, lanes: list[Lane], progress: Progress
+    jobs: list[Job], data: Path, output: Path, options: RunOptions, slots: list[Slot], progress: Progress
 ) -> None:
     executor, device = options.chosen_executor, options.device
-    queue = Queue(cells, partial(state_of, output=output), progress)
-    run_one = partial(run_cell, output=output, data=data, asked_device=device)
+    queue = Queue(jobs, partial(state_of, output=output), progress)
+    run_one = partial(run_job, output=output, data=data, asked_device=device)
     if executor == "in-process":
-        from covid_monai.tables.executors import in_process
+        from covid_monai.tables.executors.local import run_in_process
 
-        in_process.run(queue, partial(run_one, bars=progress.draws), progress, device)
+        run_in_process(queue, partial(run_one, bars=progress.draws), progress, device)
     elif executor == "processes":
-        from covid_monai.tables.executors import processes
+        from covid_monai.tables.executors.local import run_in_processes
 
-        processes.run(queue, run_one, progress, lanes)
+        run_in_processes(queue, run_one, progress, slots)
     else:
         from covid_monai.tables.executors import ray
 
@@ -156,16 +154,16 @@ def _execute(
 def preview(
     table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], request: Request, options: RunOptions
 ) -> str:
-    """What :func:`reproduce` would run: each cell, its state in ``output`` now, and its commands; nothing is written.
+    """What :func:`reproduce` would run: each job, its state in ``output`` now, and its commands; nothing is written.
 
     Raises:
         InputError: the table, the data or an option cannot be used.
     """
     place, folder = Path(output).absolute(), read_dataset(data).folder.resolve()
-    cells = planned(read_table(table), request)
-    threads = next((lane.threads for lane in _lanes(options)), None)
+    jobs = planned(read_table(table), request)
+    threads = next((slot.threads for slot in _slots(options)), None)
     lines = [f"# the commands are for a shell in {place}; the splits are written when the table is started"]
-    for cell in cells:
-        lines.append(f"# {cell.title} | {cell.budget} budget | {state_of(cell, place)}")
-        lines += commands_of(cell, folder, options.device, threads)
-    return "\n".join([*lines, "", matrix(cells, place)])
+    for job in jobs:
+        lines.append(f"# {job.title} | {job.budget} budget | {state_of(job, place)}")
+        lines += commands_of(job, folder, options.device, threads)
+    return "\n".join([*lines, "", matrix(jobs, place)])

@@ -1,51 +1,222 @@
-"""From an output folder to everything that its table says."""
+"""The jobs of an output folder, read together: what is there, and what is not there yet."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from covid_monai.tables.audit import SplitAudit, audit_splits
-from covid_monai.tables.collect import Results, collect
-from covid_monai.tables.estimates import Entry, Optimism, estimate_entries, estimate_optimism
-from covid_monai.tables.head import Head, head_of
-from covid_monai.tables.pairs import Pair, compare_rows
+import pandas as pd
+
+from covid_monai.data.drawing import tied_cases
+from covid_monai.data.manifest import FILE_NAME, Dataset, read_dataset
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of
+from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
+from covid_monai.scoring.surface import SURFACE_MEASURES
+from covid_monai.tables.folder import data_of, failure_file, is_complete, read_note, state_of
+from covid_monai.tables.plan import Job, jobs_of_folders
+from covid_monai.tables.spec import FULL, OVER_THRESHOLDS, Row, Table, read_table, table_names
+from covid_monai.tables.tallies import CURVE
+
+_MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+_NAMES = ("level", "case", "volume", "class")
+_TOLD = (
+    "epochs",
+    "best_epoch",
+    "kept_epoch",
+    "seconds",
+    "peak_memory_bytes",
+    "device",
+    "threads",
+    "weights_sha256",
+    "split_sha256",
+    "commands",
+    "finished",
+)
 
 
 @dataclass(frozen=True)
-class Findings:
-    """The finished cells, and what follows from them."""
+class Missing:
+    """A job that was asked for and is not done: its state (:func:`covid_monai.tables.folder.state_of`), and why."""
 
-    results: Results
-    head: Head
-    entries: tuple[Entry, ...]
-    optimism: tuple[Optimism, ...]
-    pairs: tuple[Pair, ...]
-    audits: tuple[SplitAudit, ...]
+    job: Job
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that the jobs of an output folder have.
+
+    ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``cell.json`` tells, ``evaluation`` (a
+    folder) and ``thresholds`` (of ``scores.json``). ``scores`` has the rows of every ``scores.csv`` with protocol,
+    slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``curves`` has those of every
+    ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``datasets`` are by
+    variant, "" for none.
+    """
+
+    output: Path
+    table: Table
+    budget: str
+    datasets: Mapping[str, Dataset]
+    jobs: pd.DataFrame
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    missing: tuple[Missing, ...]
 
     @property
-    def title(self) -> str:
-        """The table's title, and the budget after it where that is a smaller one."""
-        return self.results.table.title + (f" ({self.results.budget})" if self.results.label else "")
+    def label(self) -> str:
+        """What the budget changes, such as ``quick: small images``; empty where it is the table in full."""
+        return "" if self.budget == FULL else f"{self.budget}: {self.table.budgets[self.budget].label}"
 
     @property
-    def made_of(self) -> str:
-        """Of how many cells the table is made."""
-        done, missing = len(self.results.cells), len(self.results.missing)
-        return f"{done} of {done + missing} cells{f' (budget {self.results.budget})' if self.results.label else ''}"
+    def protocols(self) -> list[str]:
+        """Those with finished jobs, the paper's first."""
+        done = set(self.jobs["protocol"])
+        return [name for name in self.table.protocols if name in done]
+
+    def jobs_of(self, protocol: str, row: Row) -> pd.DataFrame:
+        """The finished jobs of a row under a protocol."""
+        return self.jobs[(self.jobs["protocol"] == protocol) & (self.jobs["slug"] == row.slug)]
+
+    def scores_of(self, protocol: str, row: Row) -> pd.DataFrame:
+        """All scores of a row under a protocol."""
+        return self.scores[(self.scores["protocol"] == protocol) & (self.scores["slug"] == row.slug)]
+
+    def curves_of(self, protocol: str, row: Row) -> pd.DataFrame:
+        """The threshold curves of all slices of a row under a protocol."""
+        return self.curves[(self.curves["protocol"] == protocol) & (self.curves["slug"] == row.slug)]
+
+    def planned(self, protocol: str, row: Row) -> int:
+        """How many jobs of a row were asked for under a protocol."""
+        waiting = [one.job for one in self.missing if (one.job.protocol, one.job.slug) == (protocol, row.slug)]
+        return len(self.jobs_of(protocol, row)) + len(waiting)
 
 
-def find(output: Path) -> Findings:
-    """Read the finished cells of an output folder, and compute all that is told of them.
+def collect(output: Path) -> Results:
+    """Read every finished job of an output folder.
 
     Raises:
-        InputError: nothing is finished, or table, data or cells have changed since.
+        InputError: the folder is no table's, nothing in it is finished, or table, data or a job have changed.
     """
-    results = collect(output)
-    head = head_of(results)
-    return Findings(
-        results=results,
-        head=head,
-        entries=tuple(estimate_entries(results, head.not_comparable)),
-        optimism=tuple(estimate_optimism(results)),
-        pairs=tuple(compare_rows(results)),
-        audits=tuple(audit_splits(results)),
+    note = read_note(output)
+    table = _read_table(note)
+    asked = jobs_of_folders(table, note["cells"], note["budget"])
+    done = [job for job in asked if is_complete(output / job.folder)]
+    if not done:
+        raise InputError(f"{output} has no finished job yet; go on with `covid-monai reproduce ... --resume`")
+    datasets = {"": _read_data(note)}
+    for job in done:
+        if job.variant and job.variant not in datasets:
+            datasets[job.variant] = read_dataset(data_of(job, Path(note["data"]), output))
+    units = {variant: units_of(dataset) for variant, dataset in datasets.items()}
+    return Results(
+        output=output,
+        table=table,
+        budget=note["budget"],
+        datasets=datasets,
+        jobs=pd.DataFrame([_job_record(job, table, output) for job in done]),
+        scores=pd.concat([_scores(job, output, units[job.variant or ""]) for job in done], ignore_index=True),
+        curves=_all_curves(table, done, output, units),
+        missing=tuple(_missing(job, output) for job in asked if job not in done),
     )
+
+
+def units_of(dataset: Dataset) -> dict[str, str]:
+    """The unit of each case, called after its first case.
+
+    A unit is what a strict split keeps together: cases that share a patient, a volume or a group of look-alikes,
+    directly or through others; a case of which nothing is known is a unit of its own.
+    """
+    return {name: names[0] for names in tied_cases(dataset.cases) for name in names}
+
+
+def unit_kind(dataset: Dataset) -> str:
+    """What the units are, such as ``patient`` or ``patient or group of look-alikes``."""
+    words = {"patient": "patient", "volume": "volume", "group": "group of look-alikes"}
+    kinds = {next((word for key, word in words.items() if getattr(case, key)), "slice") for case in dataset.cases}
+    return " or ".join(word for word in (*words.values(), "slice") if word in kinds)
+
+
+def _read_table(note: Mapping[str, Any]) -> Table:
+    # a folder that was moved to another machine still knows the package's tables by their names
+    moved = not Path(note["table_path"]).is_file() and note["table"] in table_names()
+    table = read_table(note["table"] if moved else note["table_path"])
+    if table.sha256 != note["table_sha256"]:
+        raise InputError(
+            f"{table.path} has changed since its jobs were run (SHA-256 {table.sha256[:12]}, not "
+            f"{note['table_sha256'][:12]}); restore it, or run the new one in another folder"
+        )
+    return table
+
+
+def _read_data(note: Mapping[str, Any]) -> Dataset:
+    folder = Path(note["data"])
+    if not folder.is_dir():
+        raise InputError(f"the data set {folder} is not there; put it back to write the table")
+    if sha256_of(folder / FILE_NAME) != note["manifest_sha256"]:
+        raise InputError(f"{folder} has changed since the jobs were run; restore it to write the table")
+    return read_dataset(folder)
+
+
+def _job_record(job: Job, table: Table, output: Path) -> dict[str, Any]:
+    home = output / job.folder
+    content = read_json(home / "cell.json")
+    if content.get("split_sha256") != sha256_of(output / job.split):
+        raise InputError(f"{home / 'cell.json'} is of another split than {output / job.split}; remove its folder")
+    if content.get("table_sha256") != table.sha256 or any(key not in content for key in _TOLD):
+        raise InputError(f"{home / 'cell.json'} is of another table or lacks values; remove its folder to run it again")
+    evaluation = home / "evaluation" / "test"
+    return {
+        **{key: getattr(job, key) for key in ("protocol", "slug", "row", "fold", "seed", "bundle", "folder")},
+        **{key: content[key] for key in _TOLD},
+        "variant": job.variant or "",
+        "evaluation": evaluation,
+        "thresholds": read_json(evaluation / "scores.json").get("thresholds"),
+    }
+
+
+def _scores(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
+    path = output / job.folder / "evaluation" / "test" / "scores.csv"
+    try:
+        rows = pd.read_csv(
+            path,
+            usecols=[*_NAMES, *COUNTS, *_MEASURES],
+            dtype=dict.fromkeys(_NAMES, str),
+            keep_default_na=False,
+            na_values={name: [""] for name in _MEASURES},
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); remove the job's folder to run it again") from error
+    slices = rows[rows["case"] != ""]
+    if unknown := set(slices["case"]) - set(units):
+        raise InputError(f"{path} has the case {min(unknown)}, which the data set lacks; give the data of the table")
+    # a volume's slices are of one unit
+    of_volume = dict(zip(slices["volume"], slices["case"].map(units), strict=True))
+    rows["unit"] = rows["case"].map(units).fillna(rows["volume"].map(of_volume))
+    return rows.assign(protocol=job.protocol, slug=job.slug, fold=job.fold, seed=job.seed)
+
+
+def _all_curves(table: Table, jobs: list[Job], output: Path, units: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    if all(measure.averaging != OVER_THRESHOLDS for measure in table.measures.values()):
+        return pd.DataFrame()
+    return pd.concat([_curves(job, output, units[job.variant or ""]) for job in jobs], ignore_index=True)
+
+
+def _curves(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
+    path = output / job.folder / "evaluation" / "test" / "slice_thresholds.csv"
+    try:
+        rows = pd.read_csv(path, usecols=["case", *CURVE], dtype={"case": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); remove the job's folder to run it again") from error
+    of_job = {"protocol": job.protocol, "slug": job.slug, "fold": job.fold, "seed": job.seed}
+    told = pd.DataFrame({"unit": rows["case"].map(units), **of_job}, index=rows.index)
+    return pd.concat([told, rows], axis=1)
+
+
+def _missing(job: Job, output: Path) -> Missing:
+    state, path = state_of(job, output), failure_file(output / job.folder)
+    # another process may be trying it again just now
+    reason = str(read_json(path)["error"]) if state == "failed" and path.exists() else ""
+    # settings say nothing of why a job is not there
+    return Missing(replace(job, settings={}), state, reason)

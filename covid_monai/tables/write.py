@@ -9,18 +9,17 @@ import pandas as pd
 
 from covid_monai import __version__
 from covid_monai.files import write_json, write_text
-from covid_monai.scoring.cells import table as markdown_table
+from covid_monai.scoring.bootstrap import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.scoring.comparison import Estimate
-from covid_monai.scoring.empty_masks import EMPTY_MASK_RULE
-from covid_monai.scoring.intervals import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
-from covid_monai.tables.audit import AUDIT_RULE
-from covid_monai.tables.collect import unit_kind
-from covid_monai.tables.estimates import STATISTICS_RULE, Entry, Optimism
-from covid_monai.tables.head import averaging_rules
-from covid_monai.tables.lines import Lines, audit_lines, cell_lines, measure_lines, missing_lines, pair_lines
-from covid_monai.tables.pairs import PAIRS_RULE
-from covid_monai.tables.results import Findings
-from covid_monai.tables.verdicts import VERDICT_RULE
+from covid_monai.scoring.format import table as markdown_table
+from covid_monai.scoring.overlap import EMPTY_MASK_RULE
+from covid_monai.tables.comparability import averaging_rules
+from covid_monai.tables.contrasts import PAIRS_RULE
+from covid_monai.tables.findings import Findings
+from covid_monai.tables.leakage import AUDIT_RULE
+from covid_monai.tables.render import Lines, audit_lines, job_lines, measure_lines, missing_lines, pair_lines
+from covid_monai.tables.results import unit_kind
+from covid_monai.tables.statistics import STATISTICS_RULE, VERDICT_RULE, Entry, Optimism
 
 FORMAT = "covid-monai table"
 VERSION = 1
@@ -57,7 +56,7 @@ def markdown(findings: Findings) -> str:
     if findings.pairs:
         parts += [*_section(pair_lines(results, findings.pairs)), PAIRS_RULE]
     parts += [*_section(audit_lines(findings.audits)), AUDIT_RULE, _bullets(finding_lines(findings))]
-    parts += [*_section(cell_lines(results)), f"Written by covid-monai {__version__}."]
+    parts += [*_section(job_lines(results)), f"Written by covid-monai {__version__}."]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -75,7 +74,7 @@ def frame(findings: Findings) -> pd.DataFrame:
                 "table": table.name,
                 "budget": budget,
                 "row": row.label,
-                "arm": row.arm or "",
+                "variant": row.variant or "",
                 "bundle": row.bundle or "",
                 "measure": measure.name,
                 "averaging": measure.averaging,
@@ -86,7 +85,7 @@ def frame(findings: Findings) -> pd.DataFrame:
             optimism = _optimism_columns(between.get((row.slug, measure.name)))
             entries = found.get((measure.name, row.slug), [])
             lines += [{**shared, **_entry_line(one), **optimism} for one in entries] or [{**shared, "protocol": ""}]
-    return pd.DataFrame(lines).astype(dict.fromkeys(("cells", "planned", "units", "optimism_shared_cases"), "Int64"))
+    return pd.DataFrame(lines).astype(dict.fromkeys(("jobs", "planned", "units", "optimism_shared_cases"), "Int64"))
 
 
 def content(findings: Findings) -> dict[str, Any]:
@@ -131,8 +130,8 @@ def content(findings: Findings) -> dict[str, Any]:
             for one in findings.pairs
         ],
         "audit": [asdict(one) for one in findings.audits],
-        "cells": _without_nan(_portable_cells(findings)),
-        "missing": [{"cell": one.cell.folder, "state": one.state, "reason": one.reason} for one in results.missing],
+        "jobs": _without_nan(_portable_jobs(findings)),
+        "missing": [{"job": one.job.folder, "state": one.state, "reason": one.reason} for one in results.missing],
     }
 
 
@@ -176,7 +175,7 @@ def _cell(text: str) -> str:
 def _entry_line(one: Entry) -> dict[str, Any]:
     return {
         "protocol": one.protocol,
-        "cells": one.cells,
+        "jobs": one.jobs,
         "planned": one.planned,
         "mean": one.mean,
         "sd": one.sd,
@@ -200,12 +199,12 @@ def _optimism_columns(one: Optimism | None) -> dict[str, float | None]:
     return {**_flat("optimism", one.estimate), "optimism_shared_cases": one.shared_cases}
 
 
-def _portable_cells(findings: Findings) -> pd.DataFrame:
-    """What the cells' files tell, with DATA in the commands where the data set lay on this machine."""
-    cells = findings.results.cells.drop(columns=["evaluation", "thresholds"])
+def _portable_jobs(findings: Findings) -> pd.DataFrame:
+    """What the jobs' files tell, with DATA in the commands where the data set lay on this machine."""
+    jobs = findings.results.jobs.drop(columns=["evaluation", "thresholds"])
     place = shlex.quote(str(findings.results.datasets[""].folder))
-    told = [[one.replace(place, "DATA") for one in commands] for commands in cells["commands"]]
-    return cells.assign(commands=pd.Series(told, index=cells.index))
+    told = [[one.replace(place, "DATA") for one in commands] for commands in jobs["commands"]]
+    return jobs.assign(commands=pd.Series(told, index=jobs.index))
 
 
 def _without_nan(rows: pd.DataFrame) -> list[dict[str, Any]]:

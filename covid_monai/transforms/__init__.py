@@ -5,9 +5,9 @@ from covid_monai.lazy import lazy_names
 __getattr__ = lazy_names(
     __name__,
     {
-        "AugmentedCopyd": "covid_monai.transforms.copies",
+        "AugmentedCopyd": "covid_monai.transforms.slices",
         "HounsfieldReader": "covid_monai.transforms.reader",
-        "LabelsToClassesd": "covid_monai.transforms.classes",
+        "LabelsToClassesd": "covid_monai.transforms.labels",
         "NormalizeSlicesd": "covid_monai.transforms.slices",
     },
 )

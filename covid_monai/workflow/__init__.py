@@ -1,22 +1,25 @@
-"""Bundle and overrides in, MONAI workflow and run folder out."""
+"""The names that bundles copied out of release 0.1 use; new bundles name ``handlers``, ``run`` and ``weights``."""
 
+from covid_monai.handlers import seeding
 from covid_monai.lazy import lazy_names
+
+__all__ = ["seeding"]
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "EpochLog": "covid_monai.workflow.log",
-        "EpochState": "covid_monai.workflow.state",
-        "CaseScores": "covid_monai.workflow.cases",
-        "CountedImages": "covid_monai.workflow.shares",
-        "KeepWeights": "covid_monai.workflow.kept_weights",
-        "MeanOverProcesses": "covid_monai.workflow.shares",
-        "Progress": "covid_monai.workflow.log",
-        "SeedEpoch": "covid_monai.workflow.seeding",
-        "evaluate": "covid_monai.workflow.evaluation",
-        "load_weights": "covid_monai.workflow.weights",
-        "start_from_seed": "covid_monai.workflow.seeding",
-        "synchronise_batch_norm": "covid_monai.workflow.batch_norm",
-        "train": "covid_monai.workflow.training",
+        "CaseScores": "covid_monai.handlers.case_scores",
+        "CountedImages": "covid_monai.handlers.distributed",
+        "EpochLog": "covid_monai.handlers.log",
+        "EpochState": "covid_monai.handlers.state",
+        "KeepWeights": "covid_monai.handlers.checkpoint",
+        "MeanOverProcesses": "covid_monai.handlers.distributed",
+        "Progress": "covid_monai.handlers.log",
+        "SeedEpoch": "covid_monai.handlers.seeding",
+        "evaluate": "covid_monai.run.evaluation",
+        "load_weights": "covid_monai.weights",
+        "start_from_seed": "covid_monai.handlers.seeding",
+        "synchronise_batch_norm": "covid_monai.handlers.distributed",
+        "train": "covid_monai.run.training",
     },
 )

@@ -4,8 +4,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from covid_monai.catalog.sizes import BEGIN, END
 from covid_monai.cli import root
-from covid_monai.workflow.size_table import BEGIN, END
 
 
 def run(*arguments):
@@ -48,7 +48,7 @@ def test_show_as_json_has_what_the_text_has():
 
 
 def test_sizes_prints_a_row_for_every_network(monkeypatch):
-    monkeypatch.setattr("covid_monai.workflow.bundles.bundle_names", lambda: ["a_segnet_ct_segmentation"])
+    monkeypatch.setattr("covid_monai.catalog.bundles.bundle_names", lambda: ["a_segnet_ct_segmentation"])
     rows = run("bundle", "sizes").output.splitlines()
     assert len(rows) == 4
     assert "35.59" in rows[2]
@@ -56,7 +56,7 @@ def test_sizes_prints_a_row_for_every_network(monkeypatch):
 
 
 def test_sizes_puts_the_table_into_a_page(monkeypatch, tmp_path):
-    monkeypatch.setattr("covid_monai.workflow.bundles.bundle_names", lambda: ["a_segnet_ct_segmentation"])
+    monkeypatch.setattr("covid_monai.catalog.bundles.bundle_names", lambda: ["a_segnet_ct_segmentation"])
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
     assert run("bundle", "sizes", "--into", page).exit_code == 0

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from covid_monai.cli.check import check
-from covid_monai.cli.group import group
+from covid_monai.cli.data_check import check
+from covid_monai.cli.data_sets import group
 from covid_monai.data.manifest import read_dataset
 from tests.data.checks.people import write_people
 

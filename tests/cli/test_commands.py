@@ -122,7 +122,7 @@ def test_wrong_usage_is_status_2():
 
 def test_interruption_is_status_130(tiny_dataset, tmp_path):
     script = (
-        "import os, signal, sys; from covid_monai.workflow import log; from covid_monai.cli import main\n"
+        "import os, signal, sys; from covid_monai.handlers import log; from covid_monai.cli import main\n"
         # a test suite in the background inherits that SIGINT is ignored
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "log.EpochLog._end = lambda self, engine: os.kill(os.getpid(), signal.SIGINT)\n"

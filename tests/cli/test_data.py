@@ -10,7 +10,7 @@ from PIL import Image
 
 from covid_monai.cli.data import _LAYOUTS, _MODES, data
 from covid_monai.data.manifest import read_dataset
-from covid_monai.data.sources.layouts import LAYOUTS
+from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.splits import PROTOCOLS, datalist
 from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import MODES

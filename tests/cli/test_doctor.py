@@ -8,10 +8,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from covid_monai import environment
 from covid_monai.cli.doctor import doctor
+from covid_monai.environment import bfloat16_is_fast
 from covid_monai.errors import InputError
-from covid_monai.inference.autocast import bfloat16_is_fast
-from covid_monai.workflow import environment, installation
 
 
 def run(*arguments):
@@ -29,7 +29,7 @@ def installed(monkeypatch):
                 raise metadata.PackageNotFoundError(name)
             return found
 
-        monkeypatch.setattr(installation, "version", version)
+        monkeypatch.setattr(environment, "version", version)
 
     return pretend
 
@@ -95,7 +95,7 @@ def test_a_torch_that_cannot_be_imported_is_a_problem_and_not_a_traceback(monkey
 
 
 def test_a_package_that_is_not_installed_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr(installation, "PACKAGE", "covid-monai-that-is-not-there")
+    monkeypatch.setattr(environment, "PACKAGE", "covid-monai-that-is-not-there")
     result = run()
     assert isinstance(result.exception, InputError)
     assert "pip install" in str(result.exception)

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from covid_monai.cli import root
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
+from covid_monai.run.training import train
 from covid_monai.tables.reproduction import Request, RunOptions, reproduce
-from covid_monai.workflow.training import train
 from tests.tables.tiny_table import SMALL, content, write_table
 
 ONE_CELL = ("--protocol", "paper", "--rows", "1", "--folds", "0")
@@ -30,7 +30,7 @@ def table(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def begun(table, tiny_dataset, tmp_path_factory):
-    """An output folder in which one of the table's cells is done; not to be changed."""
+    """An output folder in which one of the table's jobs is done; not to be changed."""
     output = tmp_path_factory.mktemp("begun")
     (outcome,) = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"], "0"))
     assert outcome.status == "done", outcome.message
@@ -92,7 +92,7 @@ BAD = {
     "no such device": (["{table}", "--data", "{data}", "--device", "gpu"], "device 'gpu' cannot be used"),
     "several at once in one process": (
         ["{table}", "--data", "{data}", "--executor", "in-process", "--workers", "2"],
-        "in-process runs one cell at a time",
+        "in-process runs one job at a time",
     ),
     "several on a GPU that is none": (
         ["{table}", "--data", "{data}", "--device", "cpu", "--per-device", "2"],
@@ -100,7 +100,7 @@ BAD = {
     ),
     "ray on a device of one's own": (
         ["{table}", "--data", "{data}", "--executor", "ray", "--device", "cuda:1"],
-        "device is cuda:1, but Ray gives every cell its own",
+        "device is cuda:1, but Ray gives every job its own",
     ),
 }
 
@@ -141,7 +141,7 @@ def test_data_that_cannot_be_split_leave_a_folder_that_can_be_used_again(table, 
     assert outcome.status == "done"
 
 
-def test_a_dry_run_prints_cells_and_commands_and_writes_nothing(table, tiny_dataset, tmp_path):
+def test_a_dry_run_prints_jobs_and_commands_and_writes_nothing(table, tiny_dataset, tmp_path):
     result = run(
         table, "--data", tiny_dataset, "-o", tmp_path / "output", "--dry-run", "--seeds", "1", "--device", "cpu"
     )
@@ -166,7 +166,7 @@ def test_a_dry_run_on_a_running_table_shows_its_state(table, tiny_dataset, begun
     ]
 
 
-def test_quick_is_said_where_its_cells_are(table, tiny_dataset, tmp_path):
+def test_quick_is_said_where_its_jobs_are(table, tiny_dataset, tmp_path):
     result = run(table, "--data", tiny_dataset, "-o", tmp_path / "output", "--dry-run", "--budget", "quick")
     assert result.output.count("| quick budget |") == 4
 
@@ -174,7 +174,7 @@ def test_quick_is_said_where_its_cells_are(table, tiny_dataset, tmp_path):
 KILLED = """
 import os, signal, sys
 from covid_monai.tables.reproduction import Request, reproduce
-from covid_monai.workflow import log
+from covid_monai.handlers import log
 
 add_loss = log.EpochLog._add_loss
 def kill_in_fold_1(self, engine):
@@ -186,7 +186,7 @@ reproduce(*sys.argv[1:], Request("paper", ["1"]))
 """
 
 
-def test_a_killed_table_goes_on_in_mid_cell_and_leaves_done_cells_alone(tiny_dataset, tmp_path):
+def test_a_killed_table_goes_on_in_mid_job_and_leaves_done_jobs_alone(tiny_dataset, tmp_path):
     table, output = write_table(tmp_path), tmp_path / "output"
     command = [sys.executable, "-c", KILLED, str(table), str(tiny_dataset), str(output)]
     killed = subprocess.run(command, capture_output=True, check=False)
@@ -212,11 +212,11 @@ TWO = """
 import json, sys
 from covid_monai.tables.reproduction import Request, reproduce
 outcomes = reproduce(*sys.argv[1:4], Request("paper", ["1"]), resume=True)
-print(json.dumps({outcome.cell.folder: outcome.status for outcome in outcomes}))
+print(json.dumps({outcome.job.folder: outcome.status for outcome in outcomes}))
 """
 
 
-def test_two_processes_on_one_output_run_every_cell_once(table, tiny_dataset, tmp_path):
+def test_two_processes_on_one_output_run_every_job_once(table, tiny_dataset, tmp_path):
     command = [sys.executable, "-c", TWO, str(table), str(tiny_dataset), str(tmp_path / "output")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     told = [process.communicate() for process in both]
@@ -224,13 +224,13 @@ def test_two_processes_on_one_output_run_every_cell_once(table, tiny_dataset, tm
     first, second = (json.loads(output.decode().splitlines()[-1]) for output, _ in told)
     assert set(first) == set(second)
     assert len(first) == 2
-    for cell in first:
-        assert sorted([first[cell], second[cell]]) == ["done", "found"]
+    for job in first:
+        assert sorted([first[job], second[job]]) == ["done", "found"]
     note = json.loads((tmp_path / "output" / "reproduce.json").read_text())
     assert sorted(note["cells"]) == sorted(first)
 
 
-def test_a_cell_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
+def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     rows = content()["rows"]
     rows[0]["settings"]["learning_rate"] = 1e30
     table = write_table(tmp_path, {"rows": rows, "settings": {**SMALL, "epochs": 1}})
@@ -242,7 +242,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     assert result.exit_code == 1
     told, last = result.stderr.strip().splitlines()[-2:]
     assert told.startswith("failed: paper | SegNet + DL | fold 0 | seed 0: the loss is nan")
-    assert last.startswith("Error: 1 of 1 cells failed")
+    assert last.startswith("Error: 1 of 1 jobs failed")
 
 
 def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny_dataset, tmp_path, monkeypatch):
@@ -250,12 +250,12 @@ def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny
     output = tmp_path / "output"
     outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"]), RunOptions(workers=2, device="cpu"))
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
-    stored = json.loads((output / outcomes[0].cell.folder / "cell.json").read_text())
+    stored = json.loads((output / outcomes[0].job.folder / "cell.json").read_text())
     prefix, *command = shlex.split(stored["commands"][0])
     assert prefix == "OMP_NUM_THREADS=1"
     assert stored["threads"] == 1
     alone = [sys.executable, "-m", "covid_monai", *command[1:]]
-    alone[alone.index(outcomes[0].cell.folder)] = str(tmp_path / "alone")
+    alone[alone.index(outcomes[0].job.folder)] = str(tmp_path / "alone")
     subprocess.run(alone, cwd=output, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert sha256_of(tmp_path / "alone" / "model.safetensors") == stored["weights_sha256"]
 
@@ -265,7 +265,7 @@ def test_more_rows_and_seeds_can_be_added_later(table, begun, tiny_dataset, tmp_
     shutil.copytree(begun, output)
     outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"], "0", seeds=2), resume=True)
     assert [outcome.status for outcome in outcomes] == ["found", "done"]
-    weights = {sha256_of(output / outcome.cell.folder / "model.safetensors") for outcome in outcomes}
+    weights = {sha256_of(output / outcome.job.folder / "model.safetensors") for outcome in outcomes}
     assert len(weights) == 2
     assert len(json.loads((output / "reproduce.json").read_text())["cells"]) == 2
 
@@ -288,7 +288,7 @@ def test_what_is_done_can_be_published(table, tiny_dataset, begun, tmp_path):
     output, folder = shutil.copytree(begun, tmp_path / "output"), tmp_path / "published"
     result = run(table, "--data", tiny_dataset, "-o", output, *ONE_CELL, "--resume", "--publish", folder)
     assert result.exit_code == 0, result.output
-    assert f"published to {folder}; finished cells: 1" in result.output
+    assert f"published to {folder}; finished jobs: 1" in result.output
     assert (folder / "table.csv").read_text() == (output / "table.csv").read_text()
 
 

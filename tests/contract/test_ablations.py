@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from covid_monai.workflow.build import build_workflow, read_config
-from covid_monai.workflow.bundles import bundle_folder, bundle_names
-from covid_monai.workflow.metadata import read_ablations
-from covid_monai.workflow.size_table import size_table, table_in
-from covid_monai.workflow.sizes import Size, network_sizes
+from covid_monai.catalog.bundles import bundle_folder, bundle_names
+from covid_monai.catalog.config import build_workflow, read_config
+from covid_monai.catalog.metadata import read_ablations
+from covid_monai.catalog.sizes import Size, network_sizes, size_table, table_in
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "sizes.md"
 

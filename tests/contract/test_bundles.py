@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from covid_monai.workflow.build import build_workflow, config_files, known_settings, read_config
-from covid_monai.workflow.bundles import bundle_folder, bundle_names
-from covid_monai.workflow.export import export_network
-from covid_monai.workflow.export_formats import FORMATS
-from covid_monai.workflow.shelf import copy_bundle, describe_bundle, verify_bundle
-from covid_monai.workflow.training import train
-from tests.workflow.processes import log_of, train_in_processes
+from covid_monai.catalog.bundles import bundle_folder, bundle_names
+from covid_monai.catalog.config import build_workflow, config_files, known_settings, read_config
+from covid_monai.catalog.describe import describe_bundle, verify_bundle
+from covid_monai.run.copy import copy_bundle
+from covid_monai.run.export import FORMATS, export_network
+from covid_monai.run.training import train
+from tests.handlers.processes import log_of, train_in_processes
 
 BUNDLES = {
     "a_segnet_ct_segmentation": {"channels": [4, 4, 8, 8, 8], "image_size": [64, 64]},
@@ -168,7 +168,7 @@ def test_two_processes_train_as_one_at_the_same_global_batch(bundle, small, tiny
     settings = {**small, "epochs": 2, "precision": "float32"}
     train_in_processes(bundle, tiny_dataset, tmp_path / "two", {**settings, "batch_size": 1})
     train(bundle.name, tiny_dataset, tmp_path / "one", settings={**settings, "batch_size": 2})
-    # float32 rounds sums in another order, and training amplifies that: tests/workflow/test_data_parallel.py has more
+    # float32 rounds sums in another order, and training amplifies that: tests/handlers/test_data_parallel.py has more
     loss, dice = (
         list(zip(log_of(tmp_path / "two", key), log_of(tmp_path / "one", key), strict=True))
         for key in ("loss", "validation_dice")
@@ -210,7 +210,7 @@ def test_any_input_size_is_taken(bundle, small, size):
 
 
 def test_weights_survive_saving_and_loading(bundle, small, run):
-    from covid_monai.workflow.weights import load_weights, save_weights
+    from covid_monai.weights import load_weights, save_weights
 
     trained = load_weights(network_of(bundle, small), run / "model.safetensors")
     save_weights(run / "again.safetensors", trained)
@@ -239,7 +239,7 @@ def test_a_copy_has_the_weights_that_monais_tools_expect_and_the_settings_that_f
 def test_torchscript_export_by_monais_command_agrees_with_eager(bundle, small, run, tmp_path):
     from monai.bundle import ckpt_export
 
-    from covid_monai.workflow.weights import load_weights
+    from covid_monai.weights import load_weights
 
     folder = copy_bundle(bundle.name, tmp_path / bundle.name, checkpoint=run)
     exported = tmp_path / "model.ts"

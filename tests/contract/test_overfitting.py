@@ -6,8 +6,8 @@ from monai.bundle import ConfigParser
 from sklearn import metrics
 from torch import Tensor
 
-from covid_monai.workflow.build import config_files
-from covid_monai.workflow.bundles import bundle_folder, bundle_names
+from covid_monai.catalog.bundles import bundle_folder, bundle_names
+from covid_monai.catalog.config import config_files
 
 SETTINGS = {
     "a_segnet_ct_segmentation": {"channels": [8, 8, 16, 16, 16], "learning_rate": 0.05},

@@ -5,8 +5,8 @@ import torch
 from monai.bundle import ConfigParser
 from sklearn import metrics
 
-from covid_monai.workflow.build import config_files
-from covid_monai.workflow.bundles import bundle_folder, bundle_names
+from covid_monai.catalog.bundles import bundle_folder, bundle_names
+from covid_monai.catalog.config import config_files
 
 
 def labels_and_logits(classes: int) -> list[dict[str, torch.Tensor]]:

@@ -11,8 +11,8 @@ import pytest
 from covid_monai.data.checks import check_dataset
 from covid_monai.data.manifest import LABELS, Dataset, read_dataset, write_dataset
 from covid_monai.data.merge import merge_datasets
-from covid_monai.data.sources.copies import write_copies
-from covid_monai.data.sources.layouts import LAYOUTS
+from covid_monai.data.sources.augmented import write_copies
+from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.sources.slices import PictureSlices
 from covid_monai.data.splits import split_dataset
 from covid_monai.data.writer import prepare

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from covid_monai.data.sources.layouts import LAYOUTS, Layout
+from covid_monai.data.sources.picture_index import LAYOUTS, Layout
 from covid_monai.data.sources.slices import PictureSlices
 from covid_monai.errors import InputError
 

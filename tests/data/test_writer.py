@@ -7,9 +7,9 @@ import pytest
 from covid_monai.data.info import describe
 from covid_monai.data.manifest import read_dataset
 from covid_monai.data.sources import phantom
-from covid_monai.data.sources.layouts import LAYOUTS
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
 from covid_monai.data.sources.phantom import prepare_phantom
+from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.sources.slices import PictureSlices
 from covid_monai.data.writer import prepare, write_cases
 from covid_monai.errors import InputError

@@ -3,8 +3,8 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import SimpleInferer, SliceInferer
 
+from covid_monai.environment import bfloat16_is_fast
 from covid_monai.inference import AutocastInferer
-from covid_monai.inference.autocast import bfloat16_is_fast
 
 LINEAR = torch.nn.Conv2d(1, 2, 3, padding=1)
 

@@ -8,8 +8,8 @@ from monai.bundle import ConfigParser
 from torch import nn
 from torch.nn import functional
 
-from covid_monai.workflow.build import config_files
-from covid_monai.workflow.bundles import bundle_folder
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.config import config_files
 
 CHANNELS = [4, 8, 8, 16, 16]
 

@@ -9,8 +9,8 @@ import yaml
 
 from covid_monai.data.manifest import read_dataset
 from covid_monai.files import write_json, write_text
+from covid_monai.run.folder import Run, write_run
 from covid_monai.scoring import Scorer
-from covid_monai.workflow.run import Run, write_run
 
 CLASSES = ["background", "ground-glass", "consolidation"]
 

@@ -9,10 +9,10 @@ from scipy import stats
 from covid_monai.errors import InputError
 from covid_monai.scoring import Scorer
 from covid_monai.scoring.comparison import COMPARISON_RULE, compare
-from covid_monai.scoring.comparison_tables import comparison_markdown, write_comparison
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses
 from covid_monai.scoring.paired_tests import holm, signed_rank
+from covid_monai.scoring.write import comparison_markdown, write_comparison
 
 from .mask_folders import write_folder
 from .masks import blobs

@@ -12,7 +12,7 @@ from covid_monai.errors import InputError
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
 from covid_monai.scoring.mask_files import read_mask_file
-from covid_monai.scoring.tables import markdown
+from covid_monai.scoring.write import markdown
 
 from .mask_folders import AFFINE, write_folder, write_itk, write_nifti, write_png
 from .masks import blobs, label_map

@@ -5,7 +5,7 @@ import pytest
 
 from covid_monai.errors import InputError
 from covid_monai.scoring import Scorer
-from covid_monai.scoring.empty_masks import EMPTY_MASK_RULE
+from covid_monai.scoring.overlap import EMPTY_MASK_RULE
 
 from .masks import blobs
 

@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
 
-from covid_monai.scoring.threshold_summary import curve_table, summarise_curves
-from covid_monai.scoring.thresholds import THRESHOLDS, NamedCurve, dice_at_thresholds, image_curve, stretch
+from covid_monai.scoring.thresholds import (
+    THRESHOLDS,
+    NamedCurve,
+    curve_table,
+    dice_at_thresholds,
+    image_curve,
+    stretch,
+    summarise_curves,
+)
 
 
 def naive(probability, reference, thresholds):

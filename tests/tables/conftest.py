@@ -1,10 +1,10 @@
-"""An output folder of a table with finished cells, for all that reads such folders."""
+"""An output folder of a table with finished jobs, for all that reads such folders."""
 
 from pathlib import Path
 
 import pytest
 
-from covid_monai.tables.results import Findings, find
+from covid_monai.tables.findings import Findings, find
 from tests.tables.fabricated import write_output
 from tests.tables.small_data import write_patients
 from tests.tables.tiny_table import content, write_table
@@ -26,7 +26,7 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rows, two protocols, two folds, two seeds, of which one cell failed, and a published row."""
+    """Two rows, two protocols, two folds, two seeds, of which one job failed, and a published row."""
     rows = content()["rows"]
     rows[0]["paper"] = {"dice": 61.5, "sensitivity": 40.0, "accuracy": 0.9}
     rows.append({"label": "Published only", "paper": {"dice": 50.25}, "place": "row 3"})

@@ -1,4 +1,4 @@
-"""An output folder as finished cells leave it, without any training: predictions are the labels, worsened."""
+"""An output folder as finished jobs leave it, without any training: predictions are the labels, worsened."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +13,18 @@ from covid_monai.data.manifest import FILE_NAME, Dataset, read_dataset
 from covid_monai.data.splits import read_split
 from covid_monai.files import sha256_of, write_json, write_text
 from covid_monai.scoring import Scorer
-from covid_monai.tables.outcome import failure_file
-from covid_monai.tables.parts import data_of, prepare_parts
-from covid_monai.tables.plan import Cell, plan
-from covid_monai.tables.table import Row, Table, read_table
+from covid_monai.tables.folder import data_of, failure_file, prepare_parts
+from covid_monai.tables.plan import Job, plan
+from covid_monai.tables.spec import Row, Table, read_table
 
-Predict = Callable[[Cell, str, np.ndarray], np.ndarray]
-"""The mask that a cell predicts for a case, from its name and its reference of classes."""
+Predict = Callable[[Job, str, np.ndarray], np.ndarray]
+"""The mask that a job predicts for a case, from its name and its reference of classes."""
 
 
-def worsened(cell: Cell, case: str, reference: np.ndarray) -> np.ndarray:
+def worsened(job: Job, case: str, reference: np.ndarray) -> np.ndarray:
     """The reference shifted: further in later rows, by another way in each seed, and less under ``paper``."""
-    row = sum(map(ord, cell.slug)) % 3
-    rolled = np.roll(reference, 1 + row + cell.seed + (cell.protocol == "strict"), axis=0)
+    row = sum(map(ord, job.slug)) % 3
+    rolled = np.roll(reference, 1 + row + job.seed + (job.protocol == "strict"), axis=0)
     return np.roll(rolled, sum(map(ord, case)) % 3, axis=1)
 
 
@@ -41,13 +40,13 @@ def write_output(
     left_out: Mapping[str, str | None] | None = None,
     rows: Sequence[Row] | None = None,
 ) -> Table:
-    """Write ``reproduce.json``, the splits and every cell of the table in ``path``.
+    """Write ``reproduce.json``, the splits and every job of the table in ``path``.
 
-    ``left_out`` are the folders of cells that are not done, each with the reason of its failure or None.
+    ``left_out`` are the folders of jobs that are not done, each with the reason of its failure or None.
     """
     table = read_table(str(path))
-    cells = plan(table, rows=rows, seeds=seeds, budget=budget)
-    prepare_parts(table, cells, data, output)
+    jobs = plan(table, rows=rows, seeds=seeds, budget=budget)
+    prepare_parts(table, jobs, data, output)
     note = {
         "format": "covid-monai reproduction",
         "version": 1,
@@ -57,25 +56,25 @@ def write_output(
         "budget": budget,
         "table_path": str(table.path.absolute()),
         "data": str(data),
-        "cells": [cell.folder for cell in cells],
+        "cells": [job.folder for job in jobs],
     }
     write_json(output / "reproduce.json", note)
     left_out = left_out or {}
-    for cell in cells:
-        if cell.folder not in left_out:
-            _write_cell(cell, output, data, predict, classes, class_of_label or {1: 1, 2: 1})
-        elif reason := left_out[cell.folder]:
-            write_json(failure_file(output / cell.folder), {"row": cell.row, "error": reason, "when": "now"})
+    for job in jobs:
+        if job.folder not in left_out:
+            _write_job(job, output, data, predict, classes, class_of_label or {1: 1, 2: 1})
+        elif reason := left_out[job.folder]:
+            write_json(failure_file(output / job.folder), {"row": job.row, "error": reason, "when": "now"})
     return table
 
 
-def _write_cell(
-    cell: Cell, output: Path, data: Path, predict: Predict, classes: Sequence[str], class_of_label: Mapping[int, int]
+def _write_job(
+    job: Job, output: Path, data: Path, predict: Predict, classes: Sequence[str], class_of_label: Mapping[int, int]
 ) -> None:
-    home = output / cell.folder
-    dataset = read_dataset(data_of(cell, data, output))
+    home = output / job.folder
+    dataset = read_dataset(data_of(job, data, output))
     _write_scores(
-        cell, dataset, read_split(output / cell.split).folds[cell.fold].test, home, predict, classes, class_of_label
+        job, dataset, read_split(output / job.split).folds[job.fold].test, home, predict, classes, class_of_label
     )
     settings = {
         "class_names": list(classes),
@@ -84,19 +83,19 @@ def _write_cell(
     }
     write_text(home / "config.yaml", yaml.safe_dump(settings))
     log = [
-        {"epoch": epoch, "loss": 1 / (epoch + cell.fold), "learning_rate": 0.1, "seconds": 1.0, "validation_dice": dice}
-        for epoch, dice in enumerate((0.2, 0.5, 0.4 + 0.1 * cell.fold), start=1)
+        {"epoch": epoch, "loss": 1 / (epoch + job.fold), "learning_rate": 0.1, "seconds": 1.0, "validation_dice": dice}
+        for epoch, dice in enumerate((0.2, 0.5, 0.4 + 0.1 * job.fold), start=1)
     ]
     write_text(home / "log.jsonl", "".join(json.dumps(line) + "\n" for line in log))
     record: dict[str, Any] = {
         "format": "covid-monai cell",
         "version": 1,
-        **{key: getattr(cell, key) for key in ("table", "table_sha256", "protocol", "row", "slug", "arm", "fold")},
-        **{key: getattr(cell, key) for key in ("seed", "bundle", "budget")},
-        "settings": dict(cell.settings),
-        "commands": [f"covid-monai train {cell.bundle}", f"covid-monai evaluate {cell.folder}"],
-        "split_sha256": sha256_of(output / cell.split),
-        "weights_sha256": f"{cell.fold}{cell.seed}" * 32,
+        **{key: getattr(job, key) for key in ("table", "table_sha256", "protocol", "row", "slug", "variant", "fold")},
+        **{key: getattr(job, key) for key in ("seed", "bundle", "budget")},
+        "settings": dict(job.settings),
+        "commands": [f"covid-monai train {job.bundle}", f"covid-monai evaluate {job.folder}"],
+        "split_sha256": sha256_of(output / job.split),
+        "weights_sha256": f"{job.fold}{job.seed}" * 32,
         "epochs": 3,
         "best_epoch": 2,
         "kept_epoch": 3,
@@ -110,7 +109,7 @@ def _write_cell(
 
 
 def _write_scores(
-    cell: Cell,
+    job: Job,
     dataset: Dataset,
     tested: Sequence[str],
     home: Path,
@@ -129,7 +128,7 @@ def _write_scores(
         reference = np.zeros_like(values)
         for number, index in class_of_label.items():
             reference[values == number] = index
-        prediction = predict(cell, case.case, reference).astype(np.uint8)
+        prediction = predict(job, case.case, reference).astype(np.uint8)
         nibabel.save(nibabel.Nifti1Image(prediction, label.affine), evaluation / "masks" / f"{case.case}.nii.gz")
         scorer.add(
             case=case.case,

@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covid_monai.tables.curve_tally import CURVE, curve_tally
-from covid_monai.tables.tallies import interval_of, interval_of_difference
+from covid_monai.tables.tallies import CURVE, curve_tally, interval_of, interval_of_difference
 
 
 def drawn(seeds: int = 1, slices: int = 12) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from covid_monai.cli import root
 from covid_monai.data.manifest import write_dataset
 from covid_monai.data.sources.phantom import prepare_phantom
-from covid_monai.tables.table import table_names
+from covid_monai.tables.spec import table_names
 
 TINY = {"image_size": [32, 32], "channels": [4, 8, 16, 32, 64], "epochs": 1}
 TINY_ATTENTION = {"cardinality": 2, "attention_heads": 2, "attention_rounds": 1, "attention_chunk": 16}
@@ -62,7 +62,7 @@ def test_a_table_runs_from_its_rows_to_its_page(name, phantom, tmp_path):
     stored = json.loads((output / "table.json").read_text())
     rows = yaml.safe_load(table.read_text())["rows"]
     run = [row["label"] for row in rows if "bundle" in row]
-    assert len(stored["cells"]) == 2 * len(run) > 0
+    assert len(stored["jobs"]) == 2 * len(run) > 0
     assert stored["missing"] == []
     lines = pd.read_csv(output / "table.csv", keep_default_na=False)
     assert set(lines["budget"]) == {"quick"}

@@ -12,69 +12,68 @@ from filelock import FileLock
 
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
-from covid_monai.tables.cell import run_cell
-from covid_monai.tables.executors import in_process, processes
-from covid_monai.tables.executors.lanes import Lane, lanes_of
+from covid_monai.tables.executors import local
+from covid_monai.tables.executors.local import Slot, slots_of
 from covid_monai.tables.executors.queue import Queue
 from covid_monai.tables.executors.ray import processors_of_smallest_node
-from covid_monai.tables.outcome import lock_file, state_of
-from covid_monai.tables.parts import prepare_parts
+from covid_monai.tables.folder import lock_file, prepare_parts, state_of
+from covid_monai.tables.job import run_job
 from covid_monai.tables.plan import plan
-from covid_monai.tables.table import read_table
-from tests.tables.light_cells import Light, Listening, LongAnswer, cells_of, tries
+from covid_monai.tables.spec import read_table
+from tests.tables.light_jobs import Light, Listening, LongAnswer, jobs_of, tries
 from tests.tables.tiny_table import write_table
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed; pip install 'covid-monai[cluster]'"
 )
-TWO_LANES = [Lane("cpu", 1), Lane("cpu", 1)]
+TWO_SLOTS = [Slot("cpu", 1), Slot("cpu", 1)]
 
 
-def queue_of(cells, output, listener):
-    return Queue(cells, partial(state_of, output=output), listener)
+def queue_of(jobs, output, listener):
+    return Queue(jobs, partial(state_of, output=output), listener)
 
 
-def complete(cell, output):
-    (output / cell.folder).mkdir(parents=True)
-    (output / cell.folder / "cell.json").write_text('{"format": "covid-monai cell", "version": 1}')
+def complete(job, output):
+    (output / job.folder).mkdir(parents=True)
+    (output / job.folder / "cell.json").write_text('{"format": "covid-monai cell", "version": 1}')
 
 
-def test_in_this_process_cells_are_run_in_order_and_done_ones_are_found(tmp_path):
-    cells, listener = cells_of(3), Listening()
-    complete(cells[1], tmp_path)
-    in_process.run(queue_of(cells, tmp_path, listener), Light(tmp_path), listener, "cpu")
+def test_in_this_process_jobs_are_run_in_order_and_done_ones_are_found(tmp_path):
+    jobs, listener = jobs_of(3), Listening()
+    complete(jobs[1], tmp_path)
+    local.run_in_process(queue_of(jobs, tmp_path, listener), Light(tmp_path), listener, "cpu")
     assert listener.begun == [0, 2]
     assert listener.status_of() == {0: "done", 1: "found", 2: "done"}
     assert {(process, device) for _, process, device, *_ in tries(tmp_path)} == {(str(os.getpid()), "cpu")}
 
 
 @pytest.mark.parametrize("dies", [False, True])
-def test_a_cell_of_another_process_is_waited_for_and_run_here_if_that_process_dies(dies, tmp_path):
-    cells, listener = cells_of(2), Listening()
-    home = tmp_path / cells[0].folder
+def test_a_job_of_another_process_is_waited_for_and_run_here_if_that_process_dies(dies, tmp_path):
+    jobs, listener = jobs_of(2), Listening()
+    home = tmp_path / jobs[0].folder
     home.parent.mkdir(parents=True)
     lock = FileLock(lock_file(home), thread_local=False)
     lock.acquire()
 
     def other_process_ends():
         if not dies:
-            complete(cells[0], tmp_path)
+            complete(jobs[0], tmp_path)
         lock.release()
 
     threading.Timer(1.5, other_process_ends).start()
-    in_process.run(queue_of(cells, tmp_path, listener), Light(tmp_path), listener)
+    local.run_in_process(queue_of(jobs, tmp_path, listener), Light(tmp_path), listener)
     assert listener.status_of() == {0: "done" if dies else "found", 1: "done"}
-    assert [outcome.cell.fold for outcome in listener.outcomes] == [1, 0]
+    assert [outcome.job.fold for outcome in listener.outcomes] == [1, 0]
 
 
 def test_an_answer_of_any_length_comes_back_from_a_process(tmp_path):
-    cells, listener = cells_of(1), Listening()
-    processes.run(queue_of(cells, tmp_path, listener), LongAnswer(), listener, TWO_LANES)
+    jobs, listener = jobs_of(1), Listening()
+    local.run_in_processes(queue_of(jobs, tmp_path, listener), LongAnswer(), listener, TWO_SLOTS)
     assert [len(outcome.message) for outcome in listener.outcomes] == [1_000_000]
 
 
 @pytest.mark.parametrize(("with_gpu", "processors"), [(False, 4), (True, 8)])
-def test_a_cell_on_ray_asks_for_no_more_processors_than_a_node_has(with_gpu, processors):
+def test_a_job_on_ray_asks_for_no_more_processors_than_a_node_has(with_gpu, processors):
     class Cluster:
         @staticmethod
         def nodes():
@@ -85,21 +84,21 @@ def test_a_cell_on_ray_asks_for_no_more_processors_than_a_node_has(with_gpu, pro
     assert processors_of_smallest_node(Cluster(), with_gpu) == processors
 
 
-def test_processes_run_as_many_cells_at_once_as_there_are_lanes(tmp_path):
-    cells, listener = cells_of(4), Listening()
-    lanes = [Lane("cpu", 1), Lane("meta", 3)]
-    processes.run(queue_of(cells, tmp_path, listener), Light(tmp_path, seconds=0.5), listener, lanes)
+def test_processes_run_as_many_jobs_at_once_as_there_are_slots(tmp_path):
+    jobs, listener = jobs_of(4), Listening()
+    slots = [Slot("cpu", 1), Slot("meta", 3)]
+    local.run_in_processes(queue_of(jobs, tmp_path, listener), Light(tmp_path, seconds=0.5), listener, slots)
     assert set(listener.status_of().values()) == {"done"}
     tried = tries(tmp_path)
     assert sorted(fold for fold, *_ in tried) == ["0", "1", "2", "3"]
-    # a process a cell, none of them this one
+    # a process a job, none of them this one
     assert len({process for _, process, *_ in tried} | {str(os.getpid())}) == 5
     assert {(device, threads) for _, _, device, threads, _ in tried} == {("cpu", "1"), ("meta", "3")}
 
 
-def test_a_process_that_is_killed_fails_its_cell_alone(tmp_path):
-    cells, listener = cells_of(3), Listening()
-    processes.run(queue_of(cells, tmp_path, listener), Light(tmp_path, killed=True), listener, TWO_LANES)
+def test_a_process_that_is_killed_fails_its_job_alone(tmp_path):
+    jobs, listener = jobs_of(3), Listening()
+    local.run_in_processes(queue_of(jobs, tmp_path, listener), Light(tmp_path, killed=True), listener, TWO_SLOTS)
     assert listener.status_of() == {0: "done", 1: "failed", 2: "done"}
     (failed,) = [outcome for outcome in listener.outcomes if outcome.status == "failed"]
     assert failed.message == "its process was killed by SIGKILL before it was done; --resume goes on with it"
@@ -108,12 +107,13 @@ def test_a_process_that_is_killed_fails_its_cell_alone(tmp_path):
 def test_processes_end_with_the_one_that_started_them(tmp_path):
     script = (
         "from pathlib import Path\n"
-        "from covid_monai.tables.executors import processes\n"
-        "from tests.tables.light_cells import Light, Listening, cells_of\n"
-        "from tests.tables.test_executors import TWO_LANES, queue_of\n"
+        "from covid_monai.tables.executors import local\n"
+        "from tests.tables.light_jobs import Light, Listening, jobs_of\n"
+        "from tests.tables.test_executors import TWO_SLOTS, queue_of\n"
         "if __name__ == '__main__':\n"
         f"    output, listener = Path({str(tmp_path)!r}), Listening()\n"
-        "    processes.run(queue_of(cells_of(1), output, listener), Light(output, seconds=600), listener, TWO_LANES)\n"
+        "    queue = queue_of(jobs_of(1), output, listener)\n"
+        "    local.run_in_processes(queue, Light(output, seconds=600), listener, TWO_SLOTS)\n"
     )
     (tmp_path / "parent.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
@@ -124,7 +124,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     wait_for(lambda: not alive(child), seconds=20)
-    assert state_of(cells_of(1)[0], tmp_path) == "waiting"
+    assert state_of(jobs_of(1)[0], tmp_path) == "waiting"
 
 
 def wait_for(condition, seconds):
@@ -153,18 +153,18 @@ def alive(process):
         (2, None, 3, 2, ["cuda:0", "cuda:1", "cuda:0"]),
     ],
 )
-def test_lanes_are_dealt_out_over_the_devices(gpus, device, workers, per_device, devices, monkeypatch):
+def test_slots_are_dealt_out_over_the_devices(gpus, device, workers, per_device, devices, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
-    assert [lane.device for lane in lanes_of(device, workers, per_device)] == devices
+    assert [slot.device for slot in slots_of(device, workers, per_device)] == devices
 
 
-def test_the_processors_are_divided_among_the_lanes(monkeypatch):
-    monkeypatch.setattr("covid_monai.tables.executors.lanes.processors", lambda: 16)
+def test_the_processors_are_divided_among_the_slots(monkeypatch):
+    monkeypatch.setattr("covid_monai.tables.executors.local.processors", lambda: 16)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert {lane.threads for lane in lanes_of("cpu", 3, None)} == {5}
-    assert {lane.threads for lane in lanes_of("cpu", 32, None)} == {1}
+    assert {slot.threads for slot in slots_of("cpu", 3, None)} == {5}
+    assert {slot.threads for slot in slots_of("cpu", 32, None)} == {1}
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert {lane.threads for lane in lanes_of("cpu", 3, None)} == {2}
+    assert {slot.threads for slot in slots_of("cpu", 3, None)} == {2}
 
 
 @pytest.mark.parametrize(
@@ -175,23 +175,23 @@ def test_the_processors_are_divided_among_the_lanes(monkeypatch):
         (("cuda:7", None, None), "device 'cuda:7' cannot be used"),
     ],
 )
-def test_lanes_that_cannot_be_are_refused(arguments, message, monkeypatch):
+def test_slots_that_cannot_be_are_refused(arguments, message, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     with pytest.raises(InputError, match=message):
-        lanes_of(*arguments)
+        slots_of(*arguments)
 
 
 class KilledOnce:
-    """Runs a cell; at the first try of fold 0 the process is killed in the middle of the second epoch."""
+    """Runs a job; at the first try of fold 0 the process is killed in the middle of the second epoch."""
 
     def __init__(self, output, data):
         self.output = output
         self.data = data
 
-    def __call__(self, cell, device, threads):
+    def __call__(self, job, device, threads):
         marker = self.output / "killed"
-        if cell.fold == 0 and not marker.exists():
-            from covid_monai.workflow.log import EpochLog
+        if job.fold == 0 and not marker.exists():
+            from covid_monai.handlers.log import EpochLog
 
             add_loss = EpochLog._add_loss
 
@@ -202,7 +202,7 @@ class KilledOnce:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             EpochLog._add_loss = kill_in_second_epoch
-        return run_cell(cell, device, threads, output=self.output, data=self.data)
+        return run_job(job, device, threads, output=self.output, data=self.data)
 
 
 @pytest.fixture
@@ -217,28 +217,28 @@ def local_ray():
 
 @needs_ray
 @pytest.mark.slow
-def test_ray_goes_on_with_the_cell_of_a_worker_that_was_killed(tiny_dataset, tmp_path, local_ray):
+def test_ray_goes_on_with_the_job_of_a_worker_that_was_killed(tiny_dataset, tmp_path, local_ray):
     from covid_monai.tables.executors import ray
 
     table = read_table(str(write_table(tmp_path)))
-    cells, listener = plan(table, ["strict"], table.rows[:1], seeds=1), Listening()
-    assert len(cells) == 2
-    prepare_parts(table, cells, tiny_dataset, tmp_path)
-    ray.run(queue_of(cells, tmp_path, listener), KilledOnce(tmp_path, tiny_dataset), listener, device="cpu")
+    jobs, listener = plan(table, ["strict"], table.rows[:1], seeds=1), Listening()
+    assert len(jobs) == 2
+    prepare_parts(table, jobs, tiny_dataset, tmp_path)
+    ray.run(queue_of(jobs, tmp_path, listener), KilledOnce(tmp_path, tiny_dataset), listener, device="cpu")
     assert listener.status_of() == {0: "done", 1: "done"}, listener.outcomes
     assert int((tmp_path / "killed").read_text()) != os.getpid()
-    # the weights of a cell that nobody killed
+    # the weights of a job that nobody killed
     whole = tmp_path / "whole"
-    prepare_parts(table, cells, tiny_dataset, whole)
-    assert run_cell(cells[0], "cpu", 1, output=whole, data=tiny_dataset).status == "done"
-    weights = f"{cells[0].folder}/model.safetensors"
+    prepare_parts(table, jobs, tiny_dataset, whole)
+    assert run_job(jobs[0], "cpu", 1, output=whole, data=tiny_dataset).status == "done"
+    weights = f"{jobs[0].folder}/model.safetensors"
     assert sha256_of(tmp_path / weights) == sha256_of(whole / weights)
 
 
 def test_ray_refuses_a_device_of_ones_own(tmp_path):
     from covid_monai.tables.executors import ray
 
-    with pytest.raises(InputError, match="device is cuda:1, but Ray gives every cell its own"):
+    with pytest.raises(InputError, match="device is cuda:1, but Ray gives every job its own"):
         ray.run(queue_of([], tmp_path, Listening()), Light(tmp_path), Listening(), device="cuda:1")
 
 

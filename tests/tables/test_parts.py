@@ -6,9 +6,9 @@ from covid_monai.data.manifest import read_dataset
 from covid_monai.data.splits import read_split
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
-from covid_monai.tables.parts import data_of, prepare_parts
+from covid_monai.tables.folder import data_of, prepare_parts
 from covid_monai.tables.plan import plan
-from covid_monai.tables.table import read_table
+from covid_monai.tables.spec import read_table
 from tests.tables.tiny_table import content, write_table
 
 
@@ -40,7 +40,7 @@ def test_under_the_strict_protocol_no_patient_is_in_two_parts(output):
         assert sum(map(len, patients)) == len(set.union(*patients)) == 4
 
 
-def test_only_the_protocols_of_the_cells_are_split(table, tiny_dataset, tmp_path):
+def test_only_the_protocols_of_the_jobs_are_split(table, tiny_dataset, tmp_path):
     prepare_parts(table, plan(table, ["strict"]), tiny_dataset, tmp_path)
     assert [path.name for path in (tmp_path / "splits").iterdir()] == ["strict.json"]
 
@@ -60,14 +60,14 @@ def test_a_split_of_other_data_is_refused(table, output, tiny_dataset, tmp_path)
         prepare_parts(table, plan(table), other, output)
 
 
-def arm_table(folder, bundle="unet"):
+def variant_table(folder, bundle="unet"):
     small = {"image_size": [65, 65], "channels": [4, 4, 8, 8, 8], "epochs": 1}
     row = {
         "label": "before",
         "bundle": bundle,
         "paper": {"dice": 90.0},
         "place": "row 1",
-        "arm": "augment_before_folds",
+        "variant": "augment_before_folds",
     }
     no_copies = {"copy_quarter_turns": [], "copy_scalings": []} if bundle == "unet" else {}
     rows = [{**row, "settings": no_copies}]
@@ -78,10 +78,10 @@ def arm_table(folder, bundle="unet"):
 
 
 def test_copies_made_before_the_folds_stand_on_both_sides_under_paper_only(tiny_dataset, tmp_path):
-    table = arm_table(tmp_path / "table")
-    cells = plan(table)
-    prepare_parts(table, cells, tiny_dataset, tmp_path)
-    made = read_dataset(data_of(cells[0], tiny_dataset, tmp_path))
+    table = variant_table(tmp_path / "table")
+    jobs = plan(table)
+    prepare_parts(table, jobs, tiny_dataset, tmp_path)
+    made = read_dataset(data_of(jobs[0], tiny_dataset, tmp_path))
     # each of twelve slices, its three turns and its two scalings
     assert len(made.cases) == 12 * 6
     originals = {case.case: (case.case.split("_")[0], case.case.split("_")[1]) for case in made.cases}
@@ -94,7 +94,7 @@ def test_copies_made_before_the_folds_stand_on_both_sides_under_paper_only(tiny_
     assert not torn["strict"]
 
 
-def test_an_arm_of_a_bundle_that_makes_no_copies_is_refused(tiny_dataset, tmp_path):
-    table = arm_table(tmp_path / "table", bundle="a_segnet")
+def test_a_variant_of_a_bundle_that_makes_no_copies_is_refused(tiny_dataset, tmp_path):
+    table = variant_table(tmp_path / "table", bundle="a_segnet")
     with pytest.raises(InputError, match="row 1 of tiny: a_segnet makes no copies"):
         prepare_parts(table, plan(table), tiny_dataset, tmp_path)

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from covid_monai.catalog.config import parse_setting
 from covid_monai.errors import InputError
-from covid_monai.tables.commands import commands_of
-from covid_monai.tables.plan import cells_of_folders, chosen_rows, listed_numbers, plan
-from covid_monai.tables.table import read_table, table_names
-from covid_monai.workflow.settings import parse_setting
+from covid_monai.tables.job import commands_of
+from covid_monai.tables.plan import chosen_rows, jobs_of_folders, listed_numbers, plan
+from covid_monai.tables.spec import read_table, table_names
 from tests.tables.tiny_table import content, write_table
 
 
@@ -17,38 +17,38 @@ def table(tmp_path_factory):
     return read_table(str(write_table(tmp_path_factory.mktemp("table"), {"rows": rows})))
 
 
-def folders(cells):
-    return [cell.folder for cell in cells]
+def folders(jobs):
+    return [job.folder for job in jobs]
 
 
 def test_every_row_has_a_fold_before_any_has_the_next():
     table = read_table("zhou2020-v1")
-    cells = plan(table)
+    jobs = plan(table)
     # 4 rows, 5 folds, 1 seed under paper and 3 under strict
-    assert len(cells) == len(set(folders(cells))) == 4 * 5 * (1 + 3)
-    first = cells[:8]
-    assert {(cell.fold, cell.seed) for cell in first} == {(0, 0)}
-    assert {(cell.protocol, cell.row) for cell in first} == {
+    assert len(jobs) == len(set(folders(jobs))) == 4 * 5 * (1 + 3)
+    first = jobs[:8]
+    assert {(job.fold, job.seed) for job in first} == {(0, 0)}
+    assert {(job.protocol, job.row) for job in first} == {
         (protocol, row.label) for protocol in ("paper", "strict") for row in table.rows
     }
-    seeds = [cell.seed for cell in cells]
+    seeds = [job.seed for job in jobs]
     assert seeds == sorted(seeds)
 
 
 def test_quick_runs_the_first_folds_with_one_seed_and_quick_settings(table):
-    cells = plan(table, budget="quick")
-    assert folders(cells) == [
+    jobs = plan(table, budget="quick")
+    assert folders(jobs) == [
         "cells/paper/segnet-dl/fold0-seed0",
         "cells/strict/segnet-dl/fold0-seed0",
         "cells/paper/a-segnet-tl-0.3-0.7/fold0-seed0",
         "cells/strict/a-segnet-tl-0.3-0.7/fold0-seed0",
     ]
-    assert {cell.settings["epochs"] for cell in cells} == {1}
-    assert {cell.budget for cell in cells} == {"quick"}
+    assert {job.settings["epochs"] for job in jobs} == {1}
+    assert {job.budget for job in jobs} == {"quick"}
 
 
-def test_a_cell_is_trained_with_its_seed_and_keeps_its_protocols_weights(table):
-    settings = {(cell.protocol, cell.seed): cell.settings for cell in plan(table, folds=[1], seeds=2)}
+def test_a_job_is_trained_with_its_seed_and_keeps_its_protocols_weights(table):
+    settings = {(job.protocol, job.seed): job.settings for job in plan(table, folds=[1], seeds=2)}
     assert [settings["paper", seed]["seed"] for seed in (0, 1)] == [0, 1]
     assert settings["paper", 0]["weights_kept"] == "last"
     assert settings["strict", 0]["weights_kept"] == "best"
@@ -56,8 +56,8 @@ def test_a_cell_is_trained_with_its_seed_and_keeps_its_protocols_weights(table):
 
 def test_only_what_is_asked_for_is_planned(table):
     rows = chosen_rows(table, ["2"])
-    cells = plan(table, ["strict"], rows, [1], 2)
-    assert folders(cells) == [
+    jobs = plan(table, ["strict"], rows, [1], 2)
+    assert folders(jobs) == [
         "cells/strict/a-segnet-tl-0.3-0.7/fold1-seed0",
         "cells/strict/a-segnet-tl-0.3-0.7/fold1-seed1",
     ]
@@ -121,35 +121,35 @@ def test_what_the_table_does_not_have_is_refused(table, arguments, message):
 
 @pytest.mark.parametrize("name", table_names())
 @pytest.mark.parametrize("budget", ["quick", "full"])
-def test_a_cells_command_says_its_settings_to_the_last_bit(name, budget):
-    for cell in plan(read_table(name), budget=budget):
-        words = shlex.split(commands_of(cell, Path("/my data"))[0])
-        assert words[:3] == ["covid-monai", "train", cell.bundle]
-        assert words[words.index("--split") + 1] == cell.split
+def test_a_jobs_command_says_its_settings_to_the_last_bit(name, budget):
+    for job in plan(read_table(name), budget=budget):
+        words = shlex.split(commands_of(job, Path("/my data"))[0])
+        assert words[:3] == ["covid-monai", "train", job.bundle]
+        assert words[words.index("--split") + 1] == job.split
         given = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
         read = dict(parse_setting(text) for text in given)
-        assert read == cell.settings
+        assert read == job.settings
         assert {key: type(value) for key, value in read.items()} == {
-            key: type(value) for key, value in cell.settings.items()
+            key: type(value) for key, value in job.settings.items()
         }
 
 
 def test_commands_name_the_device_and_the_threads_where_they_were_chosen(table):
-    cell = plan(table)[0]
-    train, evaluate = commands_of(cell, Path("data"), device="cpu", threads=2)
+    job = plan(table)[0]
+    train, evaluate = commands_of(job, Path("data"), device="cpu", threads=2)
     assert train.startswith("OMP_NUM_THREADS=2 covid-monai train a_segnet ")
     assert train.endswith(" --device cpu")
-    assert evaluate == f"OMP_NUM_THREADS=2 covid-monai evaluate {cell.folder} --device cpu"
+    assert evaluate == f"OMP_NUM_THREADS=2 covid-monai evaluate {job.folder} --device cpu"
 
 
 def test_rows_of_one_network_and_loss_have_seeds_of_their_own_in_one_place():
-    cells = {cell.row: cell for cell in plan(read_table("budak2021"), ["strict"], folds=[0], seeds=1)}
-    dice, tversky = cells["SegNet + DL"], cells["SegNet + TL (0.5, 0.5)"]
+    jobs = {job.row: job for job in plan(read_table("budak2021"), ["strict"], folds=[0], seeds=1)}
+    dice, tversky = jobs["SegNet + DL"], jobs["SegNet + TL (0.5, 0.5)"]
     assert (dice.seed, tversky.seed) == (0, 0)
     assert (dice.settings["seed"], tversky.settings["seed"]) == (0, 1000)
 
 
-def test_cells_are_found_again_by_their_folders(table):
-    cells = plan(table, seeds=2)
-    folders = [cell.folder for cell in cells[::3]]
-    assert cells_of_folders(table, [*folders, "cells/paper/other/fold0-seed7"], "full") == cells[::3]
+def test_jobs_are_found_again_by_their_folders(table):
+    jobs = plan(table, seeds=2)
+    folders = [job.folder for job in jobs[::3]]
+    assert jobs_of_folders(table, [*folders, "cells/paper/other/fold0-seed7"], "full") == jobs[::3]

@@ -5,9 +5,9 @@ import pytest
 import yaml
 
 from covid_monai.errors import InputError
-from covid_monai.report.table_results import write_results
-from covid_monai.tables.publishing import publish
-from covid_monai.tables.results import find
+from covid_monai.tables.findings import find
+from covid_monai.tables.page import write_results
+from covid_monai.tables.publish import publish
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +26,17 @@ def output(finished, tmp_path_factory):
 @pytest.fixture(scope="module")
 def published(output, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
-    # 8 cells a protocol, of which one failed
+    # 8 jobs a protocol, of which one failed
     assert publish(output, folder) == 15
     return folder
 
 
-def test_tables_splits_and_every_cells_scores_are_there(published):
+def test_tables_splits_and_every_jobs_scores_are_there(published):
     names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
-    cell = "cells/paper/segnet-dl/fold0-seed0"
+    job = "cells/paper/segnet-dl/fold0-seed0"
     assert names >= {"table.md", "table.csv", "table.json", "values.png", "optimism.png", "splits/strict.json"}
-    assert names >= {f"{cell}/cell.json", f"{cell}/log.jsonl", f"{cell}/curves.png"}
-    assert names >= {f"{cell}/evaluation/test/scores.csv", f"{cell}/evaluation/test/slice_thresholds.csv"}
+    assert names >= {f"{job}/cell.json", f"{job}/log.jsonl", f"{job}/curves.png"}
+    assert names >= {f"{job}/evaluation/test/scores.csv", f"{job}/evaluation/test/slice_thresholds.csv"}
 
 
 def test_weights_masks_and_pictures_of_patients_are_not(published):
@@ -94,7 +94,7 @@ def test_paths_through_links_and_with_letters_beyond_ascii_are_not_told_either(o
     assert yaml.safe_load(settings) == {"output_dir": "OUT", "other": "OUT"}
 
 
-def test_cells_that_are_gone_do_not_stay_published(output, published, tmp_path):
+def test_jobs_that_are_gone_do_not_stay_published(output, published, tmp_path):
     place, folder = shutil.copytree(output, tmp_path / "output"), shutil.copytree(published, tmp_path / "published")
     shutil.rmtree(place / "cells/paper/segnet-dl/fold0-seed0")
     assert publish(place, folder) == 14

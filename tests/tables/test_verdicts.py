@@ -1,6 +1,6 @@
 import pytest
 
-from covid_monai.tables.verdicts import verdict
+from covid_monai.tables.statistics import verdict
 
 
 @pytest.mark.parametrize(

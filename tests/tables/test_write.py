@@ -5,10 +5,10 @@ from io import StringIO
 import pandas as pd
 import pytest
 
-from covid_monai.scoring.cells import ABSENT
 from covid_monai.scoring.comparison import Estimate
-from covid_monai.tables.lines import MINUS, digits_of, plain, spoken_p, with_interval
-from covid_monai.tables.table import read_table
+from covid_monai.scoring.format import ABSENT
+from covid_monai.tables.render import MINUS, digits_of, plain, spoken_p, with_interval
+from covid_monai.tables.spec import read_table
 from covid_monai.tables.write import content, frame, markdown, write_table
 
 
@@ -36,7 +36,7 @@ def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
         if (each.row.label, each.protocol, each.measure.name) == ("SegNet + DL", "strict", "dice")
     ]
     assert one["mean"] == pytest.approx(entry.mean)
-    assert (one["cells"], one["planned"], one["verdict"]) == ("3", "4", entry.verdict.word)
+    assert (one["jobs"], one["planned"], one["verdict"]) == ("3", "4", entry.verdict.word)
     assert (one["together_low"], float(one["together_high"])) == pytest.approx(entry.together.interval)
     assert set(lines["budget"]) == {"full"}
 
@@ -46,10 +46,10 @@ def test_the_json_is_complete_and_valid(files, findings):
     assert (stored["format"], stored["version"]) == ("covid-monai table", 1)
     assert len(stored["lines"]) == 20
     assert stored["missing"] == [
-        {"cell": "cells/strict/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
+        {"job": "cells/strict/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
     ]
-    assert len(stored["cells"]) == 15
-    assert stored["cells"][0]["seconds"] == 61
+    assert len(stored["jobs"]) == 15
+    assert stored["jobs"][0]["seconds"] == 61
     assert {one["protocol"] for one in stored["pairs"]} == {"paper", "strict"}
     assert stored["pairs"][0]["p_holm"] == findings.pairs[0].p_holm
     assert [one["name"] for one in stored["audit"]] == ["paper", "strict"]
@@ -65,7 +65,7 @@ def test_no_file_names_a_folder_of_this_machine(files, finished, patients):
 
 def test_the_markdown_says_rules_rest_and_verdicts(files):
     text = (files / "table.md").read_text()
-    assert "Made of 15 of 16 cells." in text
+    assert "Made of 15 of 16 jobs." in text
     assert "- strict | SegNet + DL | fold 1 | seed 1: failed, the loss is nan" in text
     assert f"| Published only | 50.25 |{f' {ABSENT} |' * 9}" in text
     assert "Not comparable with the published values: it is something else." in text
@@ -79,7 +79,7 @@ def test_quick_is_said_wherever_a_result_stands(findings):
     quick = replace(findings, results=replace(findings.results, budget="quick"))
     text = markdown(quick)
     assert text.startswith("# Tiny table (quick)\n")
-    assert "Made of 15 of 16 cells (budget quick)." in text
+    assert "Made of 15 of 16 jobs (budget quick)." in text
     assert "**quick: small images" in text
     assert set(frame(quick)["budget"]) == {"quick"}
     stored = content(quick)
@@ -88,10 +88,10 @@ def test_quick_is_said_wherever_a_result_stands(findings):
 
 def test_one_protocol_alone_has_no_optimism(findings):
     results = findings.results
-    cells = results.cells[results.cells["protocol"] == "paper"]
+    jobs = results.jobs[results.jobs["protocol"] == "paper"]
     alone = replace(
         findings,
-        results=replace(results, cells=cells, missing=()),
+        results=replace(results, jobs=jobs, missing=()),
         optimism=(),
         entries=tuple(one for one in findings.entries if one.protocol == "paper"),
         pairs=tuple(one for one in findings.pairs if one.protocol == "paper"),

@@ -4,9 +4,9 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.config import build_workflow
 from covid_monai.transforms import NormalizeSlicesd
-from covid_monai.workflow.build import build_workflow
-from covid_monai.workflow.bundles import bundle_folder
 
 
 def normalised(image: torch.Tensor) -> torch.Tensor:

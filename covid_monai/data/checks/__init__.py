@@ -2,9 +2,9 @@
 
 from os import PathLike
 
-from covid_monai.data.checks.duplicates import check_duplicates
-from covid_monai.data.checks.files import check_case
+from covid_monai.data.checks.cases import check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
+from covid_monai.data.checks.near_duplicates import check_duplicates
 from covid_monai.data.checks.orientation import check_orientation
 from covid_monai.data.checks.splits import check_persons, given_split, load_split
 from covid_monai.data.manifest import read_dataset

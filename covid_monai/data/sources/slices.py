@@ -8,9 +8,8 @@ import numpy.typing as npt
 
 from covid_monai.data.manifest import Canvas
 from covid_monai.data.sources import SourceSlice
-from covid_monai.data.sources.index import Picture, find_pictures
 from covid_monai.data.sources.labels import count_labels, map_labels
-from covid_monai.data.sources.layouts import Layout
+from covid_monai.data.sources.picture_index import Layout, Picture, find_pictures
 from covid_monai.data.sources.pictures import read_grey, read_mask
 from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import OUTSIDE_HU, to_hu

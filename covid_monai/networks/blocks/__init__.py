@@ -1,14 +1,10 @@
 """Building blocks, one a file, that MONAI and torch do not have."""
 
-from covid_monai.networks.blocks.attention_gate import MultiplicativeAttentionGate
-from covid_monai.networks.blocks.dilated_residual import DilatedResidualBlock
-from covid_monai.networks.blocks.instance_norm import InstanceNorm
-from covid_monai.networks.blocks.lsh_attention import LSHAttention
-from covid_monai.networks.blocks.normalised_convolution import normalised_convolution
-from covid_monai.networks.blocks.padding import crop_to, extend_to, pad_to_multiple
-from covid_monai.networks.blocks.resnext import ResNeXtBlock
-from covid_monai.networks.blocks.squeeze_excitation import SpatialChannelAttention
-from covid_monai.networks.blocks.unpooling import pool_with_indices, unpool
+from covid_monai.networks.blocks.attention import MultiplicativeAttentionGate, SpatialChannelAttention
+from covid_monai.networks.blocks.convolution import InstanceNorm, normalised_convolution
+from covid_monai.networks.blocks.lsh.attention import LSHAttention
+from covid_monai.networks.blocks.residual import DilatedResidualBlock, ResNeXtBlock
+from covid_monai.networks.blocks.resizing import crop_to, extend_to, pad_to_multiple, pool_with_indices, unpool
 
 __all__ = [
     "DilatedResidualBlock",

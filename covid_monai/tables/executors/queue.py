@@ -1,61 +1,61 @@
-"""The cells that wait, among processes that share an output folder."""
+"""The jobs that wait, among processes that share an output folder."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from covid_monai.tables.outcome import Outcome
-from covid_monai.tables.plan import Cell
+from covid_monai.tables.folder import Outcome
+from covid_monai.tables.plan import Job
 
 POLL_SECONDS = 1.0
-"""How often it is looked whether a cell that another process runs has ended."""
+"""How often it is looked whether a job that another process runs has ended."""
 
 
 class Listener(Protocol):
-    """What is told of the cells, such as :class:`covid_monai.tables.progress.Progress`."""
+    """What is told of the jobs, such as :class:`covid_monai.tables.progress.Progress`."""
 
-    def started(self, cell: Cell, threads: int | None) -> None:
-        """A cell is about to be run."""
+    def started(self, job: Job, threads: int | None) -> None:
+        """A job is about to be run."""
         ...
 
     def ended(self, outcome: Outcome) -> None:
-        """A cell is done, found done, or has failed."""
+        """A job is done, found done, or has failed."""
         ...
 
 
 class Queue:
-    """Cells in order; those that another process runs wait until it has done them, or has died.
+    """Jobs in order; those that another process runs wait until it has done them, or has died.
 
     Args:
-        cells: the cells.
-        state: tells a cell's state; see :func:`covid_monai.tables.outcome.state_of`.
-        listener: is told of the cells that are found done.
+        jobs: the jobs.
+        state: tells a job's state; see :func:`covid_monai.tables.folder.state_of`.
+        listener: is told of the jobs that are found done.
     """
 
-    def __init__(self, cells: Sequence[Cell], state: Callable[[Cell], str], listener: Listener) -> None:
-        self._waiting = deque(cells)
+    def __init__(self, jobs: Sequence[Job], state: Callable[[Job], str], listener: Listener) -> None:
+        self._waiting = deque(jobs)
         self._state = state
         self._listener = listener
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self) -> Cell | None:
-        """The next cell that can be run; None where other processes run all that are left, or none is left."""
+    def take(self) -> Job | None:
+        """The next job that can be run; None where other processes run all that are left, or none is left."""
         for _ in range(len(self._waiting)):
-            cell = self._waiting.popleft()
-            state = self._state(cell)
+            job = self._waiting.popleft()
+            state = self._state(job)
             if state == "done":
-                self._listener.ended(Outcome(cell, "found"))
+                self._listener.ended(Outcome(job, "found"))
             elif state == "running":
-                self._waiting.append(cell)
+                self._waiting.append(job)
             else:
-                return cell
+                return job
         return None
 
     def settle(self, outcome: Outcome) -> None:
-        """Tell of a cell that was run; one that another process took first waits again."""
+        """Tell of a job that was run; one that another process took first waits again."""
         if outcome.status == "busy":
-            self._waiting.append(outcome.cell)
+            self._waiting.append(outcome.job)
         else:
             self._listener.ended(outcome)

@@ -1,4 +1,4 @@
-"""Cells on a Ray cluster, or on a local Ray of this machine. Its nodes must share the output folder and the data."""
+"""Jobs on a Ray cluster, or on a local Ray of this machine. Its nodes must share the output folder and the data."""
 
 import os
 import time
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from covid_monai.errors import InputError
-from covid_monai.tables.cell import RunOne
 from covid_monai.tables.executors.queue import POLL_SECONDS, Listener, Queue
-from covid_monai.tables.outcome import Outcome
-from covid_monai.tables.plan import Cell
+from covid_monai.tables.folder import Outcome
+from covid_monai.tables.job import RunOne
+from covid_monai.tables.plan import Job
 
 RETRIES = 3
-"""How often a cell is started again whose worker has died; it goes on from its last epoch."""
+"""How often a job is started again whose worker has died; it goes on from its last epoch."""
 
 
 def run(
@@ -24,12 +24,12 @@ def run(
     per_device: int | None = None,
     device: str | None = None,
 ) -> None:
-    """Run all cells of ``queue`` on the cluster of ``RAY_ADDRESS``, or on a Ray that is started here.
+    """Run all jobs of ``queue`` on the cluster of ``RAY_ADDRESS``, or on a Ray that is started here.
 
     Args:
-        queue: the cells.
+        queue: the jobs.
         run_one: runs one of them; it and its outcome are sent to other processes.
-        listener: is told of the cells.
+        listener: is told of the jobs.
         workers: how many at once at most; as many as the cluster has room for if None.
         per_device: how many share a GPU; 1 if None.
         device: ``cpu`` leaves the cluster's GPUs alone; they are used if None or ``cuda``.
@@ -48,7 +48,7 @@ def run(
         room = min(room, workers or room)
         # more than a node has would wait for ever
         threads = max(1, min(processors // room, processors_of_smallest_node(ray, with_gpu=gpus > 0)))
-        # max_calls: a process a cell, so that its memory is its own and nothing is left of it for the next
+        # max_calls: a process a job, so that its memory is its own and nothing is left of it for the next
         task = ray.remote(
             max_calls=1, max_retries=RETRIES, num_cpus=threads, num_gpus=1 / (per_device or 1) if gpus else 0
         )(_work)
@@ -62,11 +62,11 @@ def check_device(device: str | None) -> None:
         InputError: ``device`` is neither ``cpu`` nor ``cuda`` nor None.
     """
     if device not in (None, "cpu", "cuda"):
-        raise InputError(f"device is {device}, but Ray gives every cell its own; it can be cpu, cuda, or left away")
+        raise InputError(f"device is {device}, but Ray gives every job its own; it can be cpu, cuda, or left away")
 
 
 def processors_of_smallest_node(ray: Any, with_gpu: bool) -> int:
-    """Of the nodes that cells can run on."""
+    """Of the nodes that jobs can run on."""
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     usable = [one for one in resources if one.get("CPU") and (one.get("GPU") or not with_gpu)]
     return min((int(one["CPU"]) for one in usable), default=1)
@@ -75,12 +75,12 @@ def processors_of_smallest_node(ray: Any, with_gpu: bool) -> int:
 def _run(
     ray: Any, task: Any, queue: Queue, run_one: RunOne, listener: Listener, room: int, where: tuple[str, int]
 ) -> None:
-    running: dict[Any, Cell] = {}
+    running: dict[Any, Job] = {}
     try:
         while queue or running:
-            while len(running) < room and (cell := queue.take()):
-                listener.started(cell, where[1])
-                running[task.remote(run_one, cell, *where)] = cell
+            while len(running) < room and (job := queue.take()):
+                listener.started(job, where[1])
+                running[task.remote(run_one, job, *where)] = job
             if not running:
                 time.sleep(POLL_SECONDS if queue else 0)
                 continue
@@ -92,16 +92,16 @@ def _run(
             ray.cancel(reference, force=True)
 
 
-def _work(run_one: RunOne, cell: Cell, device: str, threads: int) -> Outcome:
-    return run_one(cell, device, threads)
+def _work(run_one: RunOne, job: Job, device: str, threads: int) -> Outcome:
+    return run_one(job, device, threads)
 
 
-def _outcome(ray: Any, reference: Any, cell: Cell) -> Outcome:
+def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
     try:
         outcome: Outcome = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[0]
-        return Outcome(cell, "failed", f"its worker was lost ({reason}); --resume goes on with it")
+        return Outcome(job, "failed", f"its worker was lost ({reason}); --resume goes on with it")
     return outcome
 
 

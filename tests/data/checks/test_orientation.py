@@ -14,8 +14,8 @@ from covid_monai.data.checks.anatomy import look_at_anatomy
 from covid_monai.data.checks.orientation import check_orientation
 from covid_monai.data.manifest import read_dataset, write_dataset
 from covid_monai.data.sources import SourceSlice
-from covid_monai.data.sources.layouts import LAYOUTS
 from covid_monai.data.sources.nifti import read_lps
+from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.sources.slices import PictureSlices
 from covid_monai.files import sha256_of
 from tests.data.checks.chest import draw_chest

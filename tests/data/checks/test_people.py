@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from covid_monai.data.checks import Finding, check_dataset
-from covid_monai.data.groups import group_cases
 from covid_monai.data.manifest import read_dataset
+from covid_monai.data.near_duplicates import group_cases
 from covid_monai.data.splits import Fold, Split, dataset_hash, split_dataset, write_split
 from covid_monai.errors import InputError
 from tests.data.checks.people import change_cases, copy_image, write_people

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from covid_monai.data.sources.layouts import LAYOUTS
 from covid_monai.data.sources.medseg import MedsegStack
+from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.sources.slices import PictureSlices
 from covid_monai.errors import InputError
 from tests.data.sources.published import counts, phantom, save, total, write_medseg

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from covid_monai.networks.blocks.lsh_hashing import bucket_factors, hash_tokens
+from covid_monai.networks.blocks.lsh.hashing import bucket_factors, hash_tokens
 
 
 def chunk_numbers(shared: Tensor, rotations: Tensor, chunk: int) -> list[list[int]]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from covid_monai.networks.blocks.lsh_attention import lsh_attention
-from covid_monai.networks.blocks.lsh_hashing import bucket_factors, draw_rotations, hash_tokens
+from covid_monai.networks.blocks.lsh.attention import lsh_attention
+from covid_monai.networks.blocks.lsh.hashing import bucket_factors, draw_rotations, hash_tokens
 from tests.networks.blocks.lsh_reference import attention_by_equations, chunk_numbers
 
 
@@ -73,7 +73,7 @@ def test_blocks_of_any_length_give_the_same(monkeypatch):
     rotations = draw_rotations(0, 0, 2, width=6)
     results = []
     for numbers in (100, 400, 2**30):
-        monkeypatch.setattr("covid_monai.networks.blocks.lsh_blocks.CPU_BLOCK", numbers)
+        monkeypatch.setattr("covid_monai.networks.blocks.lsh.chunks.CPU_BLOCK", numbers)
         results.append(output_and_gradients(lambda s, v: lsh_attention(s, v, rotations, 8), shared, values))
     for other in results[1:]:
         assert_same(results[0], other, tolerance=1e-13)

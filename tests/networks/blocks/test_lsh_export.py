@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from covid_monai.networks.blocks.lsh_attention import LSHAttention
+from covid_monai.networks.blocks.lsh.attention import LSHAttention
 
 # one chunk with padding, one full chunk, whole chunks, a rest, and so many that buckets are of two rotations
 SIZES = [(1, 2, 3), (2, 4, 4), (3, 8, 8), (1, 9, 13), (2, 33, 35)]

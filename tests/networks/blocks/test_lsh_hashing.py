@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from covid_monai.networks.blocks.lsh_hashing import bucket_factors, draw_rotations, hash_tokens, sort_by_bucket
+from covid_monai.networks.blocks.lsh.hashing import bucket_factors, draw_rotations, hash_tokens, sort_by_bucket
 
 
 def factors(tokens: int, chunk: int) -> list[int]:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from covid_monai.networks.blocks.lsh_attention import lsh_attention
-from covid_monai.networks.blocks.lsh_blocks import CPU_BLOCK, blocks
-from covid_monai.networks.blocks.lsh_hashing import draw_rotations
+from covid_monai.networks.blocks.lsh.attention import lsh_attention
+from covid_monai.networks.blocks.lsh.chunks import CPU_BLOCK, blocks
+from covid_monai.networks.blocks.lsh.hashing import draw_rotations
 
 
 class LargestOutput(TorchDispatchMode):
@@ -64,8 +64,8 @@ def test_the_largest_tensor_does_not_grow_with_the_number_of_tokens_until_the_to
 MEASURE = """
 import resource
 import torch
-from covid_monai.networks.blocks.lsh_attention import lsh_attention
-from covid_monai.networks.blocks.lsh_hashing import draw_rotations
+from covid_monai.networks.blocks.lsh.attention import lsh_attention
+from covid_monai.networks.blocks.lsh.hashing import draw_rotations
 
 def train(tokens):
     shared, values = (torch.randn(1, tokens, 8, requires_grad=True) for _ in range(2))

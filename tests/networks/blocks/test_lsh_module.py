@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from covid_monai.networks.blocks.lsh_attention import LSHAttention, lsh_attention
-from covid_monai.networks.blocks.lsh_hashing import draw_rotations
+from covid_monai.networks.blocks.lsh.attention import LSHAttention, lsh_attention
+from covid_monai.networks.blocks.lsh.hashing import draw_rotations
 
 
 def module(channels: int = 16, heads: int = 4, rounds: int = 2, chunk: int = 8, seed: int = 0) -> LSHAttention:

@@ -9,8 +9,8 @@ shows at the tolerance. The number of tokens has to be a multiple of two chunks 
 import torch
 from reformer_pytorch import LSHAttention as ReformerAttention
 
-from covid_monai.networks.blocks.lsh_attention import lsh_attention
-from covid_monai.networks.blocks.lsh_hashing import bucket_factors, draw_rotations
+from covid_monai.networks.blocks.lsh.attention import lsh_attention
+from covid_monai.networks.blocks.lsh.hashing import bucket_factors, draw_rotations
 from tests.networks.blocks.lsh_reference import chunk_numbers
 
 CHUNK, TOKENS, WIDTH, ROUNDS = 4, 80, 6, 3

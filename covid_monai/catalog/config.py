@@ -1,0 +1,181 @@
+"""From a bundle's configuration files and settings to a MONAI workflow."""
+
+import logging
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from covid_monai.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from monai.bundle import ConfigWorkflow
+
+CODE_MARKS = ("$", "@", "%")
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``key=value`` as a key and a YAML literal: ``epochs=5``, ``attention=false``, ``image_size=[128, 128]``.
+
+    Raises:
+        InputError: there is no ``=``, or the value is not a literal. References and expressions would run code,
+            which only files may bring.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"setting {text!r} is not of the form key=value, such as epochs=5")
+    try:
+        literal = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"the value of setting {text!r} is not YAML; quote text that has special signs") from error
+    if is_code(literal):
+        raise InputError(
+            f"setting {text!r} is an expression; --set takes numbers, text and lists, --config takes files"
+        )
+    return key, literal
+
+
+def is_code(value: Any) -> bool:
+    """Whether MONAI would evaluate a value, or make an object of it, instead of taking it as it is."""
+    return any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(value))
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Overrides from a YAML file, ``{key: value}``; values may be MONAI expressions, so the file is code.
+
+    Raises:
+        InputError: the file is missing or not a YAML mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read settings from {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path} holds a {type(content).__name__}; settings are lines of `key: value`")
+    return {str(key): value for key, value in content.items()}
+
+
+def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
+    """Refuse keys that ``config`` does not have, which MONAI would add without a word, and values of another kind.
+
+    A key may lead inwards with ``#`` or ``::``, such as ``train#dataloader#num_workers``.
+
+    Raises:
+        InputError: a key is unknown, or a value is text where the bundle has a number, and the like.
+    """
+    for key, value in settings.items():
+        content: Any = config
+        for step in key.replace("::", "#").split("#"):
+            known = [str(name) for name in content] if isinstance(content, Mapping) else []
+            if isinstance(content, list) and step.isdigit() and int(step) < len(content):
+                content = content[int(step)]
+            elif step in known:
+                content = content[step]
+            else:
+                raise InputError(
+                    f"{where} has no setting {key!r}{did_you_mean(step, known)}; its settings: {_some(known)}"
+                )
+        _check_kind(key, value, content)
+
+
+def _check_kind(key: str, value: Any, default: Any) -> None:
+    if default is None or any(isinstance(thing, str) and thing.startswith(CODE_MARKS) for thing in (value, default)):
+        return
+    # bool before int, which it is a kind of; a whole number is a real one too
+    for kind, allowed, name in (
+        (bool, (bool,), "true or false"),
+        (int, (int,), "a whole number"),
+        (float, (int, float), "a number"),
+        (str, (str,), "text"),
+        (list, (list, tuple), "a list"),
+    ):
+        if isinstance(default, kind):
+            if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+                raise InputError(f"{key} is {value!r}; it must be {name}, such as {default!r}")
+            return
+
+
+def _leaves(content: Any) -> Iterable[Any]:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            # a component named on the command line would be code too
+            yield "$" if key == "_target_" else key
+            yield from _leaves(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _leaves(value)
+    else:
+        yield content
+
+
+def _some(known: list[str]) -> str:
+    return ", ".join(known) if known else "it has none inside"
+
+
+CONFIGS = {
+    "train": ("train.yaml",),
+    "evaluate": ("train.yaml", "evaluate.yaml"),
+    "inference": ("inference.yaml",),
+}
+"""The configuration files of each kind of work, later ones over earlier ones."""
+
+
+def build_workflow(bundle: Path, kind: str, settings: Mapping[str, Any]) -> "ConfigWorkflow":
+    """A MONAI workflow of ``bundle`` with ``settings`` in place of its own, not yet initialized.
+
+    Args:
+        bundle: the bundle's folder.
+        kind: a key of ``CONFIGS``.
+        settings: overrides, whose keys the configuration must have.
+
+    Raises:
+        InputError: a configuration file is missing, or a setting is unknown.
+    """
+    files = config_files(bundle, kind)
+    from monai.bundle import ConfigParser, ConfigWorkflow
+
+    check_settings(ConfigParser.load_config_files(files), settings, where=f"{bundle.name} ({kind})")
+    # MONAI warns that it leaves the program's logging alone, which is what is asked of it
+    logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*non-tuple sequence for multidimensional.*")
+    return ConfigWorkflow(
+        config_file=files,
+        logging_file=False,
+        workflow_type="train" if kind == "train" else "infer",
+        bundle_root=str(bundle),
+        **settings,
+    )
+
+
+def config_files(bundle: Path, kind: str) -> list[str]:
+    """The paths of a bundle's configuration files for one kind of work.
+
+    Raises:
+        InputError: one is missing.
+    """
+    files = [bundle / "configs" / name for name in CONFIGS[kind]]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file} is missing; the bundle at {bundle} cannot {kind}")
+    return [str(file) for file in files]
+
+
+def known_settings(bundle: Path, kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a run's ``settings`` that this kind of work has too, such as the network's for inference.
+
+    The device is not among them: a network may be used elsewhere than where it was trained.
+    """
+    config = {key for key in read_config(bundle, kind) if key != "device"}
+    return {key: value for key, value in settings.items() if key.replace("::", "#").split("#")[0] in config}
+
+
+def read_config(bundle: Path, kind: str) -> Mapping[str, Any]:
+    """A bundle's configuration as its files say it, references and expressions unresolved."""
+    files: Sequence[str] = config_files(bundle, kind)
+    from monai.bundle import ConfigParser
+
+    return ConfigParser.load_config_files(files)

@@ -1,0 +1,153 @@
+"""What a bundle is: its metadata, sizes, settings, losses and intensity steps; and whether it is as MONAI asks."""
+
+import pydoc
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.config import build_workflow, read_config
+from covid_monai.catalog.metadata import metadata_file, metadata_schema, read_metadata
+from covid_monai.catalog.sizes import Size, network_sizes
+from covid_monai.errors import InputError
+
+# rooms of MONAI's transforms that leave the values of an image as they are
+_VALUES_STAY = tuple(f"monai.transforms.{room}." for room in ("io", "utility", "spatial", "croppad"))
+
+
+def intensity_steps(folder: Path) -> list[str]:
+    """The steps of a bundle's inference chain that change an image's values: ``Name(setting=value, ...)`` each.
+
+    Raises:
+        InputError: the configuration's ``preprocessing`` is not a ``Compose`` of named transforms.
+    """
+    parser = build_workflow(folder, "inference", {}).parser
+    chain = read_config(folder, "inference").get("preprocessing")
+    if not isinstance(chain, dict) or not isinstance(chain.get("transforms"), list):
+        raise InputError(f"preprocessing of {folder.name} (inference) is not a Compose with a list of transforms")
+    steps = []
+    for index, step in enumerate(chain["transforms"]):
+        item = f"preprocessing#transforms#{index}"
+        if not _component(parser, item).startswith(_VALUES_STAY):
+            settings = [key for key in step if key not in ("_target_", "keys")]
+            told = ", ".join(f"{key}={parser.get_parsed_content(f'{item}#{key}')}" for key in settings)
+            steps.append(f"{step['_target_'].rpartition('.')[2]}({told})")
+    return steps
+
+
+def losses(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The loss that a bundle trains with, and all that its setting ``loss`` can name.
+
+    A loss that is made by its name has the names in ``LOSSES`` of its module. Any other is the bundle's only one.
+    """
+    target = _component(build_workflow(folder, "train", {}).parser, "loss_function")
+    factory = pydoc.locate(target)
+    choices = getattr(sys.modules.get(getattr(factory, "__module__", "")), "LOSSES", ())
+    if choices:
+        return read_config(folder, "train")["loss"], tuple(choices)
+    name = target.rpartition(".")[2]
+    return name, (name,)
+
+
+def _component(parser: Any, item: str) -> str:
+    """The full dotted name of the component at a place in a configuration; bare names are MONAI's."""
+    parser.parse(reset=False)
+    name: str = parser.ref_resolver.get_item(item).resolve_module_name()
+    return name
+
+
+REQUIRED_FILES = (
+    "LICENSE",
+    "configs/metadata.json",
+    "configs/train.yaml",
+    "configs/evaluate.yaml",
+    "configs/inference.yaml",
+    "configs/multi_gpu_train.yaml",
+    "configs/logging.conf",
+    "docs/README.md",
+)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What ``bundle show`` tells.
+
+    Attributes:
+        name: the bundle's.
+        metadata: its ``metadata.json``.
+        sizes: of its network, then of its ablations.
+        intensity_steps: what its inference chain does to an image's values.
+        loss: that it trains with.
+        losses: all that its setting ``loss`` can name.
+        settings: of its training, with their values.
+    """
+
+    name: str
+    metadata: Mapping[str, Any]
+    sizes: Sequence[Size]
+    intensity_steps: Sequence[str]
+    loss: str
+    losses: Sequence[str]
+    settings: Mapping[str, Any]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters of the bundle's network are trained."""
+        return self.sizes[0].parameters
+
+
+def describe_bundle(name: str) -> Description:
+    """Describe a bundle; its network and those of its ablations are built without values to count their operations.
+
+    Raises:
+        InputError: there is no such bundle, or a part of its configuration is not as ours are.
+    """
+    folder = bundle_folder(name)
+    loss, choices = losses(folder)
+    return Description(
+        name=folder.name,
+        metadata=read_metadata(folder),
+        sizes=network_sizes(name),
+        intensity_steps=intensity_steps(folder),
+        loss=loss,
+        losses=choices,
+        settings={key: value for key, value in read_config(folder, "train").items() if _is_setting(value)},
+    )
+
+
+def verify_bundle(name: str) -> list[str]:
+    """Check a bundle as MONAI's tools would; the answer lists what is wrong, and is empty where nothing is."""
+    from monai.bundle import verify_metadata, verify_net_in_out
+
+    folder = bundle_folder(name)
+    problems = [f"{file} is missing" for file in REQUIRED_FILES if not (folder / file).is_file()]
+    if problems:
+        return problems
+    metadata = str(metadata_file(folder))
+    checks = {
+        "metadata": lambda: verify_metadata(meta_file=metadata, filepath=str(metadata_schema())),
+        "network input and output": lambda: verify_net_in_out(
+            net_id="network_def",
+            meta_file=metadata,
+            config_file=str(folder / "configs" / "inference.yaml"),
+            n=1,
+            any=1,
+        ),
+    }
+    for what, check in checks.items():
+        try:
+            check()
+        # whatever a foreign bundle's code raises is a finding about that bundle
+        except Exception as error:
+            problems.append(f"{what}: {' '.join(str(error).split())[:300]}")
+    return problems
+
+
+def _is_setting(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.startswith(("$", "@", "%"))
+    if isinstance(value, list):
+        return all(isinstance(item, (int, float)) or (isinstance(item, str) and _is_setting(item)) for item in value)
+    return value is None or isinstance(value, (bool, int, float))

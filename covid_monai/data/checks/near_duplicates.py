@@ -1,0 +1,83 @@
+"""Slices that are there twice, and near-duplicates under two patient IDs."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from covid_monai.data.checks.cases import Look
+from covid_monai.data.checks.findings import Finding, error, note
+from covid_monai.data.checks.splits import Parts
+from covid_monai.data.manifest import Case
+from covid_monai.data.near_duplicates import SimilarPair, joined_by_pairs, similar_pairs
+
+Looks = Sequence[tuple[Case, Look]]
+
+
+def check_duplicates(looks: Looks, parts: Parts | None) -> list[Finding]:
+    """Compare all slices with each other, time growing with the square of their number.
+
+    Identical slices are an error where they are of two patients or in two parts of a fold, else a note. Slices
+    that look alike are no finding within a patient or volume; of two known patients they are a note; where a
+    patient is not known they are a note, and an error where a ``strict`` split has them in two parts.
+    """
+    cases = [case for case, _ in looks]
+    pairs = similar_pairs([look.fingerprint for _, look in looks])
+    identical = {frozenset(names) for names in _identical(looks)}
+    others = [
+        pair
+        for pair in pairs
+        if looks[pair.first][1].digest != looks[pair.second][1].digest
+        and not _one_person(cases[pair.first], cases[pair.second])
+    ]
+    findings = [_told_identical([case for case in cases if case.case in names], parts) for names in identical]
+    return sorted(findings, key=lambda finding: finding.cases) + _told_similar(cases, others, parts)
+
+
+def _identical(looks: Looks) -> list[list[str]]:
+    by_digest: dict[str, list[str]] = {}
+    for case, look in looks:
+        by_digest.setdefault(look.digest, []).append(case.case)
+    return [names for names in by_digest.values() if len(names) > 1]
+
+
+def _told_identical(cases: Sequence[Case], parts: Parts | None) -> Finding:
+    names = [case.case for case in cases]
+    if any(_two_patients(first, second) for first, second in combinations(cases, 2)):
+        return error("duplicate", "one image under two patients: one of the names is wrong", *names)
+    if parts is not None and (folds := parts.torn(names)):
+        where = ", ".join(map(str, folds))
+        return error("duplicate", f"one image in two parts of fold {where}: remove one", *names)
+    return note("duplicate", "one image more than once: it counts as often", *names)
+
+
+def _told_similar(cases: Sequence[Case], pairs: Sequence[SimilarPair], parts: Parts | None) -> list[Finding]:
+    two_patients: dict[tuple[str, str], list[str]] = {}
+    unsure = []
+    for pair in pairs:
+        first, second = cases[pair.first], cases[pair.second]
+        if not _two_patients(first, second):
+            unsure.append(pair)
+            continue
+        low, high = sorted((first.patient or "", second.patient or ""))
+        two_patients.setdefault((low, high), []).extend((first.case, second.case))
+    findings = [
+        note("near-duplicate", f"patients {low} and {high} have slices that look alike", *dict.fromkeys(names))
+        for (low, high), names in two_patients.items()
+    ]
+    for positions in joined_by_pairs(len(cases), unsure):
+        names = [cases[position].case for position in positions]
+        if parts is not None and (folds := parts.torn(names)):
+            message = "slices that look like one person are in two parts"
+            findings.append(parts.leak("near-duplicate", message, names, folds))
+        elif any(cases[position].group is None for position in positions):
+            message = "slices look like one person: `covid-monai data group` keeps them together"
+            findings.append(note("near-duplicate", message, *names))
+    return findings
+
+
+def _one_person(first: Case, second: Case) -> bool:
+    same_volume = first.volume is not None and first.volume == second.volume
+    return same_volume or (first.patient is not None and first.patient == second.patient)
+
+
+def _two_patients(first: Case, second: Case) -> bool:
+    return first.patient is not None and second.patient is not None and first.patient != second.patient

@@ -1,0 +1,1 @@
+"""Attention by locality-sensitive hashing (Reformer), exact in memory linear in the pixels."""

@@ -1,0 +1,1 @@
+"""A run of a bundle: its folder, training, evaluation, and the network that it trained."""

@@ -1,0 +1,254 @@
+"""A trained network as one file for other programs: TorchScript, ONNX, torch.export."""
+
+import importlib
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.metadata import input_channels
+from covid_monai.errors import InputError
+from covid_monai.files import replacing
+from covid_monai.run.trained import run_of_bundle, trained_network
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+SMALLEST = 33
+"""Least height and width of an exported network: a map of one pixel at a coarse level cannot be normalised."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a network becomes a file (from an example of its input), and how the file becomes a function again."""
+
+    write: "Callable[[nn.Module, Tensor, Path], None]"
+    read: "Callable[[Path], Callable[[Tensor], Tensor]]"
+
+
+def _write_torchscript(network: "nn.Module", example: "Tensor", path: Path) -> None:
+    import torch
+
+    try:
+        program = torch.jit.script(network)
+    # TorchScript's language lacks much of Python; tracing needs only the operations
+    except Exception:
+        program = torch.jit.trace(network, example)
+    # given a path, torch.jit refuses names without an ending
+    with path.open("wb") as file:
+        torch.jit.save(program, file)
+
+
+def _read_torchscript(path: Path) -> "Callable[[Tensor], Tensor]":
+    import torch
+
+    return torch.jit.load(path, map_location="cpu")
+
+
+def _program(network: "nn.Module", example: "Tensor") -> "torch.export.ExportedProgram":
+    import torch
+
+    # hints and not named Dims, whose solver of size relations fails on some networks of several strides
+    free = {
+        0: torch.export.Dim.DYNAMIC,
+        2: torch.export.Dim.DYNAMIC(min=SMALLEST),
+        3: torch.export.Dim.DYNAMIC(min=SMALLEST),
+    }
+    return torch.export.export(
+        network, (example,), dynamic_shapes=(free,), prefer_deferred_runtime_asserts_over_guards=True
+    )
+
+
+def _write_program(network: "nn.Module", example: "Tensor", path: Path) -> None:
+    import torch
+
+    with path.open("wb") as file:
+        torch.export.save(_program(network, example), file)
+
+
+def _read_program(path: Path) -> "Callable[[Tensor], Tensor]":
+    import torch
+
+    with path.open("rb") as file:
+        return torch.export.load(file).module()
+
+
+def _write_onnx(network: "nn.Module", example: "Tensor", path: Path) -> None:
+    import torch
+
+    torch.onnx.export(
+        _program(network, example),
+        f=path,
+        dynamo=True,
+        verbose=False,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_shapes={"image": {0: "batch", 2: "height", 3: "width"}},
+        # weights beside the graph would be a second file
+        external_data=False,
+    )
+
+
+def _read_onnx(path: Path) -> "Callable[[Tensor], Tensor]":
+    import torch
+
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    # its errors are raised as well; there is no need to print them too
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda image: torch.from_numpy(session.run(["logits"], {"image": image.numpy()})[0])
+
+
+FORMATS = {
+    "torchscript": Format(_write_torchscript, _read_torchscript),
+    "onnx": Format(_write_onnx, _read_onnx),
+    "torch-export": Format(_write_program, _read_program),
+}
+"""The formats by the names that the command line gives them."""
+
+
+def exporter(file_format: str) -> Format:
+    """The format of a name in ``FORMATS``.
+
+    Raises:
+        InputError: there is no such format, or packages that it needs are missing.
+    """
+    if file_format not in FORMATS:
+        raise InputError(f"format is {file_format!r}; it can be one of {', '.join(FORMATS)}")
+    if file_format == "onnx":
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            try:
+                importlib.import_module(package)
+            except ImportError as error:
+                raise InputError(f'ONNX needs {package} ({error}); pip install "covid-monai[export]"') from error
+    return FORMATS[file_format]
+
+
+TOLERANCE = 1e-4
+"""How far the logits of an exported network may be from the network's own; of the largest logit, if that is above 1."""
+
+_EXAMPLE = (2, 70, 80)
+_CHECKS = ((1, 65, 97), (3, 96, 64))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How near an exported network is to the network itself, for random images.
+
+    Attributes:
+        shape: of the images: batch, channels, height, width.
+        difference: the largest of a logit.
+        allowed: how large it may be.
+    """
+
+    shape: tuple[int, ...]
+    difference: float
+    allowed: float
+
+
+def export_bundle(
+    name: str,
+    checkpoint: str | os.PathLike[str],
+    file_format: str,
+    output: str | os.PathLike[str],
+    trust: bool = False,
+) -> list[Agreement]:
+    """Write the network of a run to one file, from images as the bundle's chain leaves them to logits.
+
+    Batch, height and width are free; height and width are at least 33. The file is written only when it
+    has been read again and its logits are those of the network.
+
+    Args:
+        name: the bundle.
+        checkpoint: the run folder.
+        file_format: one of ``FORMATS``.
+        output: the file, which must not exist yet.
+        trust: whether the run may bring code; see :func:`covid_monai.run.folder.read_run`.
+
+    Returns:
+        the agreement with the network at sizes other than that of the example it was exported with.
+
+    Raises:
+        InputError: the bundle, run, format or output cannot be used, or the network resists this format.
+    """
+    target = Path(output)
+    chosen = exporter(file_format)
+    if target.exists():
+        raise InputError(f"{target} exists already; choose a file that does not")
+    run = run_of_bundle(name, checkpoint, trust)
+    network = trained_network(run, checkpoint)
+    channels = input_channels(bundle_folder(name))
+    with replacing(target) as temporary:
+        try:
+            return export_network(network, channels, chosen, temporary)
+        except InputError as error:
+            raise InputError(
+                f"{bundle_folder(name).name} as {file_format}: {error}; {target} was not written"
+            ) from error
+
+
+def export_network(network: "nn.Module", channels: int, file_format: Format, path: Path) -> list[Agreement]:
+    """Write a network in evaluation mode to ``path`` and hold the file against it at two other sizes.
+
+    Raises:
+        InputError: the network cannot be written in this format, the file cannot be run at another size, or its
+            logits differ by more than ``TOLERANCE``.
+    """
+    import torch
+
+    batch, height, width = _EXAMPLE
+    step = "it cannot be converted"
+    try:
+        with _quiet():
+            file_format.write(network, torch.rand(batch, channels, height, width), path)
+            exported = file_format.read(path)
+            step = "it was converted, but does not run at other sizes"
+            found = [_agreement(network, exported, (batch, channels, *size)) for batch, *size in _CHECKS]
+    except OSError:
+        raise
+    # tracing and conversion fail in as many ways as there are operations
+    except Exception as error:
+        raise InputError(f"{step} ({_first_line(error)})") from error
+    for one in found:
+        if not one.difference <= one.allowed:
+            raise InputError(
+                f"logits of {' x '.join(map(str, one.shape))} images are {one.difference:.2g} from the network's, "
+                f"of which {one.allowed:.2g} is allowed"
+            )
+    return found
+
+
+def _agreement(network: "nn.Module", exported: "Callable[[Tensor], Tensor]", shape: tuple[int, ...]) -> Agreement:
+    import torch
+
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network(image)
+        difference = (exported(image) - expected).abs().max()
+    return Agreement(shape, float(difference), TOLERANCE * max(1.0, float(expected.abs().max())))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporters say of their own insides; the error that they raise is enough."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

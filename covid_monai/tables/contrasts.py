@@ -1,0 +1,121 @@
+"""Whether the rows of a table differ: paired over the same cases, corrected for the number of tests."""
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from covid_monai.scoring.comparison import Estimate
+from covid_monai.scoring.paired_tests import holm, signed_rank
+from covid_monai.tables.results import Results
+from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Row
+from covid_monai.tables.statistics import scored_classes
+from covid_monai.tables.tallies import interval_of_difference, tally
+
+PAIRS_RULE = (
+    "Rows under one protocol, first minus second, on the cases that both were tested on, averaged over the seeds. "
+    "The difference is that of Dice, averaged as the table does it (per slice where it has no Dice of that kind), "
+    "with the 95 % bootstrap interval of whole units. Wilcoxon's signed-rank test (two-sided) compares the units' "
+    "Dice, a unit's being the mean of its slices' Dice: differences of 0 are ranked and their ranks dropped "
+    "(Pratt); under 6 units nothing is tested. Holm's correction is over all tests of this table. Trainings differ "
+    "from one another by chance too, which this test does not see: look at the SD of the seeds."
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows under one protocol; the difference is in the paper's scale of Dice.
+
+    ``higher``, ``equal`` and ``lower`` count the units in which the first row's Dice is so.
+    """
+
+    protocol: str
+    first: Row
+    second: Row
+    difference: Estimate
+    cases: int
+    units: int
+    higher: int
+    equal: int
+    lower: int
+    p: float | None
+    p_holm: float | None
+    method: str
+
+
+def compare_rows(results: Results) -> list[Pair]:
+    """All pairs of rows that were tested on some of the same cases."""
+    pairs = []
+    for protocol in results.protocols:
+        rows = [row for row in results.table.rows if len(results.jobs_of(protocol, row))]
+        for first, second in combinations(rows, 2):
+            pair = _pair(results, protocol, first, second)
+            if pair is not None:
+                pairs.append(pair)
+    corrected = holm([pair.p for pair in pairs])
+    return [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
+
+
+def dice_scale(results: Results) -> float:
+    """What a Dice of 1 is in the paper."""
+    scales = [one.scale for one in results.table.measures.values() if one.name.startswith("dice")]
+    return scales[0] if scales else 1.0
+
+
+def _pair(results: Results, protocol: str, first: Row, second: Row) -> Pair | None:
+    scores = [results.scores_of(protocol, row) for row in (first, second)]
+    shared = set(scores[0]["case"]) & set(scores[1]["case"]) - {""}
+    if not shared:
+        return None
+    # a volume's rows go with its slices; those of cases that only one row has do not count
+    kept = [rows[(rows["level"] == "slice") & rows["case"].isin(shared)] for rows in scores]
+    classes = scored_classes(results.table, kept[0])
+    averaging = _averaging(results)
+    difference = _difference(kept, averaging, classes, dice_scale(results))
+    if difference is None:
+        return None
+    per_slice = "slice_with_lesion" if results.table.lesion_class == CLASS_MEAN else "slice"
+    by_unit = pd.concat([_unit_dice(rows, per_slice, classes) for rows in kept], axis=1, join="inner")
+    apart = np.round((by_unit.iloc[:, 0] - by_unit.iloc[:, 1]).to_numpy(), 12)
+    test = signed_rank(apart)
+    return Pair(
+        protocol=protocol,
+        first=first,
+        second=second,
+        difference=difference,
+        cases=len(shared),
+        units=len(apart),
+        higher=int((apart > 0).sum()),
+        equal=int((apart == 0).sum()),
+        lower=int((apart < 0).sum()),
+        p=test.p,
+        p_holm=None,
+        method=test.method,
+    )
+
+
+def _averaging(results: Results) -> str:
+    """That of the table's Dice; per slice where it is over thresholds or volumes, which have no slices' values."""
+    dice = results.table.measures.get("dice")
+    if dice is None or dice.averaging == OVER_THRESHOLDS or dice.averaging.startswith("volume"):
+        return "slice"
+    return dice.averaging
+
+
+def _difference(rows: list[pd.DataFrame], averaging: str, classes: list[str], scale: float) -> Estimate | None:
+    one, other = (tally(part, "dice", averaging, classes) for part in rows)
+    value = one.value() - other.value()
+    if not np.isfinite(value):
+        return None
+    interval = interval_of_difference(one, other)
+    return Estimate(scale * value, None if interval is None else (scale * interval[0], scale * interval[1]))
+
+
+def _unit_dice(rows: pd.DataFrame, averaging: str, classes: list[str]) -> pd.Series:
+    """The mean Dice of each unit's slices, by the unit; without units that have none."""
+    one = tally(rows, "dice", averaging, classes)
+    sums, numbers = one.parts[:, :, 0, 0].sum(axis=1), one.parts[:, :, 0, 1].sum(axis=1)
+    per_case = pd.DataFrame({"unit": one.units, "dice": sums, "number": numbers})
+    per_case = per_case[per_case["number"] > 0]
+    return (per_case["dice"] / per_case["number"]).groupby(per_case["unit"]).mean()

@@ -1,0 +1,51 @@
+"""From an output folder to everything that its table says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from covid_monai.tables.comparability import Head, head_of
+from covid_monai.tables.contrasts import Pair, compare_rows
+from covid_monai.tables.leakage import SplitAudit, audit_splits
+from covid_monai.tables.results import Results, collect
+from covid_monai.tables.statistics import Entry, Optimism, estimate_entries, estimate_optimism
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The finished jobs, and what follows from them."""
+
+    results: Results
+    head: Head
+    entries: tuple[Entry, ...]
+    optimism: tuple[Optimism, ...]
+    pairs: tuple[Pair, ...]
+    audits: tuple[SplitAudit, ...]
+
+    @property
+    def title(self) -> str:
+        """The table's title, and the budget after it where that is a smaller one."""
+        return self.results.table.title + (f" ({self.results.budget})" if self.results.label else "")
+
+    @property
+    def made_of(self) -> str:
+        """Of how many jobs the table is made."""
+        done, missing = len(self.results.jobs), len(self.results.missing)
+        return f"{done} of {done + missing} jobs{f' (budget {self.results.budget})' if self.results.label else ''}"
+
+
+def find(output: Path) -> Findings:
+    """Read the finished jobs of an output folder, and compute all that is told of them.
+
+    Raises:
+        InputError: nothing is finished, or table, data or jobs have changed since.
+    """
+    results = collect(output)
+    head = head_of(results)
+    return Findings(
+        results=results,
+        head=head,
+        entries=tuple(estimate_entries(results, head.not_comparable)),
+        optimism=tuple(estimate_optimism(results)),
+        pairs=tuple(compare_rows(results)),
+        audits=tuple(audit_splits(results)),
+    )

@@ -1,0 +1,257 @@
+"""One job of a table: training and evaluation as the commands do them, once and for all."""
+
+import json
+import resource
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import yaml
+from filelock import FileLock, Timeout
+
+from covid_monai.catalog.bundles import bundle_folder, stored_name
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of, write_json
+from covid_monai.tables.folder import JOB_FORMAT, JOB_VERSION, Outcome, data_of, failure_file, is_complete, lock_file
+from covid_monai.tables.plan import Job
+
+if TYPE_CHECKING:
+    import torch
+
+
+def commands_of(job: Job, data: Path, device: str | None = None, threads: int | None = None) -> list[str]:
+    """``covid-monai train`` and ``covid-monai evaluate`` of a job, for a shell in the output folder.
+
+    Args:
+        job: the job.
+        data: the prepared data set.
+        device: as it was asked for; named in the commands unless None.
+        threads: of torch, where an executor divides the processors; the last bits of a training depend on them.
+    """
+    where = data_of(job, data.resolve(), Path())
+    # a bundle of somebody's own is told by its path, which evaluation has to trust
+    place = stored_name(bundle_folder(job.bundle))
+    own = Path(place).is_absolute()
+    train = ["covid-monai", "train", place if own else job.bundle, "--data", str(where), "--split", job.split]
+    train += ["--fold", str(job.fold), "-o", job.folder]
+    for key, value in job.settings.items():
+        train += ["--set", f"{key}={_literal(value)}"]
+    evaluate = ["covid-monai", "evaluate", job.folder, *(["--trust-run"] if own else [])]
+    if device is not None:
+        train += ["--device", device]
+        evaluate += ["--device", device]
+    prefix = f"OMP_NUM_THREADS={threads} " if threads else ""
+    return [prefix + shlex.join(command) for command in (train, evaluate)]
+
+
+def _literal(value: Any) -> str:
+    """A value as ``--set`` reads it back."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
+
+
+class RunOne(Protocol):
+    """What executors call: :func:`run_job` with its places given."""
+
+    def __call__(self, job: Job, device: str | None, threads: int | None) -> Outcome:
+        """Run a job on a device with so many threads; None for the bundle's and torch's own choice."""
+        ...
+
+
+def run_job(
+    job: Job,
+    device: str | None = None,
+    threads: int | None = None,
+    *,
+    output: Path,
+    data: Path,
+    asked_device: str | None = None,
+    bars: bool = False,
+) -> Outcome:
+    """Train and evaluate a job, go on with it, or find it done; no two processes ever run the same one at a time.
+
+    Whatever goes wrong is told in the outcome, so that the other jobs are run; the reason stays beside the job's
+    folder until it is tried again.
+
+    Args:
+        job: the job.
+        device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
+        threads: of torch; as they are if None.
+        output: the table's output folder, with the job's split.
+        data: the prepared data set.
+        asked_device: the device that the stored commands name.
+        bars: whether training and evaluation draw their progress bars.
+    """
+    home = output / job.folder
+    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock_file(home), timeout=0):
+            try:
+                if is_complete(home):
+                    return Outcome(job, "found")
+                failure_file(home).unlink(missing_ok=True)
+                with _bars(bars):
+                    seconds = _train_and_evaluate(job, home, output, data, device, threads)
+                _write_record(job, home, output, data, asked_device, seconds, device)
+            # whatever a network or the machine raises: the other jobs do not depend on it
+            except Exception as error:
+                return _failed(job, home, error)
+            return Outcome(job, "done", seconds=seconds)
+    except Timeout:
+        return Outcome(job, "busy")
+
+
+def _train_and_evaluate(
+    job: Job, home: Path, output: Path, data: Path, device: str | None, threads: int | None
+) -> float:
+    """Seconds that it took, those of earlier attempts' complete epochs among them."""
+    import torch
+
+    from covid_monai.run.evaluation import evaluate
+    from covid_monai.run.training import train
+
+    if threads:
+        torch.set_num_threads(threads)
+    used = _device(device)
+    count_memory_from_now(used)
+    where = data_of(job, data, output)
+    _clear_unfinished(home)
+    train(
+        job.bundle,
+        where,
+        home,
+        split=output / job.split,
+        fold=job.fold,
+        settings=job.settings,
+        device=device,
+        resume=(home / "run.json").exists(),
+    )
+    started = time.monotonic()
+    # training has held the run against the table's bundle and settings, so it brings no other code
+    evaluate(home, where, device=device, trust=True)
+    return round(sum(line["seconds"] for line in _log(home)) + time.monotonic() - started, 3)
+
+
+def _write_record(
+    job: Job,
+    home: Path,
+    output: Path,
+    data: Path,
+    asked_device: str | None,
+    seconds: float,
+    device: str | None,
+) -> None:
+    import torch
+
+    from covid_monai.weights import check_weights
+
+    used, log = _device(device), _log(home)
+    threads = torch.get_num_threads()
+    validated = [line for line in log if "validation_dice" in line]
+    content = {
+        "format": JOB_FORMAT,
+        "version": JOB_VERSION,
+        "table": job.table,
+        "table_sha256": job.table_sha256,
+        "protocol": job.protocol,
+        "row": job.row,
+        "slug": job.slug,
+        "variant": job.variant,
+        "fold": job.fold,
+        "seed": job.seed,
+        "bundle": job.bundle,
+        "settings": dict(job.settings),
+        "budget": job.budget,
+        # on a CPU their number decides the last bits
+        "commands": commands_of(job, data, asked_device, threads if used.type == "cpu" else None),
+        "split_sha256": sha256_of(output / job.split),
+        "weights_sha256": check_weights(home),
+        "epochs": len(log),
+        # None where nothing was validated; of equal ones the first
+        "best_epoch": max(validated, key=lambda line: line["validation_dice"])["epoch"] if validated else None,
+        "kept_epoch": read_json(home / "model.json")["epoch"],
+        "seconds": seconds,
+        "peak_memory_bytes": _peak_memory(used),
+        "device": torch.cuda.get_device_name(used) if used.type == "cuda" else used.type,
+        "threads": threads,
+        "finished": _now(),
+    }
+    write_json(home / "cell.json", content)
+
+
+def _failed(job: Job, home: Path, error: Exception) -> Outcome:
+    message = " ".join(str(error).split())
+    if not isinstance(error, InputError):
+        # a bug, or the machine's limits: where it happened is worth knowing
+        traceback.print_exception(error)
+        message = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    try:
+        write_json(failure_file(home), {"row": job.row, "error": message, "when": _now()})
+    except InputError as unwritten:
+        # such as a full disk, which may be why the job failed
+        message += f" (and {unwritten})"
+    return Outcome(job, "failed", message)
+
+
+def _clear_unfinished(home: Path) -> None:
+    """Remove what a process that was killed before the run began left: no run, but a folder that is not empty."""
+    if home.is_dir() and not (home / "run.json").exists():
+        for path in home.glob(".writing-*"):
+            path.unlink()
+
+
+def _device(device: str | None) -> "torch.device":
+    import torch
+
+    return torch.device(device or ("cuda:0" if torch.cuda.is_available() else "cpu"))
+
+
+def count_memory_from_now(device: "torch.device") -> None:
+    """Let the peak memory of a GPU be that of what comes now."""
+    import torch
+
+    if device.type == "cuda":
+        # a device has no statistics before something was put on it
+        torch.empty(1, device=device)
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory(device: "torch.device") -> int:
+    """Of a GPU what this job took at most; on the CPU what this process took at most, with the jobs before it."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    # kilobytes, but on macOS bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _log(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """tqdm's bars as they are, or none: in a file, or of several jobs at once, they are thousands of lines."""
+    from tqdm import tqdm
+
+    start = tqdm.__init__
+
+    def hidden(bar: Any, *arguments: Any, **settings: Any) -> None:
+        start(bar, *arguments, **{**settings, "disable": True})
+
+    # by setattr, since mypy rightly dislikes it; tqdm itself has no switch for a while
+    setattr(tqdm, "__init__", start if shown else hidden)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(tqdm, "__init__", start)  # noqa: B010

@@ -1,0 +1,158 @@
+"""Leaks of the splits that the jobs used: persons, look-alikes and identical slices on both sides."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+from covid_monai.data.checks.cases import Look, check_case
+from covid_monai.data.checks.findings import CHECKS, Finding
+from covid_monai.data.checks.near_duplicates import check_duplicates
+from covid_monai.data.checks.splits import Parts, check_persons, load_split
+from covid_monai.data.drawing import tied_cases
+from covid_monai.data.manifest import Case, Dataset
+from covid_monai.data.near_duplicates import similar_pairs
+from covid_monai.tables.results import Results
+
+AUDIT_RULE = (
+    "Counted over all folds of the split, whether or not their jobs are done. Both sides: in the test part of a "
+    "fold, and in its training or validation part (where that is not the test part itself). A look-alike pair is "
+    "two slices that are not of one known patient or volume and whose similarity is above the threshold of "
+    "`covid-monai data group`; it can be one person or chance. Exposed: a test slice of whose patient, volume or "
+    "group another slice is on the other side, or that looks like or is identical to one there."
+)
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """What is on both sides of a split.
+
+    ``both_sides`` has, for patients, volumes, groups of look-alikes, look-alike pairs and pairs of identical slices,
+    how many are on both sides, and of how many; ``exposed`` is how many of the ``tested`` slices have any such
+    relative. ``trained`` is the mean number of training slices of a fold. ``findings`` are those of
+    ``covid-monai data check``, errors first.
+    """
+
+    name: str
+    protocol: str
+    tested: int
+    exposed: int
+    trained: float
+    both_sides: dict[str, tuple[int, int]]
+    findings: tuple[Finding, ...]
+
+
+def audit_splits(results: Results) -> list[SplitAudit]:
+    """Audit the split of each protocol and variant that has finished jobs.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    jobs = results.jobs[["protocol", "variant"]].drop_duplicates()
+    audits = []
+    for variant in jobs["variant"].unique():
+        dataset = results.datasets[variant]
+        checked = [(case, *check_case(dataset, case)) for case in dataset.cases]
+        looks = [(case, look) for case, _, look in checked if look is not None]
+        of_files = [finding for _, found, _ in checked for finding in found]
+        relatives = _Relatives(dataset, looks)
+        for protocol in jobs.loc[jobs["variant"] == variant, "protocol"]:
+            path = results.output / "splits" / f"{protocol}{f'-{variant}' if variant else ''}.json"
+            audits.append(_audit(dataset, path, looks, of_files, relatives))
+    return sorted(audits, key=lambda one: one.name)
+
+
+class _Relatives:
+    """Sets of cases that should not be torn apart, by their kind."""
+
+    def __init__(self, dataset: Dataset, looks: Sequence[tuple[Case, Look]]) -> None:
+        cases = dataset.cases
+        digests: dict[str, list[str]] = {}
+        for case, look in looks:
+            digests.setdefault(look.digest, []).append(case.case)
+        identical: list[tuple[str, ...]] = [pair for names in digests.values() for pair in combinations(names, 2)]
+        alike = [
+            (looks[pair.first][0], looks[pair.second][0])
+            for pair in similar_pairs([look.fingerprint for _, look in looks])
+            if looks[pair.first][1].digest != looks[pair.second][1].digest
+        ]
+        self.kinds: dict[str, list[tuple[str, ...]]] = {
+            "patients": _shared(cases, "patient"),
+            "volumes": _shared(cases, "volume"),
+            "groups of look-alikes": _shared(cases, "group"),
+            "look-alike pairs": [
+                (one.case, other.case) for one, other in alike if not (_same(one, other) or _told_apart(one, other))
+            ],
+            "pairs of identical slices": identical,
+        }
+        self.tied = [tuple(names) for names in tied_cases(cases)]
+
+
+def _audit(
+    dataset: Dataset,
+    path: Path,
+    looks: Sequence[tuple[Case, Look]],
+    of_files: Iterable[Finding],
+    relatives: _Relatives,
+) -> SplitAudit:
+    parts, found = load_split(dataset, path)
+    findings = [*of_files, *found]
+    tested, exposed, trained = 0, 0, 0.0
+    both_sides = dict.fromkeys(relatives.kinds, (0, 0))
+    if parts is not None:
+        findings += [*check_persons(dataset.cases, parts), *check_duplicates(looks, parts)]
+        both_sides = {
+            kind: (sum(_on_both_sides(names, parts) for names in sets), len(sets))
+            for kind, sets in relatives.kinds.items()
+        }
+        trained = fmean(sum(part == "train" for part in fold.values()) for fold in parts.folds)
+        tested, exposed = _exposure(
+            parts, [*relatives.tied, *(names for sets in relatives.kinds.values() for names in sets)]
+        )
+    # whoever reads it elsewhere has these folders in other places
+    for place in (path.parents[1], dataset.folder):
+        findings = [replace(one, message=one.message.replace(f"{place}/", "")) for one in findings]
+    findings.sort(key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))
+    return SplitAudit(
+        name=path.stem,
+        protocol=parts.protocol if parts is not None else "unreadable",
+        tested=tested,
+        exposed=exposed,
+        trained=trained,
+        both_sides=both_sides,
+        findings=tuple(findings),
+    )
+
+
+def _on_both_sides(names: Sequence[str], parts: Parts) -> bool:
+    return any(len({fold[name] == "test" for name in names if name in fold}) > 1 for fold in parts.folds)
+
+
+def _exposure(parts: Parts, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """How many test slices there are, and how many have a relative on the other side of their fold."""
+    tested = exposed = 0
+    for fold in parts.folds:
+        tested += sum(part == "test" for part in fold.values())
+        torn = [names for names in sets if len({fold[name] == "test" for name in names if name in fold}) > 1]
+        exposed += len({name for names in torn for name in names if fold.get(name) == "test"})
+    return tested, exposed
+
+
+def _shared(cases: Iterable[Case], key: str) -> list[tuple[str, ...]]:
+    """The cases of each patient, volume or group."""
+    members: dict[str, list[str]] = {}
+    for case in cases:
+        if getattr(case, key) is not None:
+            members.setdefault(getattr(case, key), []).append(case.case)
+    return [tuple(names) for names in members.values()]
+
+
+def _same(one: Case, other: Case) -> bool:
+    return any(
+        getattr(one, key) is not None and getattr(one, key) == getattr(other, key) for key in ("patient", "volume")
+    )
+
+
+def _told_apart(one: Case, other: Case) -> bool:
+    return one.patient is not None and other.patient is not None and one.patient != other.patient

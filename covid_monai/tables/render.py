@@ -1,0 +1,199 @@
+"""The table as lines of text: what table.md and the page show, figure for figure the same."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from covid_monai.scoring.comparison import Estimate
+from covid_monai.scoring.format import ABSENT, COLUMNS
+from covid_monai.tables.contrasts import Pair, dice_scale
+from covid_monai.tables.leakage import SplitAudit
+from covid_monai.tables.results import Results
+from covid_monai.tables.spec import FULL, Measure, Table
+from covid_monai.tables.statistics import NO_INTERVAL, Entry, Optimism, Verdict, job_values
+
+MINUS = "−"  # noqa: RUF001
+_NUMBER_OF_DIGITS = {True: 1, False: 3}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A table of text: its heading, what stands under it, the columns' names and the lines."""
+
+    heading: str
+    note: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def heading_of(measure: Measure) -> str:
+    """A measure as one reads it, such as ``Sensitivity`` or ``Dice at best threshold``."""
+    known = COLUMNS.get(measure.name)
+    return known.heading if known else measure.name.replace("_", " ").capitalize()
+
+
+def digits_of(measure: Measure, table: Table) -> int:
+    """The decimals of a measure: those of the paper's values, and at least 1 of percentages or 3 of shares."""
+    printed = [f"{row.paper[measure.name]:.10g}" for row in table.rows if measure.name in row.paper]
+    return max([len(text.partition(".")[2]) for text in printed] + [_NUMBER_OF_DIGITS[measure.scale >= 10]])
+
+
+def measure_lines(
+    results: Results,
+    measure: Measure,
+    entries: Sequence[Entry],
+    optimism: Sequence[Optimism],
+    not_comparable: Mapping[str, str],
+) -> Lines:
+    """A measure's part of the table: a line a row, the protocols side by side, the optimism between them.
+
+    ``not_comparable`` has the reasons by the measures' names; they stand once, above the lines.
+    """
+    digits, protocols = digits_of(measure, results.table), results.protocols
+    by_place = {(one.protocol, one.row.slug): one for one in entries if one.measure.name == measure.name}
+    between = {one.row.slug: one for one in optimism if one.measure.name == measure.name}
+    header = ["row", "published"]
+    for protocol in protocols:
+        header += [f"{protocol}: mean ± SD (jobs)", "all folds together", f"{MINUS} published", "verdict"]
+    if len(protocols) > 1:
+        header.append(f"optimism (paper {MINUS} strict)")
+    rows = []
+    for row in results.table.rows:
+        line = [row.label, plain(row.paper.get(measure.name), digits)]
+        for protocol in protocols:
+            line += _entry_cells(by_place.get((protocol, row.slug)), digits, results.budget)
+        if len(protocols) > 1:
+            line.append(_optimism_cell(between.get(row.slug), digits))
+        rows.append(line)
+    scale = "" if measure.scale == 1 else f", times {measure.scale:g}"
+    note = f"Averaging: {measure.averaging.replace('_', ' ')}{scale}. In brackets: 95 % interval."
+    if measure.name in not_comparable:
+        note += f" Not comparable with the published values: {not_comparable[measure.name]}."
+    return Lines(heading_of(measure), note, header, rows)
+
+
+def _optimism_cell(one: Optimism | None, digits: int) -> str:
+    if one is None:
+        return with_interval(None, digits)
+    told = with_interval(one.estimate, digits, sign="+")
+    if one.same_cases:
+        return told
+    return f"{told}; {one.shared_cases} of {max(one.paper_cases, one.strict_cases)} cases shared"
+
+
+def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
+    """The paired comparisons: a line a pair of rows and protocol."""
+    digits = _NUMBER_OF_DIGITS[dice_scale(results) >= 10]
+    rows = [
+        [
+            one.protocol,
+            f"{one.first.label} {MINUS} {one.second.label}",
+            with_interval(one.difference, digits, sign="+"),
+            str(one.cases),
+            f"{one.higher} / {one.equal} / {one.lower}",
+            spoken_p(one.p),
+            spoken_p(one.p_holm),
+            one.method,
+        ]
+        for one in pairs
+    ]
+    header = ["protocol", "rows", "difference in Dice", "cases", "units higher / equal / lower"]
+    return Lines("Rows compared", "", [*header, "p", "p (Holm)", "Wilcoxon"], rows)
+
+
+def audit_lines(audits: Sequence[SplitAudit]) -> Lines:
+    """What stands on both sides of each split."""
+    header = ["split", "training slices a fold", "test slices", "exposed"]
+    header += [f"{kind} on both sides" for kind in audits[0].both_sides]
+    rows = []
+    for one in audits:
+        share = f" ({100 * one.exposed / one.tested:.0f} %)" if one.tested else ""
+        counts = [f"{torn} of {number}" for torn, number in one.both_sides.values()]
+        rows.append([one.name, f"{one.trained:.4g}", str(one.tested), f"{one.exposed}{share}", *counts])
+    return Lines("Audit of the splits", "", header, rows)
+
+
+def job_lines(results: Results) -> Lines:
+    """A line a finished job: what it gave in the table's first measure, and what it took."""
+    from covid_monai.tables.progress import spoken_seconds
+
+    measure = next(iter(results.table.measures.values()))
+    digits = digits_of(measure, results.table)
+    rows = []
+    for protocol in results.protocols:
+        for row in results.table.rows:
+            values = measure.scale * job_values(results, protocol, row, measure)
+            done = results.jobs_of(protocol, row)
+            for value, job in zip(values[done.index], done.to_dict("records"), strict=True):
+                rows.append(
+                    [
+                        protocol,
+                        row.label,
+                        str(job["fold"]),
+                        str(job["seed"]),
+                        plain(float(value), digits),
+                        f"{job['kept_epoch']} of {job['epochs']}",
+                        spoken_seconds(job["seconds"]),
+                        f"{job['peak_memory_bytes'] / 2**30:.1f} GiB",
+                        f"{job['device']}",
+                        job["weights_sha256"][:12],
+                    ]
+                )
+    header = ["protocol", "row", "fold", "seed", heading_of(measure), "kept epoch", "time", "peak memory", "device"]
+    note = "The commands that run one alone stand in its cell.json and in table.json." + (
+        f" All are of the budget {results.budget}." if results.label else ""
+    )
+    return Lines("Jobs", note, [*header, "weights (SHA-256)"], rows)
+
+
+def missing_lines(results: Results) -> list[str]:
+    """A sentence for each job that was asked for and is not done."""
+    return [f"{one.job.title}: {one.state}{f', {one.reason}' if one.reason else ''}" for one in results.missing]
+
+
+def plain(value: float | None, digits: int, sign: str = "") -> str:
+    """A number, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{value:{sign}.{digits}f}".replace("-", MINUS)
+
+
+def with_interval(one: Estimate | None, digits: int, sign: str = "") -> str:
+    """A number and its interval, as far as there are any."""
+    if one is None:
+        return ABSENT
+    bounds = ", ".join(plain(bound, digits, sign) for bound in one.interval or ())
+    return plain(one.value, digits, sign) + (f" [{bounds}]" if bounds else "")
+
+
+def verdict_text(verdict: Verdict, budget: str) -> str:
+    """A verdict's word, a budget that is not the full one, and that there was no interval.
+
+    Why something is not comparable stands above the lines.
+    """
+    told = [budget] if budget != FULL and verdict.word else []
+    told += [verdict.reason] if verdict.reason == NO_INTERVAL else []
+    return f"{verdict.word} ({', '.join(told)})" if told else verdict.word
+
+
+def spoken_p(p: float | None) -> str:
+    """A p-value as it stands in a table."""
+    if p is None:
+        return ABSENT
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}".replace("-", MINUS)
+
+
+def _entry_cells(entry: Entry | None, digits: int, budget: str) -> list[str]:
+    if entry is None:
+        return [ABSENT] * 4
+    spread = "" if entry.sd is None else f" ± {plain(entry.sd, digits)}"
+    number = str(entry.jobs) if entry.jobs == entry.planned else f"{entry.jobs} of {entry.planned}"
+    # of one fold the two are the same
+    if entry.sd_of_seeds is not None and not math.isclose(entry.sd_of_seeds, entry.sd or 0):
+        number += f"; seeds ± {plain(entry.sd_of_seeds, digits)}"
+    return [
+        f"{plain(entry.mean, digits)}{spread} ({number})",
+        with_interval(entry.together, digits),
+        plain(entry.difference, digits, sign="+"),
+        verdict_text(entry.verdict, budget) or ABSENT,
+    ]

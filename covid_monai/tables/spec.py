@@ -1,0 +1,481 @@
+"""A paper's table as data: its rows, settings, published values and protocols, read from YAML and checked."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.config import check_settings, is_code
+from covid_monai.errors import InputError, did_you_mean
+from covid_monai.files import sha256_of
+from covid_monai.run.training import GIVEN_OTHERWISE
+
+
+class Section:
+    """A mapping of a YAML file, and where it stands.
+
+    Args:
+        content: what the file has there.
+        where: the file and the place in it, as the errors say it.
+        allowed: the only keys that it may have; any where None.
+
+    Raises:
+        InputError: ``content`` is no mapping with text as keys, or has a key that is not allowed.
+    """
+
+    def __init__(self, content: Any, where: str, allowed: Sequence[str] | None = None) -> None:
+        if not isinstance(content, Mapping):
+            raise InputError(f"{where} is {_told(content)}; it must be lines of `key: value`")
+        self.where = where
+        self.content: dict[str, Any] = {}
+        for key, value in content.items():
+            if not isinstance(key, str):
+                raise InputError(f"{where} has the key {key!r}, which is not text; put it in quotes")
+            if allowed is not None and key not in allowed:
+                raise InputError(
+                    f"{where} has no key {key!r}{did_you_mean(key, list(allowed))}; its keys: {', '.join(allowed)}"
+                )
+            self.content[key] = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.content
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.content)
+
+    def text(self, key: str) -> str:
+        """The text of ``key``, not empty."""
+        value = self._required(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self._wrong(key, value, "text")
+        return value
+
+    def number(self, key: str) -> float:
+        """The number of ``key``."""
+        value = self._required(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self._wrong(key, value, "a number")
+        return float(value)
+
+    def whole(self, key: str) -> int:
+        """The whole number of ``key``, at least 1."""
+        value = self._required(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self._wrong(key, value, "a whole number of at least 1")
+        return value
+
+    def boolean(self, key: str) -> bool:
+        """The truth value of ``key``."""
+        value = self._required(key)
+        if not isinstance(value, bool):
+            raise self._wrong(key, value, "true or false")
+        return value
+
+    def choice(self, key: str, allowed: Sequence[str]) -> str:
+        """The text of ``key``, one of ``allowed``."""
+        value = self._required(key)
+        if value not in allowed:
+            near = did_you_mean(value, list(allowed)) if isinstance(value, str) else ""
+            raise self._wrong(key, value, f"one of {', '.join(allowed)}{near}")
+        return str(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts of ``key``, at least one."""
+        value = self._required(key)
+        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+            raise self._wrong(key, value, "a list of texts")
+        return tuple(value)
+
+    def section(self, key: str, allowed: Sequence[str] | None = None) -> "Section":
+        """The mapping of ``key``."""
+        return Section(self._required(key), f"{self.where}, {key}", allowed)
+
+    def sections(self, key: str) -> list[tuple[int, Any]]:
+        """The entries of the list of ``key``, numbered from 1."""
+        value = self._required(key)
+        if not isinstance(value, list):
+            raise self._wrong(key, value, "a list")
+        return list(enumerate(value, start=1))
+
+    def _required(self, key: str) -> Any:
+        if key not in self.content:
+            raise InputError(f"{self.where}: the key {key!r} is missing")
+        return self.content[key]
+
+    def _wrong(self, key: str, value: Any, allowed: str) -> InputError:
+        return InputError(f"{self.where}: {key} is {_told(value)}; it must be {allowed}")
+
+
+def _told(value: Any) -> str:
+    return "empty" if value is None else repr(value)
+
+
+PROTOCOLS = ("paper", "strict")
+VARIANTS = ("augment_before_folds",)
+"""Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
+
+OVER_THRESHOLDS = "thresholds"
+"""The averaging of measures over 256 thresholds; the others are levels of the scores."""
+
+FULL = "full"
+QUICK = "quick"
+"""The budget that every table has beside itself."""
+
+CLASS_MEAN = "mean over lesion classes"
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What the paper says of its data, canvas, classes, averaging and split, in words."""
+
+    data: str
+    canvas: str
+    classes: str
+    averaging: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a data set has to be for the paper's values to be comparable.
+
+    ``sources`` are the names of :attr:`covid_monai.data.manifest.Case.source`; ``canvas`` says whether the slices
+    have to lie on their full canvas.
+    """
+
+    sources: tuple[str, ...]
+    canvas: bool
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one protocol splits the data and which weights it keeps.
+
+    ``split`` is a protocol of :mod:`covid_monai.data.splits`. ``validation`` is the share of the training cases that
+    is for validation; None where the test part is, as in papers that stop training on their only held-out part.
+    ``weights`` is ``best`` (by the validation) or ``last``.
+    """
+
+    name: str
+    split: str
+    validation: float | None
+    weights: str
+    without_look_alikes: bool
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of the table.
+
+    ``averaging`` is a level of ``scores.json`` or :data:`OVER_THRESHOLDS`; the paper's values are ``scale`` times ours.
+    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
+    """
+
+    name: str
+    averaging: str
+    scale: float
+    not_comparable: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table, numbered from 1; without ``bundle`` it is published only and never run.
+
+    ``paper`` has the paper's values by measure, in the paper's scale; ``place`` is where they stand in the paper.
+    ``slug`` names the row's folders. ``first_seed`` is what its seeds count from: two rows that train the same network
+    with the same loss differ by chance only if their seeds differ.
+    """
+
+    number: int
+    label: str
+    slug: str
+    bundle: str | None
+    settings: Mapping[str, Any]
+    paper: Mapping[str, float]
+    place: str
+    variant: str | None
+    first_seed: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a smaller version of a table changes: the number of folds, settings of all rows, those of a bundle's rows.
+
+    ``label`` says what it is wherever a result stands.
+    """
+
+    label: str
+    folds: int
+    settings: Mapping[str, Any]
+    bundle_settings: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
+
+    ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    title: str
+    paper: str
+    theirs: Theirs
+    needs: Needs
+    folds: int
+    protocols: Mapping[str, Protocol]
+    lesion_class: str
+    measures: Mapping[str, Measure]
+    settings: Mapping[str, Any]
+    budgets: Mapping[str, Budget]
+    rows: tuple[Row, ...]
+
+    def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
+        """A row's settings under a budget: the table's, the row's over them, the budget's over both."""
+        settings = {**self.settings, **row.settings}
+        if budget != FULL:
+            smaller = self.budgets[budget]
+            settings |= {**smaller.settings, **smaller.bundle_settings.get(row.bundle or "", {})}
+        return settings
+
+
+def table_names() -> list[str]:
+    """The package's tables, such as ``zhou2020-v1``."""
+    return sorted(Path(entry.name).stem for entry in files(__package__).iterdir() if entry.name.endswith(".yaml"))
+
+
+def read_table(name: str) -> Table:
+    """Read a table and hold every row's settings against its bundle.
+
+    Args:
+        name: one of :func:`table_names`, or the path of a YAML file of the same form.
+
+    Raises:
+        InputError: there is no such table, or it has an error; the message says the file, the row and the key.
+    """
+
+    path = Path(str(files(__package__) / f"{name}.yaml"))
+    if name not in table_names():
+        path = Path(name)
+        if path.suffix not in (".yaml", ".yml") or not path.is_file():
+            known = table_names()
+            raise InputError(
+                f"no table {name!r}{did_you_mean(name, known)}; there is {', '.join(known)}, or the path of a YAML file"
+            )
+    return table_of(path, path.stem, sha256_of(path))
+
+
+THRESHOLD_MEASURES = ("dice_at_best_threshold", "dice_mean_over_thresholds")
+GIVEN_BY_THE_PLAN = {**GIVEN_OTHERWISE, "seed": "--seeds", "weights_kept": "the protocol's weights"}
+
+
+def check_measure(measure: Measure, where: str) -> None:
+    """Refuse a measure that the scores do not have, unless it is published only (``not_comparable``).
+
+    Raises:
+        InputError: the averaging is unknown, or the scores have no such measure at it.
+    """
+    from covid_monai.scoring.overlap import OVERLAP_MEASURES
+    from covid_monai.scoring.summary import LEVELS
+    from covid_monai.scoring.surface import SURFACE_MEASURES
+
+    levels = (*LEVELS, OVER_THRESHOLDS)
+    if measure.averaging not in levels:
+        near = did_you_mean(measure.averaging, list(levels))
+        raise InputError(f"{where}: averaging is {measure.averaging!r}{near}; it must be one of {', '.join(levels)}")
+    if not measure.scale > 0:
+        raise InputError(f"{where}: scale is {measure.scale:g}; it must be over 0, such as 1 or 100")
+    known = {OVER_THRESHOLDS: THRESHOLD_MEASURES, "pooled": OVERLAP_MEASURES}.get(
+        measure.averaging, (*OVERLAP_MEASURES, *SURFACE_MEASURES)
+    )
+    if measure.name not in known and measure.not_comparable is None:
+        raise InputError(
+            f"{where}: the scores have no {measure.name!r}{did_you_mean(measure.name, list(known))} at averaging "
+            f"{measure.averaging}, only {', '.join(known)}; say in not_comparable why it is published only"
+        )
+
+
+def check_row(table: Table, row: Row) -> None:
+    """Refuse settings that a row's bundle does not have, under every budget, and a class that it does not predict.
+
+    Raises:
+        InputError: as said, naming the file, the row and the key.
+    """
+    where = f"{table.path}, row {row.number} ({row.label})"
+    if row.bundle is None:
+        if row.settings or row.variant:
+            raise InputError(f"{where} has settings or a variant but no bundle; a row that is run needs one")
+        return
+    from covid_monai.catalog.config import read_config
+
+    try:
+        config = read_config(bundle_folder(row.bundle), "train")
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    for budget in (FULL, *table.budgets):
+        settings = table.settings_of(row, budget)
+        _check_settings(config, settings, f"{where}, settings ({budget})")
+        classes = {**config, **settings}["class_names"][1:]
+        if table.lesion_class not in (*classes, CLASS_MEAN):
+            raise InputError(
+                f"{where}: the table's class is {table.lesion_class!r}, but this row predicts {', '.join(classes)}; "
+                "set lesion_labels, lesion_classes and class_names, or change the class"
+            )
+
+
+def _check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
+    for key, value in settings.items():
+        if key in GIVEN_BY_THE_PLAN:
+            raise InputError(f"{where}: {key} is not for a table; it is given by {GIVEN_BY_THE_PLAN[key]}")
+        if is_code(value):
+            raise InputError(f"{where}: {key} is an expression; a table has numbers, text and lists")
+    try:
+        check_settings(config, settings, where)
+    except InputError as error:
+        raise InputError(f"{where}: {error}" if not str(error).startswith(where) else str(error)) from error
+
+
+SPLITS = ("paper", "strict", "given")
+KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "budgets", "rows")
+
+ROW_KEYS = ("label", "bundle", "settings", "paper", "place", "variant", "first_seed")
+
+
+def table_of(path: Path, name: str, sha256: str) -> Table:
+    """Read the table in ``path``; see :func:`covid_monai.tables.spec.read_table`."""
+    top = Section(_content(path), str(path), KEYS)
+    theirs = top.section("theirs", tuple(Theirs.__dataclass_fields__))
+    needs = top.section("needs", ("sources", "canvas"))
+    measures = {measure.name: measure for measure in _measures(top)}
+    table = Table(
+        name=name,
+        path=path,
+        sha256=sha256,
+        title=top.text("title"),
+        paper=top.text("paper"),
+        theirs=Theirs(*(theirs.text(key) for key in Theirs.__dataclass_fields__)),
+        needs=Needs(needs.texts("sources"), needs.boolean("canvas")),
+        folds=top.whole("folds"),
+        protocols={protocol.name: protocol for protocol in _protocols(top)},
+        lesion_class=top.text("class"),
+        measures=measures,
+        settings=_settings(top, "settings"),
+        budgets=_budgets(top),
+        rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
+    )
+    _check(table)
+    return table
+
+
+def slug_of(label: str) -> str:
+    """A row's label as a folder's name: ``AU-Net + FTL (0.7, 0.3)`` is ``au-net-ftl-0.7-0.3``."""
+    # a plus between words joins them, one at a word's end is part of its name: U-Net++ is not U-Net
+    named = re.sub(r"(?<=[a-z0-9])\++", lambda pluses: "plus" * len(pluses[0]), label.lower())
+    return re.sub(r"[^a-z0-9.]+", "-", named).strip("-.")
+
+
+def _content(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the table {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _settings(section: Section, key: str) -> Mapping[str, Any]:
+    return section.section(key).content if key in section else {}
+
+
+def _protocols(top: Section) -> list[Protocol]:
+    made = []
+    section = top.section("protocols", PROTOCOLS)
+    for name in section:
+        entry = section.section(name, ("split", "validation", "weights", "without_look_alikes"))
+        split, validation = entry.choice("split", SPLITS), None
+        if entry.content.get("validation") != "test":
+            validation = entry.number("validation")
+            if not 0 < validation < 1:
+                raise InputError(f"{entry.where}: validation is {validation}; it must be test, or a share in (0, 1)")
+        if split == "strict" and validation is None:
+            raise InputError(f"{entry.where}: validation is test, a leak that the split strict rules out; give a share")
+        without = "without_look_alikes" in entry and entry.boolean("without_look_alikes")
+        if without and split != "given":
+            raise InputError(f"{entry.where}: without_look_alikes is for the split given, not for {split}")
+        made.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
+    return made
+
+
+def _measures(top: Section) -> list[Measure]:
+    made = []
+    section = top.section("measures")
+    for name in section:
+        entry = section.section(name, ("averaging", "scale", "not_comparable"))
+        reason = entry.text("not_comparable") if "not_comparable" in entry else None
+        measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason)
+        check_measure(measure, entry.where)
+        made.append(measure)
+    return made
+
+
+def _budgets(top: Section) -> Mapping[str, Budget]:
+    section, budgets = top.section("budgets"), {}
+    if QUICK not in section:
+        raise InputError(f"{section.where} has no {QUICK!r}; every table has that budget")
+    for name in section:
+        if name == FULL or not re.fullmatch("[a-z0-9-]+", name):
+            raise InputError(f"{section.where}: a budget cannot be called {name!r}; use a-z, 0-9 and -, but not {FULL}")
+        entry = section.section(name, ("label", "folds", "settings", "bundle_settings"))
+        by_bundle: dict[str, Mapping[str, Any]] = {}
+        if "bundle_settings" in entry:
+            bundles = entry.section("bundle_settings")
+            by_bundle = {bundle: bundles.section(bundle).content for bundle in bundles}
+        budgets[name] = Budget(entry.text("label"), entry.whole("folds"), _settings(entry, "settings"), by_bundle)
+    return budgets
+
+
+def _row(content: Any, number: int, path: Path, measures: Mapping[str, Measure]) -> Row:
+    entry = Section(content, f"{path}, row {number}", ROW_KEYS)
+    label = entry.text("label")
+    entry.where = f"{path}, row {number} ({label})"
+    values = entry.section("paper", tuple(measures))
+    return Row(
+        number=number,
+        label=label,
+        slug=slug_of(label),
+        bundle=entry.text("bundle") if "bundle" in entry else None,
+        settings=_settings(entry, "settings"),
+        paper={key: values.number(key) for key in values},
+        place=entry.text("place"),
+        variant=entry.choice("variant", VARIANTS) if "variant" in entry else None,
+        first_seed=entry.whole("first_seed") if "first_seed" in entry else 0,
+    )
+
+
+def _check(table: Table) -> None:
+    if not table.protocols:
+        raise InputError(f"{table.path}, protocols is empty; it must have {' or '.join(PROTOCOLS)}, or both")
+    if table.folds != 1 and any(protocol.split == "given" for protocol in table.protocols.values()):
+        raise InputError(f"{table.path}: folds is {table.folds}; the split given has 1")
+    if table.folds == 1 and any(protocol.split != "given" for protocol in table.protocols.values()):
+        raise InputError(f"{table.path}: folds is 1; the splits paper and strict need at least 2")
+    bundles = [row.bundle for row in table.rows if row.bundle]
+    for name, budget in table.budgets.items():
+        where = f"{table.path}, budgets, {name}"
+        if budget.folds > table.folds:
+            raise InputError(f"{where}: folds is {budget.folds}, more than the table's {table.folds}")
+        Section(budget.bundle_settings, f"{where}, bundle_settings", bundles)
+    slugs: dict[str, int] = {}
+    for row in table.rows:
+        if not row.slug or row.slug in slugs:
+            other = f"as that of row {slugs[row.slug]} does" if row.slug else "nothing"
+            raise InputError(f"{table.path}, row {row.number}: label {row.label!r} gives the folder name {other}")
+        slugs[row.slug] = row.number
+        check_row(table, row)

@@ -1,0 +1,53 @@
+import shutil
+
+import pytest
+
+from covid_monai.catalog.bundles import bundle_folder
+from covid_monai.catalog.describe import intensity_steps, losses
+from covid_monai.errors import InputError
+
+
+@pytest.fixture
+def own_bundle(tmp_path):
+    folder = tmp_path / "own_ct_segmentation"
+    shutil.copytree(bundle_folder("a_segnet"), folder)
+    return folder
+
+
+def change(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_window_is_told_with_its_values_and_resizing_is_not():
+    (step,) = intensity_steps(bundle_folder("a_segnet"))
+    assert step == "ScaleIntensityRanged(a_min=-1024, a_max=600, b_min=0.0, b_max=1.0, clip=True)"
+
+
+def test_a_further_normalisation_is_told_after_the_window(own_bundle):
+    change(
+        own_bundle / "configs" / "inference.yaml",
+        "    - _target_: Resized\n",
+        "    - _target_: monai.transforms.NormalizeIntensityd\n      keys: image\n      nonzero: true\n"
+        "    - _target_: Resized\n",
+    )
+    window, normalisation = intensity_steps(own_bundle)
+    assert window.startswith("ScaleIntensityRanged")
+    assert normalisation == "NormalizeIntensityd(nonzero=True)"
+
+
+def test_a_chain_that_is_no_list_of_transforms_is_named(own_bundle):
+    change(own_bundle / "configs" / "inference.yaml", "preprocessing:\n  _target_: Compose\n  transforms:", "chain:")
+    with pytest.raises(InputError, match="not a Compose"):
+        intensity_steps(own_bundle)
+
+
+def test_the_losses_of_a_choice_by_name_are_all_told():
+    assert losses(bundle_folder("a_segnet")) == ("focal_tversky", ("dice", "tversky", "focal_tversky"))
+
+
+@pytest.mark.parametrize("target", ["DiceLoss", "monai.losses.DiceLoss"])
+def test_a_loss_without_a_choice_is_the_only_one(own_bundle, target):
+    change(own_bundle / "configs" / "train.yaml", "covid_monai.losses.overlap_loss", target)
+    assert losses(own_bundle) == ("DiceLoss", ("DiceLoss",))

@@ -1,0 +1,60 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import wilcoxon
+
+from covid_monai.tables.contrasts import compare_rows
+
+
+def by_patient(findings, protocol, row):
+    """Each patient's mean Dice of its slices, averaged over the seeds."""
+    scores = findings.results.scores_of(protocol, row)
+    slices = scores[scores["level"] == "slice"]
+    per_case = slices.groupby("case")["dice"].mean()
+    return per_case.groupby(per_case.index.str[:2]).mean()
+
+
+def test_the_test_is_wilcoxons_over_patients(findings):
+    first, second = findings.results.table.rows[:2]
+    (pair,) = [one for one in findings.pairs if one.protocol == "paper"]
+    assert (pair.first, pair.second, pair.cases, pair.units) == (first, second, 16, 8)
+    apart = by_patient(findings, "paper", first) - by_patient(findings, "paper", second)
+    expected = wilcoxon(np.round(apart, 12), zero_method="pratt", method="exact")
+    assert pair.p == pytest.approx(expected.pvalue)
+    assert (pair.higher, pair.equal, pair.lower) == ((apart > 0).sum(), (apart == 0).sum(), (apart < 0).sum())
+
+
+def test_holms_correction_is_over_both_protocols(findings):
+    small, large = sorted(one.p for one in findings.pairs)
+    corrected = sorted(one.p_holm for one in findings.pairs)
+    assert corrected[0] == pytest.approx(min(1, 2 * small))
+    assert corrected[1] == pytest.approx(max(min(1, 2 * small), large))
+
+
+def test_the_difference_is_that_of_the_tables_dice(findings):
+    together = {
+        (one.protocol, one.row.label): one.together.value for one in findings.entries if one.measure.name == "dice"
+    }
+    (pair,) = [one for one in findings.pairs if one.protocol == "paper"]
+    expected = together["paper", pair.first.label] - together["paper", pair.second.label]
+    assert pair.difference.value == pytest.approx(expected)
+    low, high = pair.difference.interval
+    assert low <= pair.difference.value <= high
+
+
+def test_only_cases_of_both_rows_are_compared(findings):
+    results = findings.results
+    first = results.table.rows[0]
+    of_first = (results.scores["slug"] == first.slug) & (results.scores["case"] >= "p2")
+    kept = results.scores[of_first | (results.scores["slug"] != first.slug)]
+    fewer = type(results)(**{**vars(results), "scores": kept.reset_index(drop=True)})
+    (pair,) = [one for one in compare_rows(fewer) if one.protocol == "paper"]
+    assert (pair.cases, pair.units) == (12, 6)
+
+
+def test_rows_without_a_common_case_are_no_pair(findings):
+    results = findings.results
+    slices = results.scores[results.scores["level"] == "slice"]
+    early = (slices["slug"] == results.table.rows[0].slug) == (slices["case"] < "p4")
+    apart = type(results)(**{**vars(results), "scores": pd.DataFrame(slices[early]).reset_index(drop=True)})
+    assert compare_rows(apart) == []

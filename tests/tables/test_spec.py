@@ -1,0 +1,176 @@
+import hashlib
+
+import pytest
+import yaml
+
+from covid_monai.errors import InputError
+from covid_monai.tables.spec import read_table, slug_of, table_names
+from tests.tables.tiny_table import content, write_table
+
+ROWS = {"budak2021": 14, "chen2020": 9, "official-split": None, "zhou2020-v1": 4, "zhou2021-v4": 4}
+"""Rows of each paper's table, with the labelled variant of chen2020; how many bundles there are is not a paper's."""
+
+
+def test_every_paper_has_its_table():
+    assert table_names() == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_table_of_the_package_fits_its_bundles(name):
+    table = read_table(name)
+    assert table.name == name
+    assert ROWS[name] in (None, len(table.rows))
+    assert set(table.protocols) == {"paper", "strict"}
+    assert all(set(row.paper) <= set(table.measures) for row in table.rows)
+
+
+def test_a_table_is_what_its_yaml_says(tmp_path):
+    path = write_table(tmp_path)
+    table = read_table(str(path))
+    assert table.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (table.protocols["paper"].validation, table.protocols["strict"].validation) == (None, 0.4)
+    first, second = table.rows
+    assert (first.number, first.slug) == (1, "segnet-dl")
+    assert (second.number, second.slug) == (2, "a-segnet-tl-0.3-0.7")
+    assert second.paper == {"dice": 70.0}
+    assert table.settings_of(second, "full")["epochs"] == 2
+    assert table.settings_of(second, "quick")["epochs"] == 1
+    assert table.settings_of(second, "quick")["beta"] == 0.7
+
+
+def test_quick_settings_of_a_bundle_go_over_those_of_all_rows(tmp_path):
+    quick = {"label": "small", "folds": 1, "settings": {"epochs": 5}, "bundle_settings": {"a_segnet": {"epochs": 3}}}
+    table = read_table(str(write_table(tmp_path, {"budgets": {"quick": quick}})))
+    assert table.settings_of(table.rows[0], "quick")["epochs"] == 3
+
+
+def test_an_unknown_table_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match=r"no table 'zhou2020-v2' \(did you mean 'zhou2020-v1'\?\)"):
+        read_table("zhou2020-v2")
+
+
+def changed(*path, to):
+    """The tiny table's content with one place changed; ``None`` takes it away."""
+    made = content()
+    place = made
+    for step in path[:-1]:
+        place = place[step]
+    if to is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    return made
+
+
+@pytest.mark.parametrize(
+    ("label", "slug"),
+    [
+        ("U-Net + DL", "u-net-dl"),
+        ("U-Net++", "u-netplusplus"),
+        ("FTL (0.7, 0.3)", "ftl-0.7-0.3"),
+        ("M, plain.", "m-plain"),
+    ],
+)
+def test_a_label_becomes_a_folders_name(label, slug):
+    assert slug_of(label) == slug
+
+
+BAD = {
+    "unknown key": (changed("tittle", to="x"), r"tiny.yaml has no key 'tittle' \(did you mean 'title'\?\)"),
+    "missing key": (changed("needs", to=None), "tiny.yaml: the key 'needs' is missing"),
+    "folds that are no number": (changed("folds", to="five"), "folds is 'five'; it must be a whole number"),
+    "unknown protocol": (changed("protocols", "fair", to={}), "protocols has no key 'fair'"),
+    "unknown split": (
+        changed("protocols", "paper", "split", to="patients"),
+        "protocols, paper: split is 'patients'; it must be one of paper, strict, given",
+    ),
+    "share of all": (changed("protocols", "strict", "validation", to=1), "validation is 1.0; it must be test, or"),
+    "leak under strict": (
+        changed("protocols", "strict", "validation", to="test"),
+        "protocols, strict: validation is test, a leak",
+    ),
+    "look-alikes of drawn parts": (
+        changed("protocols", "paper", "without_look_alikes", to=True),
+        "without_look_alikes is for the split given, not for paper",
+    ),
+    "folds of a given split": (changed("protocols", "paper", "split", to="given"), "folds is 2; the split given has 1"),
+    "unknown weights": (changed("protocols", "paper", "weights", to="first"), "weights is 'first'; it must be one of"),
+    "unknown level": (
+        changed("measures", "dice", "averaging", to="poled"),
+        r"measures, dice: averaging is 'poled' \(did you mean 'pooled'\?\)",
+    ),
+    "unknown measure": (
+        changed("measures", "dise", to={"averaging": "pooled", "scale": 1}),
+        r"no 'dise' \(did you mean 'dice'\?\)",
+    ),
+    "measure that is not pooled": (
+        changed("measures", "hd95_mm", to={"averaging": "pooled", "scale": 1}),
+        "the scores have no 'hd95_mm' at averaging pooled",
+    ),
+    "first seed that is none": (changed("rows", 0, "first_seed", to=-1), "first_seed is -1; it must be a whole number"),
+    "row without label": (changed("rows", 1, "label", to=None), "tiny.yaml, row 2: the key 'label' is missing"),
+    "unknown bundle": (changed("rows", 0, "bundle", to="segnet"), r"row 1 \(SegNet \+ DL\): no bundle 'segnet'"),
+    "unknown setting": (
+        changed("rows", 1, "settings", "gama", to=1.0),
+        r"row 2 \(A-SegNet .*settings \(full\) has no setting 'gama' \(did you mean 'gamma'\?\)",
+    ),
+    "unknown setting of all rows": (changed("settings", "epoch", to=1), r"row 1 .*'epoch' \(did you mean 'epochs'\?\)"),
+    "setting of another kind": (
+        changed("rows", 0, "settings", "attention", to="no"),
+        r"row 1 .*attention is 'no'; it must be true or false",
+    ),
+    "unknown quick setting": (
+        changed("budgets", "quick", "settings", "epoch", to=1),
+        r"row 1 .*settings \(quick\) has no setting 'epoch'",
+    ),
+    "code as a setting": (changed("rows", 0, "settings", "loss", to="$print(1)"), "loss is an expression"),
+    "seed as a setting": (changed("rows", 0, "settings", "seed", to=1), "seed is not for a table; it is given by"),
+    "value of no column": (
+        changed("rows", 0, "paper", "iou", to=1.0),
+        r"row 1 \(SegNet \+ DL\), paper has no key 'iou'",
+    ),
+    "value that is none": (changed("rows", 0, "paper", "dice", to="high"), "dice is 'high'; it must be a number"),
+    "label twice": (changed("rows", 1, "label", to="segnet / DL"), "gives the folder name as that of row 1 does"),
+    "unknown variant": (
+        changed("rows", 0, "variant", to="leak"),
+        "variant is 'leak'; it must be one of augment_before_folds",
+    ),
+    "class that no row predicts": (changed("class", to="consolidation"), "class is 'consolidation', but this row"),
+    "quick settings of no row's bundle": (
+        changed("budgets", "quick", "bundle_settings", to={"au_net": {}}),
+        "bundle_settings has no key 'au_net'",
+    ),
+    "more quick folds than folds": (
+        changed("budgets", "quick", "folds", to=3),
+        "quick: folds is 3, more than the table's 2",
+    ),
+    "no budget quick": (changed("budgets", to={}), "budgets has no 'quick'; every table has that budget"),
+    "budget that is called full": (
+        changed("budgets", "full", to={"label": "all", "folds": 1}),
+        "a budget cannot be called 'full'; use a-z, 0-9 and -, but not full",
+    ),
+    "budget without label": (changed("budgets", "quick", "label", to=None), "quick: the key 'label' is missing"),
+    "rows that are no list": (changed("rows", to={}), "rows is {}; it must be a list"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_error_is_told_with_file_place_and_key(name, tmp_path):
+    bad, message = BAD[name]
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(bad))
+    with pytest.raises(InputError, match=message):
+        read_table(str(path))
+
+
+def test_what_is_no_yaml_is_refused(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text("title: [")
+    with pytest.raises(InputError, match="is not YAML"):
+        read_table(str(path))
+
+
+def test_a_row_that_is_published_only_needs_no_bundle(tmp_path):
+    rows = [*content()["rows"], {"label": "Inf-Net", "paper": {"dice": 68.2}, "place": "Table 2"}]
+    table = read_table(str(write_table(tmp_path, {"rows": rows})))
+    assert table.rows[2].bundle is None

@@ -1,0 +1,142 @@
+import json
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+
+from covid_monai.data.manifest import read_dataset
+from covid_monai.tables.statistics import estimate_optimism, job_values
+
+SEGNET, ATTENTION = "SegNet + DL", "A-SegNet + TL (0.3, 0.7)"
+
+
+def entry(findings, measure, protocol, row):
+    (found,) = [
+        one for one in findings.entries if (one.measure.name, one.protocol, one.row.label) == (measure, protocol, row)
+    ]
+    return found
+
+
+def counts(folder):
+    """(tp, fp, fn) of each case of a job, from its masks and the data set's labels."""
+    dataset = read_dataset(json.loads((folder.parents[3] / "reproduce.json").read_text())["data"])
+    label_of = {case.case: dataset.folder / case.label for case in dataset.cases}
+    found = {}
+    for path in (folder / "evaluation" / "test" / "masks").iterdir():
+        name = path.name.removesuffix(".nii.gz")
+        prediction, reference = (np.asarray(nibabel.load(one).dataobj) > 0 for one in (path, label_of[name]))
+        found[name] = tuple(
+            int(one.sum()) for one in (prediction & reference, prediction & ~reference, reference & ~prediction)
+        )
+    return found
+
+
+def dice(found):
+    tp, fp, fn = np.sum(list(found), axis=0)
+    return 2 * tp / (2 * tp + fp + fn)
+
+
+def job(finished, protocol, fold, seed, row="a-segnet-tl-0.3-0.7"):
+    return counts(finished / "cells" / protocol / row / f"fold{fold}-seed{seed}")
+
+
+def test_mean_and_spread_are_those_of_the_jobs(finished, findings):
+    values = [100 * dice(job(finished, "strict", fold, seed).values()) for fold in (0, 1) for seed in (0, 1)]
+    one = entry(findings, "dice", "strict", ATTENTION)
+    assert one.mean == pytest.approx(np.mean(values))
+    assert one.sd == pytest.approx(np.std(values, ddof=1))
+    assert one.sd_of_seeds == pytest.approx(np.std([np.mean(values[::2]), np.mean(values[1::2])], ddof=1))
+    assert (one.jobs, one.planned) == (4, 4)
+
+
+def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
+    results = findings.results
+    for measure in list(results.table.measures.values())[:2]:
+        for row in results.table.rows[:2]:
+            values = job_values(results, "paper", row, measure)
+            for (_, one), value in zip(results.jobs_of("paper", row).iterrows(), values, strict=True):
+                scores = json.loads((one["evaluation"] / "scores.json").read_text())
+                stored = scores["levels"][measure.averaging]["classes"]["lesion"]["measures"][measure.name]["value"]
+                assert value == pytest.approx(stored)
+
+
+def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finished, findings):
+    per_seed = [{**job(finished, "strict", 0, seed), **job(finished, "strict", 1, seed)} for seed in (0, 1)]
+    assert len(per_seed[0]) == 16
+    one = entry(findings, "dice", "strict", ATTENTION)
+    assert one.together.value == pytest.approx(np.mean([100 * dice(found.values()) for found in per_seed]))
+    assert one.units == 8
+    weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=2000)
+    # patients in the order in which the scores' rows are read, which decides who gets which weight
+    scores = findings.results.scores_of("strict", one.row)
+    slices = scores[scores["level"] == "slice"].sort_values(["fold", "case"], kind="stable")
+    order = list(dict.fromkeys(slices["case"].str[:2]))
+    draws = []
+    for drawn in weights:
+        times = dict(zip(order, drawn, strict=True))
+        seeds = [dice([np.array(three) * times[name[:2]] for name, three in found.items()]) for found in per_seed]
+        draws.append(100 * np.mean(seeds))
+    assert one.together.interval == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+
+
+def test_a_failed_job_is_missing_in_the_count_and_in_nothing_else(finished, findings):
+    values = [
+        100 * dice(job(finished, "strict", *place, row="segnet-dl").values()) for place in ((0, 0), (0, 1), (1, 0))
+    ]
+    one = entry(findings, "dice", "strict", SEGNET)
+    assert one.mean == pytest.approx(np.mean(values))
+    assert (one.jobs, one.planned) == (3, 4)
+    # of the fold that both seeds have
+    assert one.sd_of_seeds == pytest.approx(np.std(values[:2], ddof=1))
+
+
+def test_difference_and_verdict_are_against_the_papers_value(findings):
+    one = entry(findings, "dice", "paper", SEGNET)
+    assert one.difference == pytest.approx(one.mean - 61.5)
+    inside = one.together.interval[0] <= 61.5 <= one.together.interval[1] and abs(one.difference) <= 3
+    assert one.verdict.word == ("reproduced" if inside else "higher" if one.difference > 0 else "lower")
+    nothing = entry(findings, "sensitivity", "paper", ATTENTION)
+    assert (nothing.paper, nothing.difference, nothing.verdict.word) == (None, None, "")
+    other = entry(findings, "accuracy", "paper", SEGNET)
+    assert (other.verdict.word, other.difference) == ("not comparable", None)
+
+
+def test_a_published_row_has_no_entry(findings):
+    assert {one.row.label for one in findings.entries} == {SEGNET, ATTENTION}
+
+
+def test_optimism_is_paper_minus_strict_with_the_same_patients_drawn(findings):
+    (one,) = [each for each in findings.optimism if (each.measure.name, each.row.label) == ("dice", ATTENTION)]
+    paper, strict = (entry(findings, "dice", protocol, ATTENTION).together for protocol in ("paper", "strict"))
+    assert one.estimate.value == pytest.approx(paper.value - strict.value)
+    low, high = one.estimate.interval
+    assert low < one.estimate.value < high
+    # the strict masks are shifted by one pixel more, whoever is drawn
+    assert low > 0
+    assert (one.paper_cases, one.strict_cases, one.shared_cases, one.same_cases) == (16, 16, 16, True)
+
+
+def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
+    fold = replace(
+        findings.results,
+        jobs=findings.results.jobs[findings.results.jobs["fold"] == 0],
+        scores=findings.results.scores[findings.results.scores["fold"] == 0],
+        curves=findings.results.curves[findings.results.curves["fold"] == 0],
+    )
+    tested = {protocol: set(part["case"]) - {""} for protocol, part in fold.scores.groupby("protocol")}
+    for one in estimate_optimism(fold):
+        assert (one.paper_cases, one.strict_cases) == (len(tested["paper"]), len(tested["strict"]))
+        assert one.shared_cases == len(tested["paper"] & tested["strict"]) < 8
+        assert not one.same_cases
+
+
+def test_over_thresholds_the_jobs_values_are_those_of_scores_json(finished, findings):
+    stored = [
+        json.loads((path / "evaluation/test/scores.json").read_text())["thresholds"]["stretched"]
+        for path in sorted((finished / "cells/paper/segnet-dl").glob("fold?-seed?"))
+    ]
+    one = entry(findings, "dice_mean_over_thresholds", "paper", SEGNET)
+    assert one.mean == pytest.approx(np.mean([variant["mean_over_thresholds"]["value"] for variant in stored]))
+    low, high = one.together.interval
+    assert low < one.together.value < high
