@@ -8,7 +8,7 @@ RUN := runs/demo
 # PROTOCOL=paper where its patients are not known, VOLUME=file for the CT volume to segment,
 # SETTINGS= to train the bundle as the paper does, which takes hours on a CPU
 DATA ?= $(RUN)/data
-PROTOCOL ?= strict
+PROTOCOL ?= grouped
 VOLUME ?= $(RUN)/unseen/volumes/images/phantom_01.nii.gz
 # small enough for two CPU cores and five minutes
 SETTINGS ?= --set image_size=[128,128] --set channels=[32,64,128,128,128] --set loss_over_batch=true \

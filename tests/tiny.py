@@ -38,7 +38,9 @@ def draw_slice(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.int16)[..., None], label.astype(np.uint8)[..., None]
 
 
-def write_tiny_dataset(folder: Path, protocol: str = "strict", spacing: tuple[float, float, float] = (2, 2, 5)) -> Path:
+def write_tiny_dataset(
+    folder: Path, protocol: str = "grouped", spacing: tuple[float, float, float] = (2, 2, 5)
+) -> Path:
     """Write a prepared data set of ``PATIENTS * SLICES_PER_PATIENT`` slices and its ``split.json`` (two folds)."""
     generator = np.random.default_rng(0)
     cases = []

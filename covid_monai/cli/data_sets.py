@@ -44,9 +44,9 @@ def _accepted() -> bool:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def group(folder: Path) -> None:
-    """Group slices of unknown patients that look alike, for `data split --protocol strict`.
+    """Group slices of unknown patients that look alike, for `data split --protocol grouped`.
 
-    Writes the groups into FOLDER/dataset.json. A strict split then has no known leak; more cannot be claimed, as
+    Writes the groups into FOLDER/dataset.json. A grouped split then has no known leak; more cannot be claimed, as
     slices of one person that do not look alike stay in different groups.
     """
     from covid_monai.data.manifest import read_dataset
@@ -61,7 +61,7 @@ def group(folder: Path) -> None:
         click.echo(f"look alike: {', '.join(members)}")
     click.echo(
         f"{made.unknown} cases without patient or volume: {len(made.groups)} groups, {len(several)} of them of "
-        "several cases; a strict split of them has no known leak, more cannot be claimed"
+        "several cases; a grouped split of them has no known leak, more cannot be claimed"
     )
 
 
@@ -132,7 +132,7 @@ def copies(
     """Write the slices of FOLDER and their turned and scaled copies as one data set, each a case.
 
     It shows what it does to scores to make copies before the folds are drawn: under protocol paper the copies of one
-    slice come to lie on both sides, a leak; strict keeps them together. To train with copies take the bundle's
+    slice come to lie on both sides, a leak; grouped keeps them together. To train with copies take the bundle's
     settings copy_quarter_turns and copy_scalings on FOLDER itself.
     """
     from covid_monai.catalog.bundles import bundle_folder

@@ -1,7 +1,7 @@
 """``covid-monai data split``: training, validation and test part."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,14 +12,27 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
+class ProtocolChoice(click.Choice):
+    """Protocols by their present names; an old one is taken too, with a hint."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The protocol's present name."""
+        from covid_monai.data.splits import OLD_PROTOCOLS
+
+        if value in OLD_PROTOCOLS:
+            click.echo(f"protocol {value} is now called {OLD_PROTOCOLS[value]}", err=True)
+            value = OLD_PROTOCOLS[value]
+        return super().convert(value, param, ctx)
+
+
 @click.command()
 @click.argument("folder", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, help="The split file to write.")
 @click.option(
     "--protocol",
-    type=click.Choice(["paper", "strict", "given"]),
+    type=ProtocolChoice(["paper", "grouped", "given"]),
     required=True,
-    help="paper: by slice; strict: by patient, else volume, else near-duplicate group; given: the source's own parts.",
+    help="paper: by slice; grouped: by patient, else volume, else near-duplicate group; given: the source's own parts.",
 )
 @click.option("--folds", type=click.IntRange(min=2), help="Cross-validation with this many folds.")
 @click.option("--test-fraction", type=click.FloatRange(0, 1, True, True), help="One fold, this share tested.")
@@ -32,9 +45,10 @@ _PATH = click.Path(path_type=Path)
     "--validation-is-test",
     is_flag=True,
     help="The test part is the validation part too, as in papers that stop training on their only held-out part: a "
-    "leak. Not for strict.",
+    "leak. Not for grouped.",
 )
 @click.option(
+    "--without-near-duplicates",
     "--without-look-alikes",
     is_flag=True,
     help="For given: leave out training cases that share patient, volume or group with a test case.",
@@ -48,7 +62,7 @@ def split(
     test_fraction: float | None,
     validation_fraction: float | None,
     validation_is_test: bool,
-    without_look_alikes: bool,
+    without_near_duplicates: bool,
     seed: int,
 ) -> None:
     """Split the data set in FOLDER into training, validation and test part."""
@@ -72,7 +86,7 @@ def split(
         **({} if validation_fraction is None else {"validation_fraction": validation_fraction}),
         seed=seed,
         validation_is_test=validation_is_test,
-        without_look_alikes=without_look_alikes,
+        without_near_duplicates=without_near_duplicates,
     )
     write_split(output, made)
     _tell(dataset, made)
@@ -87,7 +101,7 @@ def _tell(dataset: "Dataset", made: "Split") -> None:
         tested = "unknown" if None in known else str(len(known))
         sizes = f"{len(fold.train):5}  {len(fold.validation):10}  {len(fold.test):4}"
         click.echo(f"{index:4}  {sizes}  {tested:>13}")
-        if made.without_look_alikes:
+        if made.without_near_duplicates:
             left_out = len(patients) - len({*fold.train, *fold.validation, *fold.test})
             click.echo(f"left out as look-alikes of test cases: {left_out} training cases")
     if made.validation_is_test:

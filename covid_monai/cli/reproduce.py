@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from covid_monai.cli.data_split import ProtocolChoice
+
 
 @click.command()
 @click.argument("table")
@@ -13,8 +15,8 @@ import click
     "--protocol",
     default="both",
     show_default=True,
-    type=click.Choice(["paper", "strict", "both"]),
-    help="paper: as the paper says; strict: no known leak, and nothing decided on the test part.",
+    type=ProtocolChoice(["paper", "grouped", "both"]),
+    help="paper: as the paper says; grouped: no known leak, and nothing decided on the test part.",
 )
 @click.option(
     "--rows", multiple=True, metavar="ROW", help="A row's label or number, or 1,3-5; repeatable.  [default: all]"
@@ -23,7 +25,7 @@ import click
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
-    help="Trainings of each fold.  [default: paper 1, strict 3; with a smaller budget 1]",
+    help="Trainings of each fold.  [default: paper 1, grouped 3; with a smaller budget 1]",
 )
 @click.option(
     "--budget",

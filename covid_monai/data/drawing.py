@@ -33,7 +33,7 @@ def refuse_unknown_cases(cases: Sequence[Case], wish: str, otherwise: str) -> No
 
     Args:
         cases: all cases.
-        wish: what needs it, such as ``protocol strict``.
+        wish: what needs it, such as ``protocol grouped``.
         otherwise: what can be done beside grouping the cases.
 
     Raises:
@@ -58,7 +58,7 @@ def given_test(cases: Sequence[Case]) -> set[str]:
     if without:
         raise InputError(
             f"protocol given needs the source's parts, but {len(without)} of {len(cases)} cases have none "
-            f"(first: {without[0]}); use protocol paper or strict"
+            f"(first: {without[0]}); use protocol paper or grouped"
         )
     test = {case.case for case in cases if case.part == "test"}
     if len(test) in (0, len(cases)):

@@ -3,7 +3,7 @@
 Three protocols:
 
 - ``paper``: slices are drawn at random, as published work does; one patient's slices can fall on both sides.
-- ``strict``: all slices of a patient stay in one part; where the patient is not known, those of a volume; where
+- ``grouped``: all slices of a patient stay in one part; where the patient is not known, those of a volume; where
   that is not known either, those of a group of near-duplicates, which leaves no *known* leak and claims no more.
 - ``given``: the source's own training and test part.
 
@@ -37,8 +37,12 @@ from covid_monai.files import read_json, write_json
 
 FORMAT = "covid-monai split"
 VERSION = 1
-PROTOCOLS = ("paper", "strict", "given")
+PROTOCOLS = ("paper", "grouped", "given")
+OLD_PROTOCOLS = {"strict": "grouped"}
+"""Names of release 0.1, which split files still have."""
 PARTS = ("train", "validation", "test")
+
+_LEFT_OUT_ON_DISK = "without_look_alikes"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Split:
     """Folds of one data set; ``dataset`` is :func:`dataset_hash` of it, ``kind`` folds, holdout or given.
 
     ``validation_is_test`` says that the validation part is the test part, a leak by design;
-    ``without_look_alikes`` that cases which may be of a person in the test part are in no part.
+    ``without_near_duplicates`` that cases which may be of a person in the test part are in no part.
     """
 
     protocol: str
@@ -67,7 +71,12 @@ class Split:
     dataset: str
     folds: tuple[Fold, ...]
     validation_is_test: bool = False
-    without_look_alikes: bool = False
+    without_near_duplicates: bool = False
+
+
+def protocol_named(name: str) -> str:
+    """A protocol by its present name, for a present or an old one; what is neither stays as it is."""
+    return OLD_PROTOCOLS.get(name, name)
 
 
 def dataset_hash(dataset: Dataset) -> str:
@@ -84,35 +93,36 @@ def split_dataset(
     validation_fraction: float = 0.2,
     seed: int = 0,
     validation_is_test: bool = False,
-    without_look_alikes: bool = False,
+    without_near_duplicates: bool = False,
 ) -> Split:
     """Split a data set. The result depends on the cases and the seed, not on the order of the cases.
 
     Args:
         dataset: the data set.
-        protocol: ``paper`` (by slice), ``strict`` (by patient, volume, group) or ``given`` (by the source).
+        protocol: ``paper`` (by slice), ``grouped`` (by patient, volume, group) or ``given`` (by the source).
         folds: number of folds of a cross-validation; each case is in the test part of exactly one fold.
         test_fraction: share of the cases in the test part of a single hold-out fold, in (0, 1).
         validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none. Of no
             meaning where ``validation_is_test``.
         seed: seed of the draw. The same seed draws the same test parts whatever the validation part is.
         validation_is_test: make the test part the validation part too, as papers have it which stop training on the
-            loss of their only held-out part: the test part then chooses the weights. Not for ``strict``, which
+            loss of their only held-out part: the test part then chooses the weights. Not for ``grouped``, which
             promises the opposite.
-        without_look_alikes: for ``given``: leave training cases out that share patient, volume or group with a test
+        without_near_duplicates: for ``given``: leave training cases out that share patient, volume or group with a test
             case, directly or through others. They are in no part.
 
     Raises:
-        InputError: a setting is out of range, a patient is not known (``strict``, ``without_look_alikes``), a part is
-            not (``given``), or there are too few cases or patients.
+        InputError: a setting is out of range, a patient is not known (``grouped``, ``without_near_duplicates``), a
+            part is not (``given``), or there are too few cases or patients.
     """
+    protocol = protocol_named(protocol)
     _check_settings(protocol, folds, test_fraction, validation_fraction)
-    _check_leaks(protocol, validation_is_test, without_look_alikes)
+    _check_leaks(protocol, validation_is_test, without_near_duplicates)
     if not dataset.cases:
         raise InputError(f"{dataset.folder} has no cases to split")
-    if protocol == "strict":
-        refuse_unknown_cases(dataset.cases, "protocol strict", "use protocol paper or given")
-    if without_look_alikes:
+    if protocol == "grouped":
+        refuse_unknown_cases(dataset.cases, "protocol grouped", "use protocol paper or given")
+    if without_near_duplicates:
         refuse_unknown_cases(dataset.cases, "leaving look-alikes out", "leave them in")
     groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
@@ -124,7 +134,7 @@ def split_dataset(
         kind, tests = "holdout", [drawn_part(groups, test_fraction or 0.0, generator, "test")]
     made = []
     for test in tests:
-        rest = _rest(groups, test, without_look_alikes)
+        rest = _rest(groups, test, without_near_duplicates)
         if validation_is_test:
             validation = test
         else:
@@ -133,12 +143,12 @@ def split_dataset(
             )
         train = set(chain.from_iterable(rest)) - validation
         made.append(Fold(*(tuple(sorted(names)) for names in (train, validation, test))))
-    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(made), validation_is_test, without_look_alikes)
+    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(made), validation_is_test, without_near_duplicates)
 
 
 def write_split(path: str | PathLike[str], split: Split) -> None:
     """Write a split as JSON in one step."""
-    write_json(path, {"format": FORMAT, "version": VERSION, **asdict(split), "sha256": _hash_of(split)})
+    write_json(path, {"format": FORMAT, "version": VERSION, **_on_disk(split), "sha256": _hash_of(split)})
 
 
 def read_split(path: str | PathLike[str]) -> Split:
@@ -155,14 +165,14 @@ def read_split(path: str | PathLike[str]) -> Split:
     try:
         folds = tuple(Fold(*(tuple(map(str, entry[part])) for part in PARTS)) for entry in content["folds"])
         split = Split(
-            protocol=content["protocol"],
+            protocol=protocol_named(content["protocol"]),
             kind=content["kind"],
             seed=content["seed"],
             dataset=content["dataset"],
             folds=folds,
             # files that were written before these two existed lack them
             validation_is_test=_flag(content, "validation_is_test", path),
-            without_look_alikes=_flag(content, "without_look_alikes", path),
+            without_near_duplicates=_flag(content, _LEFT_OUT_ON_DISK, path),
         )
         expected = content["sha256"]
     except (KeyError, TypeError) as error:
@@ -226,26 +236,26 @@ def _check_settings(protocol: str, folds: int | None, test_fraction: float | Non
         raise InputError(f"validation fraction is {validation_fraction}, it has to be at least 0 and under 1")
 
 
-def _check_leaks(protocol: str, validation_is_test: bool, without_look_alikes: bool) -> None:
-    if validation_is_test and protocol == "strict":
+def _check_leaks(protocol: str, validation_is_test: bool, without_near_duplicates: bool) -> None:
+    if validation_is_test and protocol == "grouped":
         raise InputError(
-            "protocol strict promises that the test part decides nothing, so its validation part cannot be the test "
+            "protocol grouped promises that the test part decides nothing, so its validation part cannot be the test "
             "part: use protocol paper or given for that leak"
         )
-    if without_look_alikes and protocol != "given":
+    if without_near_duplicates and protocol != "given":
         raise InputError(
-            f"look-alikes are left out under protocol given alone, not {protocol}: strict keeps them together anyway, "
+            f"look-alikes are left out under protocol given alone, not {protocol}: grouped keeps them together anyway, "
             "and paper draws slices at random"
         )
 
 
-def _rest(groups: Groups, test: set[str], without_look_alikes: bool) -> Groups:
+def _rest(groups: Groups, test: set[str], without_near_duplicates: bool) -> Groups:
     """The groups without the test part's cases; without the whole groups that have one, if look-alikes are not wanted.
 
     Raises:
         InputError: nothing is left to train on.
     """
-    kept = [group for group in groups if not (without_look_alikes and test.intersection(group))]
+    kept = [group for group in groups if not (without_near_duplicates and test.intersection(group))]
     rest = [names for group in kept if (names := [name for name in group if name not in test])]
     if not rest:
         raise InputError("every training case looks like a case of the test part: nothing is left to train on")
@@ -259,10 +269,17 @@ def _flag(content: Mapping[str, Any], key: str, path: str | PathLike[str]) -> bo
     return value
 
 
+def _on_disk(split: Split) -> dict[str, Any]:
+    """A split's fields under the names that its file and its hash have had from the first release on."""
+    content = asdict(split)
+    content[_LEFT_OUT_ON_DISK] = content.pop("without_near_duplicates")
+    return content
+
+
 def _hash_of(split: Split) -> str:
     folds = [asdict(fold) for fold in split.folds]
     # a split without these has the hash that it had before they existed
-    flags = [key for key in ("validation_is_test", "without_look_alikes") if getattr(split, key)]
+    flags = [key for key in ("validation_is_test", _LEFT_OUT_ON_DISK) if _on_disk(split)[key]]
     return hashlib.sha256(json.dumps([folds, flags] if flags else folds).encode()).hexdigest()
 
 

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from covid_monai.errors import InputError
 from covid_monai.report.style import BLUE, GREY, VERMILION, new_figure, plain_axes
 
-PROTOCOL_COLOURS = {"paper": BLUE, "strict": VERMILION}
-_MARKERS = {"paper": "o", "strict": "s"}
+PROTOCOL_COLOURS = {"paper": BLUE, "grouped": VERMILION}
+_MARKERS = {"paper": "o", "grouped": "s"}
 _LINE_INCHES = 0.36
 _PANEL_INCHES = 2.5
 _MOST_PANELS = 3

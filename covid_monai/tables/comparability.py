@@ -109,10 +109,10 @@ def _averagings(table: Table) -> str:
 def _split(protocol: Protocol, table: Table, dataset: Dataset) -> str:
     how = {
         "paper": f"{table.folds} folds, slices at random",
-        "strict": f"{table.folds} folds, by {unit_kind(dataset)}",
+        "grouped": f"{table.folds} folds, by {unit_kind(dataset)}",
         "given": "the source's own parts",
     }[protocol.split]
-    if protocol.without_look_alikes:
+    if protocol.without_near_duplicates:
         how += ", without training slices that share patient, volume or group with a test slice"
     if protocol.validation is None:
         watched = "the validation part is the test part"

@@ -46,7 +46,7 @@ def table_forests(findings: Findings) -> list[TableForest]:
 
 
 def _optimism_caption(findings: Findings) -> str:
-    caption = "Optimism: how much higher the measure is under the paper's protocol than under the strict one."
+    caption = "Optimism: how much higher the measure is under the paper's protocol than under the grouped one."
     if all(one.same_cases for one in findings.optimism):
         return caption
     return f"{caption} Where the two had different test cases (see the tables), what sets these apart is in it too."
@@ -73,7 +73,7 @@ def _optimism_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
     if not between:
         return None
     lines = [
-        ForestLine(row.label, None, {"paper − strict": (one.value, one.interval)} if one else {})  # noqa: RUF001
+        ForestLine(row.label, None, {"paper − grouped": (one.value, one.interval)} if one else {})  # noqa: RUF001
         for row in rows
         for one in [between.get(row.slug)]
     ]

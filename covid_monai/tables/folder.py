@@ -120,7 +120,7 @@ def _write_split(protocol: Protocol, folds: int, data: Path, path: Path) -> None
         validation_fraction=protocol.validation or 0.0,
         seed=SEED,
         validation_is_test=protocol.validation is None,
-        without_look_alikes=protocol.without_look_alikes,
+        without_near_duplicates=protocol.without_near_duplicates,
     )
     write_split(path, split)
 

@@ -60,7 +60,7 @@ def audit_splits(results: Results) -> list[SplitAudit]:
         for protocol in jobs.loc[jobs["variant"] == variant, "protocol"]:
             path = results.output / "splits" / f"{protocol}{f'-{variant}' if variant else ''}.json"
             audits.append(_audit(dataset, path, looks, of_files, relatives))
-    return sorted(audits, key=lambda one: one.name)
+    return sorted(audits, key=lambda one: (not one.name.startswith("paper"), one.name))
 
 
 class _Relatives:

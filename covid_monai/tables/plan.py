@@ -8,8 +8,8 @@ from typing import Any
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.tables.spec import FULL, PROTOCOLS, Row, Table
 
-SEEDS = {"paper": 1, "strict": 3}
-"""How many seeds are run in full where none are asked for: papers train once, and the strict protocol says how much
+SEEDS = {"paper": 1, "grouped": 3}
+"""How many seeds are run in full where none are asked for: papers train once, and the grouped protocol says how much
 one training differs from the next."""
 
 
@@ -34,7 +34,7 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Its run folder, such as ``cells/strict/au-net-ftl/fold0-seed1``."""
+        """Its run folder, such as ``cells/grouped/au-net-ftl/fold0-seed1``."""
         return f"cells/{self.protocol}/{self.slug}/fold{self.fold}-seed{self.seed}"
 
     @property

@@ -56,7 +56,7 @@ def measure_lines(
     for protocol in protocols:
         header += [f"{protocol}: mean ± SD (jobs)", "all folds together", f"{MINUS} published", "verdict"]
     if len(protocols) > 1:
-        header.append(f"optimism (paper {MINUS} strict)")
+        header.append(f"optimism (paper {MINUS} grouped)")
     rows = []
     for row in results.table.rows:
         line = [row.label, plain(row.paper.get(measure.name), digits)]
@@ -78,7 +78,7 @@ def _optimism_cell(one: Optimism | None, digits: int) -> str:
     told = with_interval(one.estimate, digits, sign="+")
     if one.same_cases:
         return told
-    return f"{told}; {one.shared_cases} of {max(one.paper_cases, one.strict_cases)} cases shared"
+    return f"{told}; {one.shared_cases} of {max(one.paper_cases, one.grouped_cases)} cases shared"
 
 
 def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:

@@ -125,7 +125,7 @@ def collect(output: Path) -> Results:
 def units_of(dataset: Dataset) -> dict[str, str]:
     """The unit of each case, called after its first case.
 
-    A unit is what a strict split keeps together: cases that share a patient, a volume or a group of look-alikes,
+    A unit is what a grouped split keeps together: cases that share a patient, a volume or a group of look-alikes,
     directly or through others; a case of which nothing is known is a unit of its own.
     """
     return {name: names[0] for names in tied_cases(dataset.cases) for name in names}

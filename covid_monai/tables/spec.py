@@ -115,7 +115,7 @@ def _told(value: Any) -> str:
     return "empty" if value is None else repr(value)
 
 
-PROTOCOLS = ("paper", "strict")
+PROTOCOLS = ("paper", "grouped")
 VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
 
@@ -165,7 +165,7 @@ class Protocol:
     split: str
     validation: float | None
     weights: str
-    without_look_alikes: bool
+    without_near_duplicates: bool
 
 
 @dataclass(frozen=True)
@@ -342,7 +342,7 @@ def _check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], wher
         raise InputError(f"{where}: {error}" if not str(error).startswith(where) else str(error)) from error
 
 
-SPLITS = ("paper", "strict", "given")
+SPLITS = ("paper", "grouped", "given")
 KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "budgets", "rows")
 
 ROW_KEYS = ("label", "bundle", "settings", "paper", "place", "variant", "first_seed")
@@ -398,17 +398,17 @@ def _protocols(top: Section) -> list[Protocol]:
     made = []
     section = top.section("protocols", PROTOCOLS)
     for name in section:
-        entry = section.section(name, ("split", "validation", "weights", "without_look_alikes"))
+        entry = section.section(name, ("split", "validation", "weights", "without_near_duplicates"))
         split, validation = entry.choice("split", SPLITS), None
         if entry.content.get("validation") != "test":
             validation = entry.number("validation")
             if not 0 < validation < 1:
                 raise InputError(f"{entry.where}: validation is {validation}; it must be test, or a share in (0, 1)")
-        if split == "strict" and validation is None:
-            raise InputError(f"{entry.where}: validation is test, a leak that the split strict rules out; give a share")
-        without = "without_look_alikes" in entry and entry.boolean("without_look_alikes")
+        if split == "grouped" and validation is None:
+            raise InputError(f"{entry.where}: validation is test, a leak that a grouped split rules out; give a share")
+        without = "without_near_duplicates" in entry and entry.boolean("without_near_duplicates")
         if without and split != "given":
-            raise InputError(f"{entry.where}: without_look_alikes is for the split given, not for {split}")
+            raise InputError(f"{entry.where}: without_near_duplicates is for the split given, not for {split}")
         made.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
     return made
 
@@ -465,7 +465,7 @@ def _check(table: Table) -> None:
     if table.folds != 1 and any(protocol.split == "given" for protocol in table.protocols.values()):
         raise InputError(f"{table.path}: folds is {table.folds}; the split given has 1")
     if table.folds == 1 and any(protocol.split != "given" for protocol in table.protocols.values()):
-        raise InputError(f"{table.path}: folds is 1; the splits paper and strict need at least 2")
+        raise InputError(f"{table.path}: folds is 1; the splits paper and grouped need at least 2")
     bundles = [row.bundle for row in table.rows if row.bundle]
     for name, budget in table.budgets.items():
         where = f"{table.path}, budgets, {name}"

@@ -70,9 +70,9 @@ STATISTICS_RULE = (
     "measure of the test cases of all finished folds at once, averaged over the seeds, with the 95 % percentile "
     "bootstrap interval of whole units (2000 resamples). It tells how much the test cases decide. How much one "
     'training differs from the next stands after "seeds": the SD of the seeds\' means over the folds. Optimism: '
-    "the paper's protocol minus the strict one, all folds together, the same units drawn for both. It is all that lies "
-    "between the two: leaks, but also fewer training slices under strict, whose validation part is taken from them "
-    "(the audit counts them), and other weights where the paper keeps those of the last epoch. Where "
+    "the paper's protocol minus the grouped one, all folds together, the same units drawn for both. It is all that "
+    "lies between the two: leaks, but also fewer training slices under grouped, whose validation part is taken from "
+    "them (the audit counts them), and other weights where the paper keeps those of the last epoch. Where "
     "not all folds are run, the two are of different test cases for the most part, and the difference between "
     "these is in it; the cases in common are counted. Dice at the best threshold takes one threshold for all "
     "folds together, chosen anew for every resample and seed; in a job's value it is the job's own."
@@ -105,9 +105,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Optimism:
-    """How much higher a measure of a row is under the paper's protocol than under the strict one.
+    """How much higher a measure of a row is under the paper's protocol than under the grouped one.
 
-    ``paper_cases`` and ``strict_cases`` were tested, ``shared_cases`` of them under both: where these are fewer, the
+    ``paper_cases`` and ``grouped_cases`` were tested, ``shared_cases`` of them under both: where these are fewer, the
     estimate holds the difference between the test cases too.
     """
 
@@ -115,13 +115,13 @@ class Optimism:
     measure: Measure
     estimate: Estimate
     paper_cases: int
-    strict_cases: int
+    grouped_cases: int
     shared_cases: int
 
     @property
     def same_cases(self) -> bool:
         """Whether both protocols were tested on the same cases."""
-        return self.paper_cases == self.strict_cases == self.shared_cases
+        return self.paper_cases == self.grouped_cases == self.shared_cases
 
 
 def estimate_entries(results: Results, not_comparable: Mapping[str, str]) -> list[Entry]:
@@ -150,8 +150,8 @@ def estimate_optimism(results: Results) -> list[Optimism]:
             if all(len(results.jobs_of(protocol, row)) for protocol in results.protocols):
                 estimate = _optimism(results, row, measure)
                 if estimate is not None:
-                    paper, strict = (_tested(results, protocol, row) for protocol in ("paper", "strict"))
-                    found.append(Optimism(row, measure, estimate, len(paper), len(strict), len(paper & strict)))
+                    paper, grouped = (_tested(results, protocol, row) for protocol in ("paper", "grouped"))
+                    found.append(Optimism(row, measure, estimate, len(paper), len(grouped), len(paper & grouped)))
     return found
 
 
@@ -248,11 +248,11 @@ def _tested(results: Results, protocol: str, row: Row) -> set[str]:
 def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:
     if not is_scored(measure):
         return None
-    paper_tally, strict_tally = (_tally(results, protocol, row, measure) for protocol in ("paper", "strict"))
-    difference = paper_tally.value() - strict_tally.value()
+    paper_tally, grouped_tally = (_tally(results, protocol, row, measure) for protocol in ("paper", "grouped"))
+    difference = paper_tally.value() - grouped_tally.value()
     if not np.isfinite(difference):
         return None
-    return _scaled(difference, interval_of_difference(paper_tally, strict_tally), measure.scale)
+    return _scaled(difference, interval_of_difference(paper_tally, grouped_tally), measure.scale)
 
 
 def _tally(results: Results, protocol: str, row: Row, measure: Measure) -> Tally:

@@ -67,7 +67,7 @@ def test_slices_are_prepared_described_and_split(pictures, tmp_path):
     assert shown.exit_code == 0
     assert "label 4 lesion" in shown.output
     assert "36 pixels, 3.75% of all, in 8 cases" in shown.output
-    result = run("split", out, "-o", split_file, "--protocol", "strict", "--folds", 4, "--validation-fraction", 0.3)
+    result = run("split", out, "-o", split_file, "--protocol", "grouped", "--folds", 4, "--validation-fraction", 0.3)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[1].split() == ["0", "4", "2", "2", "1"]
     assert len(datalist(out, split_file, 0, "test")) == 2

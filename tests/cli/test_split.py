@@ -37,14 +37,14 @@ def test_a_leak_is_told_where_it_is_asked_for(tiny_dataset: Path, tmp_path):
 
 
 def test_other_splits_speak_of_no_leak_and_of_nothing_left_out(tiny_dataset: Path, tmp_path):
-    result = run(tiny_dataset, "-o", tmp_path / "split.json", "--protocol", "strict", "--folds", 4)
+    result = run(tiny_dataset, "-o", tmp_path / "split.json", "--protocol", "grouped", "--folds", 4)
     assert result.exit_code == 0, result.output
     assert "leak" not in result.output
     assert "left out" not in result.output
 
 
 def test_left_out_cases_are_counted(given, tmp_path):
-    result = run(given, "-o", tmp_path / "split.json", "--protocol", "given", "--without-look-alikes")
+    result = run(given, "-o", tmp_path / "split.json", "--protocol", "given", "--without-near-duplicates")
     assert result.exit_code == 0, result.output
     assert "left out as look-alikes of test cases: 2 training cases" in result.output
     (fold,) = read_split(tmp_path / "split.json").folds
@@ -54,8 +54,8 @@ def test_left_out_cases_are_counted(given, tmp_path):
 def test_bad_wishes_are_refused_in_one_line(given, tiny_dataset, tmp_path):
     out = tmp_path / "split.json"
     for arguments, message in (
-        ((given, "-o", out, "--protocol", "strict", "--folds", 2, "--validation-is-test"), "strict promises"),
-        ((given, "-o", out, "--protocol", "paper", "--folds", 2, "--without-look-alikes"), "given alone"),
+        ((given, "-o", out, "--protocol", "grouped", "--folds", 2, "--validation-is-test"), "grouped promises"),
+        ((given, "-o", out, "--protocol", "paper", "--folds", 2, "--without-near-duplicates"), "given alone"),
     ):
         error = run(*arguments).exception
         assert isinstance(error, InputError)

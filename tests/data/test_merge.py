@@ -133,13 +133,13 @@ def test_people_named_alike_are_one_where_that_is_said(sources, tmp_path):
     assert {case.patient for case in merged.dataset.cases} == {"p0", "p1", "p2", "p3"}
     # the same person's volumes, as each source prepared them
     assert len({case.volume for case in merged.dataset.cases}) == 8
-    for fold in split_dataset(merged.dataset, "strict", folds=4, validation_fraction=0).folds:
+    for fold in split_dataset(merged.dataset, "grouped", folds=4, validation_fraction=0).folds:
         assert len({name.split("_")[1] for name in fold.test}) == 1
 
 
-def test_strict_splits_by_the_people_of_each_source(sources, tmp_path):
+def test_grouped_splits_by_the_people_of_each_source(sources, tmp_path):
     merged = merge_datasets(sources, tmp_path / "out").dataset
-    folds = split_dataset(merged, "strict", folds=8, validation_fraction=0).folds
+    folds = split_dataset(merged, "grouped", folds=8, validation_fraction=0).folds
     assert [len(fold.test) for fold in folds] == [3] * 8
 
 

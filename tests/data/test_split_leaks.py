@@ -61,9 +61,9 @@ def test_given_parts_can_have_the_leak_too():
     assert len(fold.train) == 6
 
 
-def test_strict_promises_that_it_has_no_such_leak():
-    with pytest.raises(InputError, match="strict promises"):
-        split_dataset(dataset_of([4, 4, 4]), "strict", folds=3, validation_is_test=True)
+def test_grouped_promises_that_it_has_no_such_leak():
+    with pytest.raises(InputError, match="grouped promises"):
+        split_dataset(dataset_of([4, 4, 4]), "grouped", folds=3, validation_is_test=True)
 
 
 def test_a_split_file_says_that_validation_is_test(leaking):
@@ -81,20 +81,22 @@ def test_the_validation_part_of_such_a_file_is_read_as_the_test_part(leaking, tm
     assert validation == test
 
 
-@pytest.mark.parametrize("flag", ["validation_is_test", "without_look_alikes"])
-def test_what_a_file_says_of_itself_cannot_be_changed_by_hand(flag, tmp_path):
+@pytest.mark.parametrize(
+    ("flag", "key"), [("validation_is_test", "validation_is_test"), ("without_near_duplicates", "without_look_alikes")]
+)
+def test_what_a_file_says_of_itself_cannot_be_changed_by_hand(flag, key, tmp_path):
     cases = [case_of(index, f"p{index}", None, "train" if index < 6 else "test") for index in range(10)]
     path = tmp_path / "split.json"
     write_split(path, split_dataset(dataset_with(*cases), "given", **{flag: True}))
-    change(path, **{flag: False})
+    change(path, **{key: False})
     with pytest.raises(InputError, match="changed after it was written"):
         read_split(path)
     write_split(path, split_dataset(dataset_with(*cases), "given"))
-    change(path, **{flag: True})
+    change(path, **{key: True})
     with pytest.raises(InputError, match="changed after it was written"):
         read_split(path)
-    change(path, **{flag: "yes"})
-    with pytest.raises(InputError, match=f"{flag} is 'yes'; it can be true or false"):
+    change(path, **{key: "yes"})
+    with pytest.raises(InputError, match=f"{key} is 'yes'; it can be true or false"):
         read_split(path)
 
 
@@ -117,7 +119,7 @@ def test_only_that_overlap_is_allowed(tmp_path):
 def test_files_from_before_there_were_such_splits_still_read(tmp_path):
     split = split_dataset(dataset_of([12]), "paper", folds=3)
     content = {"format": "covid-monai split", "version": 1, **asdict(split)}
-    del content["validation_is_test"], content["without_look_alikes"]
+    del content["validation_is_test"], content["without_near_duplicates"]
     folds = [asdict(fold) for fold in split.folds]
     content["sha256"] = hashlib.sha256(json.dumps(folds).encode()).hexdigest()
     (tmp_path / "split.json").write_text(json.dumps(content))
@@ -142,9 +144,9 @@ def given_cases() -> tuple[Case, ...]:
 
 @pytest.mark.parametrize("settings", [{"validation_fraction": 0.5}, {"validation_is_test": True}])
 def test_look_alikes_of_test_cases_are_in_no_part(settings):
-    split = split_dataset(dataset_with(*given_cases()), "given", without_look_alikes=True, **settings)
+    split = split_dataset(dataset_with(*given_cases()), "given", without_near_duplicates=True, **settings)
     train, validation, test = parts_of(split.folds[0])
-    assert split.without_look_alikes
+    assert split.without_near_duplicates
     assert test == {"case000", "case001", "case002"}
     assert (train | validation) - test == {f"case{index:03d}" for index in range(8, 12)}
 
@@ -157,15 +159,26 @@ def test_look_alikes_stay_where_nobody_asks_for_less():
 def test_look_alikes_cannot_be_left_out_where_nothing_is_known_of_a_case():
     cases = (*given_cases(), case_of(12, None, part="train"))
     with pytest.raises(InputError, match=r"1 of 13 cases have neither.*covid-monai data group"):
-        split_dataset(dataset_with(*cases), "given", without_look_alikes=True)
+        split_dataset(dataset_with(*cases), "given", without_near_duplicates=True)
 
 
 def test_nothing_left_to_train_on_is_refused():
     with pytest.raises(InputError, match="nothing is left to train on"):
-        split_dataset(dataset_with(*given_cases()[:6]), "given", without_look_alikes=True)
+        split_dataset(dataset_with(*given_cases()[:6]), "given", without_near_duplicates=True)
 
 
-@pytest.mark.parametrize("protocol", ["paper", "strict"])
+@pytest.mark.parametrize("protocol", ["paper", "grouped"])
 def test_look_alikes_are_left_out_under_protocol_given_alone(protocol):
     with pytest.raises(InputError, match="under protocol given alone"):
-        split_dataset(dataset_of([4, 4, 4]), protocol, folds=3, without_look_alikes=True)
+        split_dataset(dataset_of([4, 4, 4]), protocol, folds=3, without_near_duplicates=True)
+
+
+@pytest.mark.parametrize(("old", "new"), [("strict", "grouped"), ("paper", "paper")])
+def test_a_protocol_under_the_name_of_the_first_release_gives_the_same_split(old, new, tmp_path):
+    cases = [case_of(index, f"p{index}", None, "train") for index in range(10)]
+    split = split_dataset(dataset_with(*cases), old, folds=2)
+    assert split == split_dataset(dataset_with(*cases), new, folds=2)
+    path = tmp_path / "split.json"
+    write_split(path, split)
+    change(path, protocol=old)
+    assert read_split(path) == split

@@ -50,7 +50,7 @@ def patients_of(dataset: Dataset, names: tuple[str, ...]) -> set[str]:
 UNEVEN = [93, 40, 29, 25, 20, 16, 14]
 
 
-@pytest.mark.parametrize("protocol", ["paper", "strict"])
+@pytest.mark.parametrize("protocol", ["paper", "grouped"])
 @pytest.mark.parametrize("settings", [{"folds": 5}, {"test_fraction": 0.2}])
 def test_no_case_is_in_two_parts_and_none_is_lost(protocol, settings):
     dataset = dataset_of(UNEVEN)
@@ -62,7 +62,7 @@ def test_no_case_is_in_two_parts_and_none_is_lost(protocol, settings):
         assert fold.test
 
 
-@pytest.mark.parametrize("protocol", ["paper", "strict"])
+@pytest.mark.parametrize("protocol", ["paper", "grouped"])
 def test_every_case_is_tested_in_exactly_one_fold(protocol):
     dataset = dataset_of(UNEVEN)
     folds = split_dataset(dataset, protocol, folds=5).folds
@@ -76,18 +76,18 @@ def test_paper_folds_are_of_equal_size():
 
 @pytest.mark.parametrize("settings", [{"folds": 5}, {"test_fraction": 0.3}])
 @pytest.mark.parametrize("seed", range(5))
-def test_strict_keeps_a_patient_in_one_part(settings, seed):
+def test_grouped_keeps_a_patient_in_one_part(settings, seed):
     dataset = dataset_of(UNEVEN)
-    for fold in split_dataset(dataset, "strict", seed=seed, **settings).folds:
+    for fold in split_dataset(dataset, "grouped", seed=seed, **settings).folds:
         train, validation, test = (patients_of(dataset, part) for part in (fold.train, fold.validation, fold.test))
         assert not train & validation
         assert not train & test
         assert not validation & test
 
 
-def test_strict_folds_are_as_balanced_as_those_of_scikit_learn():
+def test_grouped_folds_are_as_balanced_as_those_of_scikit_learn():
     dataset = dataset_of(UNEVEN)
-    ours = sorted(len(fold.test) for fold in split_dataset(dataset, "strict", folds=4).folds)
+    ours = sorted(len(fold.test) for fold in split_dataset(dataset, "grouped", folds=4).folds)
     groups = [case.patient for case in dataset.cases]
     theirs = sorted(len(test) for _, test in GroupKFold(4).split(groups, groups=groups))
     assert ours == theirs
@@ -95,7 +95,7 @@ def test_strict_folds_are_as_balanced_as_those_of_scikit_learn():
 
 def test_the_order_of_the_manifest_does_not_matter():
     dataset = dataset_of(UNEVEN)
-    for protocol in ("paper", "strict"):
+    for protocol in ("paper", "grouped"):
         assert split_dataset(dataset, protocol, folds=3) == split_dataset(shuffled(dataset), protocol, folds=3)
 
 
@@ -112,20 +112,20 @@ def test_holdout_takes_the_share_that_was_asked_for():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_strict_holdout_is_not_swallowed_by_the_largest_patient(seed):
-    (fold,) = split_dataset(dataset_of(UNEVEN), "strict", test_fraction=0.2, seed=seed).folds
+def test_grouped_holdout_is_not_swallowed_by_the_largest_patient(seed):
+    (fold,) = split_dataset(dataset_of(UNEVEN), "grouped", test_fraction=0.2, seed=seed).folds
     assert abs(len(fold.test) - 0.2 * sum(UNEVEN)) <= 12
 
 
-def test_strict_groups_by_volume_where_the_patient_is_unknown():
+def test_grouped_groups_by_volume_where_the_patient_is_unknown():
     cases = tuple(case_of(index, None, f"v{index // 5}") for index in range(20))
     dataset = Dataset(Path(), "test", "", {}, {}, cases)
-    for fold in split_dataset(dataset, "strict", folds=2).folds:
+    for fold in split_dataset(dataset, "grouped", folds=2).folds:
         volumes = Counter(case.volume for case in cases if case.case in fold.test)
         assert set(volumes.values()) == {5}
 
 
-def test_strict_follows_a_volume_to_its_patient():
+def test_grouped_follows_a_volume_to_its_patient():
     cases = (
         case_of(0, "p", "v"),
         case_of(1, None, "v"),
@@ -134,14 +134,14 @@ def test_strict_follows_a_volume_to_its_patient():
         case_of(4, "r"),
     )
     dataset = Dataset(Path(), "test", "", {}, {}, cases)
-    folds = split_dataset(dataset, "strict", folds=3, validation_fraction=0).folds
+    folds = split_dataset(dataset, "grouped", folds=3, validation_fraction=0).folds
     assert sorted(len(fold.test) for fold in folds) == [1, 1, 3]
 
 
-def test_strict_refuses_cases_without_patient_and_volume_and_counts_them():
+def test_grouped_refuses_cases_without_patient_and_volume_and_counts_them():
     cases = tuple(case_of(index, "p" if index < 3 else None) for index in range(10))
     with pytest.raises(InputError, match="7 of 10 cases have neither patient nor volume"):
-        split_dataset(Dataset(Path(), "test", "", {}, {}, cases), "strict", folds=2)
+        split_dataset(Dataset(Path(), "test", "", {}, {}, cases), "grouped", folds=2)
 
 
 def test_given_keeps_the_parts_of_the_source():
@@ -159,16 +159,16 @@ def test_given_refuses_cases_without_part():
 @pytest.mark.parametrize(
     ("protocol", "settings", "message"),
     [
-        ("patient", {"folds": 2}, "allowed: paper, strict, given"),
+        ("patient", {"folds": 2}, "allowed: paper, grouped, given"),
         ("paper", {}, "needs either"),
         ("paper", {"folds": 2, "test_fraction": 0.5}, "needs either"),
         ("paper", {"folds": 1}, "at least 2"),
         ("paper", {"folds": 11}, "11 folds need as many"),
-        ("strict", {"folds": 3}, "3 folds need as many"),
+        ("grouped", {"folds": 3}, "3 folds need as many"),
         ("paper", {"test_fraction": 1.0}, "between 0 and 1"),
         ("paper", {"test_fraction": float("nan")}, "between 0 and 1"),
         ("paper", {"folds": 2, "validation_fraction": 1.0}, "under 1"),
-        ("strict", {"folds": 2}, "validation part needs at least two groups"),
+        ("grouped", {"folds": 2}, "validation part needs at least two groups"),
         ("given", {"folds": 2}, "leave folds"),
     ],
 )
@@ -188,7 +188,7 @@ def prepared(tmp_path):
 
 
 def test_a_split_file_reads_back(prepared, tmp_path):
-    split = split_dataset(prepared, "strict", folds=3)
+    split = split_dataset(prepared, "grouped", folds=3)
     write_split(tmp_path / "split.json", split)
     assert read_split(tmp_path / "split.json") == split
 
@@ -211,7 +211,7 @@ def test_other_files_are_no_split_files(tmp_path, text):
 
 
 def test_datalist_gives_one_part_without_none(prepared, tmp_path):
-    split = split_dataset(prepared, "strict", folds=3)
+    split = split_dataset(prepared, "grouped", folds=3)
     write_split(tmp_path / "split.json", split)
     items = datalist(tmp_path, tmp_path / "split.json", 1, "test")
     assert [item["case"] for item in items] == list(split.folds[1].test)

@@ -7,7 +7,7 @@ from covid_monai.report import forest
 from covid_monai.report.forest import ForestLine, ForestPanel, draw_forest
 
 LINES = (
-    ForestLine("first", 61.0, {"paper": (60.0, (55.0, 65.0)), "strict": (50.0, None)}),
+    ForestLine("first", 61.0, {"paper": (60.0, (55.0, 65.0)), "grouped": (50.0, None)}),
     ForestLine("second", None, {"paper": (70.0, (66.0, 74.0))}),
     ForestLine("published only", 80.0),
 )
@@ -29,7 +29,7 @@ def test_every_value_interval_and_published_value_is_where_it_belongs():
 
 
 def test_zero_is_marked_where_differences_are_drawn():
-    lines = [ForestLine("row", None, {"paper - strict": (4.0, (1.0, 7.0))})]
+    lines = [ForestLine("row", None, {"paper - grouped": (4.0, (1.0, 7.0))})]
     assert len(panel_axes(ForestPanel("Dice", lines, marks_zero=True)).lines) == 3
     assert len(panel_axes(ForestPanel("Dice", lines)).lines) == 2
 

@@ -24,7 +24,7 @@ Predict = Callable[[Job, str, np.ndarray], np.ndarray]
 def worsened(job: Job, case: str, reference: np.ndarray) -> np.ndarray:
     """The reference shifted: further in later rows, by another way in each seed, and less under ``paper``."""
     row = sum(map(ord, job.slug)) % 3
-    rolled = np.roll(reference, 1 + row + job.seed + (job.protocol == "strict"), axis=0)
+    rolled = np.roll(reference, 1 + row + job.seed + (job.protocol == "grouped"), axis=0)
     return np.roll(rolled, sum(map(ord, case)) % 3, axis=1)
 
 

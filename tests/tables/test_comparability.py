@@ -102,7 +102,7 @@ def test_both_protocols_say_how_they_split_and_choose(tmp_path):
         "paper: 5 folds, slices at random; the validation part is the test part; weights of the highest validation Dice"
         in split
     )
-    assert "strict: 5 folds, by group of look-alikes; 20 % of the training slices are the validation part" in split
+    assert "grouped: 5 folds, by group of look-alikes; 20 % of the training slices are the validation part" in split
 
 
 def test_a_table_of_class_means_says_so(tmp_path):

@@ -221,7 +221,7 @@ def test_ray_goes_on_with_the_job_of_a_worker_that_was_killed(tiny_dataset, tmp_
     from covid_monai.tables.executors import ray
 
     table = read_table(str(write_table(tmp_path)))
-    jobs, listener = plan(table, ["strict"], table.rows[:1], seeds=1), Listening()
+    jobs, listener = plan(table, ["grouped"], table.rows[:1], seeds=1), Listening()
     assert len(jobs) == 2
     prepare_parts(table, jobs, tiny_dataset, tmp_path)
     ray.run(queue_of(jobs, tmp_path, listener), KilledOnce(tmp_path, tiny_dataset), listener, device="cpu")

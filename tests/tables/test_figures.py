@@ -12,7 +12,7 @@ def log(epochs, start=1.0):
 
 @pytest.mark.parametrize("rows", [1, 3, 6, 14])
 def test_every_row_has_a_panel_with_its_protocols(rows, tmp_path):
-    logs = {f"row {index}": [("paper", log(5)), ("strict", log(8, start=3.0))] for index in range(rows)}
+    logs = {f"row {index}": [("paper", log(5)), ("grouped", log(8, start=3.0))] for index in range(rows)}
     draw_table_curves(logs, "loss", "training loss", tmp_path / "curves.png", one_scale=False)
     with Image.open(tmp_path / "curves.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)

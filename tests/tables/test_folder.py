@@ -35,10 +35,10 @@ def test_parts_of_a_start_that_failed_are_made_anew(table, tiny_dataset, tmp_pat
 
 def test_the_data_of_a_variant_come_back_with_a_folder_that_has_its_jobs(tiny_dataset, tmp_path):
     table, output = variant_table(tmp_path / "table"), tmp_path / "output"
-    paper, strict = plan(table, ["paper"], folds=[0]), plan(table, ["strict"], folds=[0], seeds=1)
+    paper, grouped = plan(table, ["paper"], folds=[0]), plan(table, ["grouped"], folds=[0], seeds=1)
     claim(table, paper, tiny_dataset, output, "full", resume=False)
     shutil.rmtree(output / "data")
-    claim(table, strict, tiny_dataset, output, "full", resume=True)
+    claim(table, grouped, tiny_dataset, output, "full", resume=True)
     assert (output / "data" / "augment_before_folds" / "dataset.json").is_file()
 
 

@@ -59,16 +59,16 @@ def test_a_twin_alone_exposes_a_slice(dataset, tmp_path):
     assert (one.tested, one.exposed) == (4, 1)
 
 
-def test_a_strict_split_exposes_no_slice_and_the_papers_does(tmp_path):
+def test_a_grouped_split_exposes_no_slice_and_the_papers_does(tmp_path):
     dataset = write_slices(tmp_path / "data", [{"patient": f"p{i // 4}"} for i in range(16)])
     found = audits(
         tmp_path,
         dataset,
         paper=split_dataset(dataset, "paper", folds=2),
-        strict=split_dataset(dataset, "strict", folds=2),
+        grouped=split_dataset(dataset, "grouped", folds=2),
     )
-    assert found["strict"].both_sides["patients"] == (0, 4)
-    assert (found["strict"].tested, found["strict"].exposed) == (16, 0)
+    assert found["grouped"].both_sides["patients"] == (0, 4)
+    assert (found["grouped"].tested, found["grouped"].exposed) == (16, 0)
     assert found["paper"].both_sides["patients"][0] > 0
     patient_of = {case.case: case.patient for case in dataset.cases}
     exposed = [

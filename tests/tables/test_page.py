@@ -25,7 +25,7 @@ def output(tmp_path_factory):
     home = tmp_path_factory.mktemp("page")
     rows = [*content()["rows"], {"label": "Published <only>", "paper": {"dice": 50.2}, "place": "row 3"}]
     path = write_table(home / "table", {"rows": rows})
-    failed = {"cells/strict/segnet-dl/fold1-seed0": "the loss is <nan>"}
+    failed = {"cells/grouped/segnet-dl/fold1-seed0": "the loss is <nan>"}
     write_output(home / "output", path, write_patients(home / "data", patients=6), left_out=failed)
     return home / "output"
 
@@ -114,9 +114,9 @@ def test_of_many_or_unknown_patients_the_worst_slices_are_shown(found):
 
 def test_a_case_of_a_fold_that_a_row_lacks_has_no_mask_there(found):
     results = found.results
-    first, second = shown_rows(results, "strict")
-    missing = set(results.scores_of("strict", second)["case"]) - set(results.scores_of("strict", first)["case"])
-    case = load_grid(results, "strict", [min(missing - {""})])[0]
+    first, second = shown_rows(results, "grouped")
+    missing = set(results.scores_of("grouped", second)["case"]) - set(results.scores_of("grouped", first)["case"])
+    case = load_grid(results, "grouped", [min(missing - {""})])[0]
     assert case.overlays[0] is None
     assert case.overlays[1].prediction.any()
 

@@ -31,8 +31,8 @@ def test_under_the_papers_protocol_the_test_part_is_the_validation_part_too(outp
         assert not set(fold.train) & set(fold.test)
 
 
-def test_under_the_strict_protocol_no_patient_is_in_two_parts(output):
-    split = read_split(output / "splits" / "strict.json")
+def test_under_the_grouped_protocol_no_patient_is_in_two_parts(output):
+    split = read_split(output / "splits" / "grouped.json")
     assert len(split.folds) == 2
     for fold in split.folds:
         patients = [{name.split("_")[0] for name in part} for part in (fold.train, fold.validation, fold.test)]
@@ -41,8 +41,8 @@ def test_under_the_strict_protocol_no_patient_is_in_two_parts(output):
 
 
 def test_only_the_protocols_of_the_jobs_are_split(table, tiny_dataset, tmp_path):
-    prepare_parts(table, plan(table, ["strict"]), tiny_dataset, tmp_path)
-    assert [path.name for path in (tmp_path / "splits").iterdir()] == ["strict.json"]
+    prepare_parts(table, plan(table, ["grouped"]), tiny_dataset, tmp_path)
+    assert [path.name for path in (tmp_path / "splits").iterdir()] == ["grouped.json"]
 
 
 def test_splits_are_made_once(table, output, tiny_dataset):
@@ -86,12 +86,12 @@ def test_copies_made_before_the_folds_stand_on_both_sides_under_paper_only(tiny_
     assert len(made.cases) == 12 * 6
     originals = {case.case: (case.case.split("_")[0], case.case.split("_")[1]) for case in made.cases}
     torn = {}
-    for protocol in ("paper", "strict"):
+    for protocol in ("paper", "grouped"):
         split = read_split(tmp_path / "splits" / f"{protocol}-augment_before_folds.json")
         fold = split.folds[0]
         torn[protocol] = {originals[name] for name in fold.train} & {originals[name] for name in fold.test}
     assert len(torn["paper"]) > 6
-    assert not torn["strict"]
+    assert not torn["grouped"]
 
 
 def test_a_variant_of_a_bundle_that_makes_no_copies_is_refused(tiny_dataset, tmp_path):

@@ -24,12 +24,12 @@ def folders(jobs):
 def test_every_row_has_a_fold_before_any_has_the_next():
     table = read_table("zhou2020-v1")
     jobs = plan(table)
-    # 4 rows, 5 folds, 1 seed under paper and 3 under strict
+    # 4 rows, 5 folds, 1 seed under paper and 3 under grouped
     assert len(jobs) == len(set(folders(jobs))) == 4 * 5 * (1 + 3)
     first = jobs[:8]
     assert {(job.fold, job.seed) for job in first} == {(0, 0)}
     assert {(job.protocol, job.row) for job in first} == {
-        (protocol, row.label) for protocol in ("paper", "strict") for row in table.rows
+        (protocol, row.label) for protocol in ("paper", "grouped") for row in table.rows
     }
     seeds = [job.seed for job in jobs]
     assert seeds == sorted(seeds)
@@ -39,9 +39,9 @@ def test_quick_runs_the_first_folds_with_one_seed_and_quick_settings(table):
     jobs = plan(table, budget="quick")
     assert folders(jobs) == [
         "cells/paper/segnet-dl/fold0-seed0",
-        "cells/strict/segnet-dl/fold0-seed0",
+        "cells/grouped/segnet-dl/fold0-seed0",
         "cells/paper/a-segnet-tl-0.3-0.7/fold0-seed0",
-        "cells/strict/a-segnet-tl-0.3-0.7/fold0-seed0",
+        "cells/grouped/a-segnet-tl-0.3-0.7/fold0-seed0",
     ]
     assert {job.settings["epochs"] for job in jobs} == {1}
     assert {job.budget for job in jobs} == {"quick"}
@@ -51,15 +51,15 @@ def test_a_job_is_trained_with_its_seed_and_keeps_its_protocols_weights(table):
     settings = {(job.protocol, job.seed): job.settings for job in plan(table, folds=[1], seeds=2)}
     assert [settings["paper", seed]["seed"] for seed in (0, 1)] == [0, 1]
     assert settings["paper", 0]["weights_kept"] == "last"
-    assert settings["strict", 0]["weights_kept"] == "best"
+    assert settings["grouped", 0]["weights_kept"] == "best"
 
 
 def test_only_what_is_asked_for_is_planned(table):
     rows = chosen_rows(table, ["2"])
-    jobs = plan(table, ["strict"], rows, [1], 2)
+    jobs = plan(table, ["grouped"], rows, [1], 2)
     assert folders(jobs) == [
-        "cells/strict/a-segnet-tl-0.3-0.7/fold1-seed0",
-        "cells/strict/a-segnet-tl-0.3-0.7/fold1-seed1",
+        "cells/grouped/a-segnet-tl-0.3-0.7/fold1-seed0",
+        "cells/grouped/a-segnet-tl-0.3-0.7/fold1-seed1",
     ]
 
 
@@ -110,7 +110,7 @@ def test_what_is_no_list_of_numbers_is_refused(text):
         ({"folds": [2]}, "fold 2 does not exist; tiny has folds 0 to 1"),
         ({"seeds": 0}, "seeds is 0"),
         ({"budget": "small"}, "no budget 'small'; it has full, quick"),
-        ({"protocols": ["fair"]}, "tiny has no protocol fair; it has paper, strict"),
+        ({"protocols": ["fair"]}, "tiny has no protocol fair; it has paper, grouped"),
         ({"rows": []}, "no row with a bundle"),
     ],
 )
@@ -143,7 +143,7 @@ def test_commands_name_the_device_and_the_threads_where_they_were_chosen(table):
 
 
 def test_rows_of_one_network_and_loss_have_seeds_of_their_own_in_one_place():
-    jobs = {job.row: job for job in plan(read_table("budak2021"), ["strict"], folds=[0], seeds=1)}
+    jobs = {job.row: job for job in plan(read_table("budak2021"), ["grouped"], folds=[0], seeds=1)}
     dice, tversky = jobs["SegNet + DL"], jobs["SegNet + TL (0.5, 0.5)"]
     assert (dice.seed, tversky.seed) == (0, 0)
     assert (dice.settings["seed"], tversky.settings["seed"]) == (0, 1000)

@@ -18,7 +18,7 @@ def test_every_finished_job_is_read_and_the_others_are_named(findings):
     (missing,) = results.missing
     assert (missing.job.folder, missing.state, missing.reason) == (FAILED, "failed", "the loss is nan")
     row = results.table.rows[0]
-    assert (len(results.jobs_of("strict", row)), results.planned("strict", row)) == (3, 4)
+    assert (len(results.jobs_of("grouped", row)), results.planned("grouped", row)) == (3, 4)
     assert results.planned("paper", row) == 4
     assert set(results.jobs["peak_memory_bytes"]) == {2**30}
 

@@ -20,7 +20,7 @@ def test_every_table_of_the_package_fits_its_bundles(name):
     table = read_table(name)
     assert table.name == name
     assert ROWS[name] in (None, len(table.rows))
-    assert set(table.protocols) == {"paper", "strict"}
+    assert set(table.protocols) == {"paper", "grouped"}
     assert all(set(row.paper) <= set(table.measures) for row in table.rows)
 
 
@@ -28,7 +28,7 @@ def test_a_table_is_what_its_yaml_says(tmp_path):
     path = write_table(tmp_path)
     table = read_table(str(path))
     assert table.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (table.protocols["paper"].validation, table.protocols["strict"].validation) == (None, 0.4)
+    assert (table.protocols["paper"].validation, table.protocols["grouped"].validation) == (None, 0.4)
     first, second = table.rows
     assert (first.number, first.slug) == (1, "segnet-dl")
     assert (second.number, second.slug) == (2, "a-segnet-tl-0.3-0.7")
@@ -82,16 +82,16 @@ BAD = {
     "unknown protocol": (changed("protocols", "fair", to={}), "protocols has no key 'fair'"),
     "unknown split": (
         changed("protocols", "paper", "split", to="patients"),
-        "protocols, paper: split is 'patients'; it must be one of paper, strict, given",
+        "protocols, paper: split is 'patients'; it must be one of paper, grouped, given",
     ),
-    "share of all": (changed("protocols", "strict", "validation", to=1), "validation is 1.0; it must be test, or"),
-    "leak under strict": (
-        changed("protocols", "strict", "validation", to="test"),
-        "protocols, strict: validation is test, a leak",
+    "share of all": (changed("protocols", "grouped", "validation", to=1), "validation is 1.0; it must be test, or"),
+    "leak under grouped": (
+        changed("protocols", "grouped", "validation", to="test"),
+        "protocols, grouped: validation is test, a leak",
     ),
     "look-alikes of drawn parts": (
-        changed("protocols", "paper", "without_look_alikes", to=True),
-        "without_look_alikes is for the split given, not for paper",
+        changed("protocols", "paper", "without_near_duplicates", to=True),
+        "without_near_duplicates is for the split given, not for paper",
     ),
     "folds of a given split": (changed("protocols", "paper", "split", to="given"), "folds is 2; the split given has 1"),
     "unknown weights": (changed("protocols", "paper", "weights", to="first"), "weights is 'first'; it must be one of"),

@@ -42,8 +42,8 @@ def job(finished, protocol, fold, seed, row="a-segnet-tl-0.3-0.7"):
 
 
 def test_mean_and_spread_are_those_of_the_jobs(finished, findings):
-    values = [100 * dice(job(finished, "strict", fold, seed).values()) for fold in (0, 1) for seed in (0, 1)]
-    one = entry(findings, "dice", "strict", ATTENTION)
+    values = [100 * dice(job(finished, "grouped", fold, seed).values()) for fold in (0, 1) for seed in (0, 1)]
+    one = entry(findings, "dice", "grouped", ATTENTION)
     assert one.mean == pytest.approx(np.mean(values))
     assert one.sd == pytest.approx(np.std(values, ddof=1))
     assert one.sd_of_seeds == pytest.approx(np.std([np.mean(values[::2]), np.mean(values[1::2])], ddof=1))
@@ -62,14 +62,14 @@ def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
 
 
 def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finished, findings):
-    per_seed = [{**job(finished, "strict", 0, seed), **job(finished, "strict", 1, seed)} for seed in (0, 1)]
+    per_seed = [{**job(finished, "grouped", 0, seed), **job(finished, "grouped", 1, seed)} for seed in (0, 1)]
     assert len(per_seed[0]) == 16
-    one = entry(findings, "dice", "strict", ATTENTION)
+    one = entry(findings, "dice", "grouped", ATTENTION)
     assert one.together.value == pytest.approx(np.mean([100 * dice(found.values()) for found in per_seed]))
     assert one.units == 8
     weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=2000)
     # patients in the order in which the scores' rows are read, which decides who gets which weight
-    scores = findings.results.scores_of("strict", one.row)
+    scores = findings.results.scores_of("grouped", one.row)
     slices = scores[scores["level"] == "slice"].sort_values(["fold", "case"], kind="stable")
     order = list(dict.fromkeys(slices["case"].str[:2]))
     draws = []
@@ -82,9 +82,9 @@ def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finishe
 
 def test_a_failed_job_is_missing_in_the_count_and_in_nothing_else(finished, findings):
     values = [
-        100 * dice(job(finished, "strict", *place, row="segnet-dl").values()) for place in ((0, 0), (0, 1), (1, 0))
+        100 * dice(job(finished, "grouped", *place, row="segnet-dl").values()) for place in ((0, 0), (0, 1), (1, 0))
     ]
-    one = entry(findings, "dice", "strict", SEGNET)
+    one = entry(findings, "dice", "grouped", SEGNET)
     assert one.mean == pytest.approx(np.mean(values))
     assert (one.jobs, one.planned) == (3, 4)
     # of the fold that both seeds have
@@ -106,15 +106,15 @@ def test_a_published_row_has_no_entry(findings):
     assert {one.row.label for one in findings.entries} == {SEGNET, ATTENTION}
 
 
-def test_optimism_is_paper_minus_strict_with_the_same_patients_drawn(findings):
+def test_optimism_is_paper_minus_grouped_with_the_same_patients_drawn(findings):
     (one,) = [each for each in findings.optimism if (each.measure.name, each.row.label) == ("dice", ATTENTION)]
-    paper, strict = (entry(findings, "dice", protocol, ATTENTION).together for protocol in ("paper", "strict"))
-    assert one.estimate.value == pytest.approx(paper.value - strict.value)
+    paper, grouped = (entry(findings, "dice", protocol, ATTENTION).together for protocol in ("paper", "grouped"))
+    assert one.estimate.value == pytest.approx(paper.value - grouped.value)
     low, high = one.estimate.interval
     assert low < one.estimate.value < high
-    # the strict masks are shifted by one pixel more, whoever is drawn
+    # the grouped masks are shifted by one pixel more, whoever is drawn
     assert low > 0
-    assert (one.paper_cases, one.strict_cases, one.shared_cases, one.same_cases) == (16, 16, 16, True)
+    assert (one.paper_cases, one.grouped_cases, one.shared_cases, one.same_cases) == (16, 16, 16, True)
 
 
 def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
@@ -126,8 +126,8 @@ def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
     )
     tested = {protocol: set(part["case"]) - {""} for protocol, part in fold.scores.groupby("protocol")}
     for one in estimate_optimism(fold):
-        assert (one.paper_cases, one.strict_cases) == (len(tested["paper"]), len(tested["strict"]))
-        assert one.shared_cases == len(tested["paper"] & tested["strict"]) < 8
+        assert (one.paper_cases, one.grouped_cases) == (len(tested["paper"]), len(tested["grouped"]))
+        assert one.shared_cases == len(tested["paper"] & tested["grouped"]) < 8
         assert not one.same_cases
 
 

@@ -27,13 +27,13 @@ def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
     assert set(published["protocol"]) == {""}
     assert published["mean"].isna().all()
     assert set(published.loc[published["measure"] == "dice", "published"]) == {"50.25"}
-    one = lines[(lines["row"] == "SegNet + DL") & (lines["protocol"] == "strict") & (lines["measure"] == "dice")].iloc[
+    one = lines[(lines["row"] == "SegNet + DL") & (lines["protocol"] == "grouped") & (lines["measure"] == "dice")].iloc[
         0
     ]
     (entry,) = [
         each
         for each in findings.entries
-        if (each.row.label, each.protocol, each.measure.name) == ("SegNet + DL", "strict", "dice")
+        if (each.row.label, each.protocol, each.measure.name) == ("SegNet + DL", "grouped", "dice")
     ]
     assert one["mean"] == pytest.approx(entry.mean)
     assert (one["jobs"], one["planned"], one["verdict"]) == ("3", "4", entry.verdict.word)
@@ -46,13 +46,13 @@ def test_the_json_is_complete_and_valid(files, findings):
     assert (stored["format"], stored["version"]) == ("covid-monai table", 1)
     assert len(stored["lines"]) == 20
     assert stored["missing"] == [
-        {"job": "cells/strict/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
+        {"job": "cells/grouped/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
     ]
     assert len(stored["jobs"]) == 15
     assert stored["jobs"][0]["seconds"] == 61
-    assert {one["protocol"] for one in stored["pairs"]} == {"paper", "strict"}
+    assert {one["protocol"] for one in stored["pairs"]} == {"paper", "grouped"}
     assert stored["pairs"][0]["p_holm"] == findings.pairs[0].p_holm
-    assert [one["name"] for one in stored["audit"]] == ["paper", "strict"]
+    assert [one["name"] for one in stored["audit"]] == ["paper", "grouped"]
     assert stored["head"]["not_comparable"]["accuracy"] == "it is something else"
 
 
@@ -66,7 +66,7 @@ def test_no_file_names_a_folder_of_this_machine(files, finished, patients):
 def test_the_markdown_says_rules_rest_and_verdicts(files):
     text = (files / "table.md").read_text()
     assert "Made of 15 of 16 jobs." in text
-    assert "- strict | SegNet + DL | fold 1 | seed 1: failed, the loss is nan" in text
+    assert "- grouped | SegNet + DL | fold 1 | seed 1: failed, the loss is nan" in text
     assert f"| Published only | 50.25 |{f' {ABSENT} |' * 9}" in text
     assert "Not comparable with the published values: it is something else." in text
     assert "reproduced: the paper's value lies in our 95 % interval" in text
@@ -99,7 +99,7 @@ def test_one_protocol_alone_has_no_optimism(findings):
     )
     text = markdown(alone)
     assert "optimism (paper" not in text
-    assert "strict: mean" not in text
+    assert "grouped: mean" not in text
     lines = pd.read_csv(StringIO(frame(alone).to_csv(index=False)))
     assert lines["optimism"].isna().all()
 

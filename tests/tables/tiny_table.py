@@ -25,7 +25,7 @@ def content() -> dict[str, Any]:
         "folds": 2,
         "protocols": {
             "paper": {"split": "paper", "validation": "test", "weights": "last"},
-            "strict": {"split": "strict", "validation": 0.4, "weights": "best"},
+            "grouped": {"split": "grouped", "validation": 0.4, "weights": "best"},
         },
         "class": "lesion",
         "measures": {"dice": {"averaging": "pooled", "scale": 100}},

@@ -17,7 +17,7 @@ def check_duplicates(looks: Looks, parts: Parts | None) -> list[Finding]:
 
     Identical slices are an error where they are of two patients or in two parts of a fold, else a note. Slices
     that look alike are no finding within a patient or volume; of two known patients they are a note; where a
-    patient is not known they are a note, and an error where a ``strict`` split has them in two parts.
+    patient is not known they are a note, and an error where a ``grouped`` split has them in two parts.
     """
     cases = [case for case, _ in looks]
     pairs = similar_pairs([look.fingerprint for _, look in looks])

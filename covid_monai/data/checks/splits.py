@@ -22,10 +22,10 @@ class Parts:
         return [index for index, fold in enumerate(self.folds) if len({fold[c] for c in cases if c in fold}) > 1]
 
     def leak(self, check: str, message: str, cases: Sequence[str], folds: Sequence[int]) -> Finding:
-        """One person in two parts: what ``strict`` promises not to happen, and what the other protocols allow."""
+        """One person in two parts: what ``grouped`` promises not to happen, and what the other protocols allow."""
         where = f"{message} in fold {', '.join(map(str, folds))}"
-        if self.protocol == "strict":
-            return error(check, f"{where}: protocol strict forbids it, make the split again", *cases)
+        if self.protocol == "grouped":
+            return error(check, f"{where}: protocol grouped forbids it, make the split again", *cases)
         return note(check, f"{where}: a known leak of protocol {self.protocol}", *cases)
 
 

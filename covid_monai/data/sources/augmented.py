@@ -71,7 +71,7 @@ def write_copies(
 ) -> Dataset:
     """Write a data set of the cases of ``data`` and their turned and scaled copies.
 
-    A copy has the source, patient, volume, group and part of its original, so that a strict split keeps the two
+    A copy has the source, patient, volume, group and part of its original, so that a grouped split keeps the two
     together; it is no slice of the volume, so its slice index is not known. What comes in from outside the slice is
     -1024 HU and background.
 

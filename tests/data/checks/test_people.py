@@ -37,8 +37,8 @@ def test_slices_of_unknown_people_that_look_alike_are_told_person_by_person(tmp_
     assert found == [("note", tuple(f"p{person}_s{index}" for index in range(3))) for person in range(4)]
 
 
-@pytest.mark.parametrize(("protocol", "severity"), [("strict", "error"), ("paper", "note")])
-def test_near_duplicates_in_two_parts_break_a_strict_split_only(tmp_path: Path, protocol: str, severity: str) -> None:
+@pytest.mark.parametrize(("protocol", "severity"), [("grouped", "error"), ("paper", "note")])
+def test_near_duplicates_in_two_parts_break_a_grouped_split_only(tmp_path: Path, protocol: str, severity: str) -> None:
     dataset = write_people(tmp_path / "data", known=False)
     split = write_torn_split(tmp_path / "split.json", dataset, protocol)
     findings = check_dataset(tmp_path / "data", split)
@@ -47,8 +47,8 @@ def test_near_duplicates_in_two_parts_break_a_strict_split_only(tmp_path: Path, 
     assert "in fold 1:" in told
 
 
-@pytest.mark.parametrize(("protocol", "severity"), [("strict", "error"), ("paper", "note")])
-def test_a_patient_in_two_parts_breaks_a_strict_split_only(tmp_path: Path, protocol: str, severity: str) -> None:
+@pytest.mark.parametrize(("protocol", "severity"), [("grouped", "error"), ("paper", "note")])
+def test_a_patient_in_two_parts_breaks_a_grouped_split_only(tmp_path: Path, protocol: str, severity: str) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     split = write_torn_split(tmp_path / "split.json", dataset, protocol)
     assert of_kind(check_dataset(tmp_path / "data", split), "split") == [(severity, ("p0_s0", "p0_s1", "p0_s2"))]
@@ -63,14 +63,14 @@ def test_the_parts_of_the_source_are_looked_at_without_a_split(tmp_path: Path) -
 
 def test_a_split_of_another_data_set_is_an_error(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
-    write_split(tmp_path / "split.json", replace(split_dataset(dataset, "strict", 2), dataset="0" * 64))
+    write_split(tmp_path / "split.json", replace(split_dataset(dataset, "grouped", 2), dataset="0" * 64))
     assert of_kind(check_dataset(tmp_path / "data", tmp_path / "split.json"), "split") == [("error", ())]
 
 
 def test_a_split_changed_by_hand_is_an_error(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     path = tmp_path / "split.json"
-    write_split(path, split_dataset(dataset, "strict", 2))
+    write_split(path, split_dataset(dataset, "grouped", 2))
     path.write_text(path.read_text().replace("p0_s0", "p9_s9"))
     (finding,) = check_dataset(tmp_path / "data", path)
     assert (finding.check, finding.severity) == ("split", "error")
@@ -100,16 +100,16 @@ def test_patients_whose_slices_look_alike_are_a_note(tmp_path: Path) -> None:
     assert "patients p0 and p1" in finding.message
 
 
-def test_strict_needs_groups_and_then_keeps_them_together(tmp_path: Path) -> None:
+def test_grouped_needs_groups_and_then_keeps_them_together(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=False)
     with pytest.raises(InputError, match="covid-monai data group"):
-        split_dataset(dataset, "strict", 4)
+        split_dataset(dataset, "grouped", 4)
     made = group_cases(dataset)
     assert made.unknown == 12
     assert sorted(made.groups.values()) == [tuple(f"p{p}_s{s}" for s in range(3)) for p in range(4)]
     grouped = read_dataset(tmp_path / "data")
     assert dataset_hash(grouped) == dataset_hash(dataset)
-    split = split_dataset(grouped, "strict", 4, validation_fraction=0)
+    split = split_dataset(grouped, "grouped", 4, validation_fraction=0)
     assert sorted(fold.test for fold in split.folds) == sorted(made.groups.values())
     write_split(tmp_path / "split.json", split)
     assert check_dataset(tmp_path / "data", tmp_path / "split.json") == []
@@ -120,7 +120,7 @@ def test_an_unknown_case_stays_with_the_patient_that_it_looks_like(tmp_path: Pat
     change_cases(dataset, {"p2_s1": {"patient": None, "volume": None}})
     made = group_cases(read_dataset(tmp_path / "data"))
     assert made.groups == {"p2_s0": ("p2_s0", "p2_s1", "p2_s2")}
-    tests = [set(fold.test) for fold in split_dataset(read_dataset(tmp_path / "data"), "strict", 4).folds]
+    tests = [set(fold.test) for fold in split_dataset(read_dataset(tmp_path / "data"), "grouped", 4).folds]
     assert {"p2_s0", "p2_s1", "p2_s2"} in tests
 
 

@@ -171,9 +171,9 @@ def originals_of(names) -> set[str]:
     return {"_".join(name.split("_")[:2]) for name in names}
 
 
-def test_strict_keeps_copies_with_their_originals_and_paper_tears_them_apart(tiny, tmp_path):
+def test_grouped_keeps_copies_with_their_originals_and_paper_tears_them_apart(tiny, tmp_path):
     made = write_copies(tiny, tmp_path / "out", [1, 2], [0.5])
-    for fold in split_dataset(made, "strict", folds=4).folds:
+    for fold in split_dataset(made, "grouped", folds=4).folds:
         assert not originals_of(fold.train) & originals_of(fold.test)
         assert not originals_of(fold.validation) & originals_of(fold.test)
     torn = [originals_of(fold.train) & originals_of(fold.test) for fold in split_dataset(made, "paper", folds=4).folds]
