@@ -1,30 +1,20 @@
 """Published networks for COVID-19 lesion segmentation in chest CT, as MONAI bundles.
 
-``covid_monai.train``, ``evaluate``, ``predict`` and ``score`` are what the command line calls.
-Importing this package is light: torch and MONAI are loaded when a function first needs them.
+Importing this package is light: torch and MONAI are loaded when something first needs them::
+
+    import covid_monai as cm
+
+    run = cm.train("a_segnet", data, output)      # a Run: run.weights, run.log, run.evaluate()
+    scores = run.evaluate(subset="test")          # Scores: scores.value("dice"), scores.frame
+    model = cm.load(run)                          # a Model: the weights are read once
+    done = model.predict("ct.nii.gz")             # a Prediction: done.mask, done.affine, done.save(path)
+    cm.score(predictions, references)             # masks of any tool
+    cm.reproduce("zhou2020-v1", data, output)     # a paper's table
 """
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
-from covid_monai.errors import InputError
-from covid_monai.lazy import lazy_names
+import lazy_loader
 
-if TYPE_CHECKING:
-    from covid_monai.inference.predict import predict
-    from covid_monai.run.evaluation import evaluate
-    from covid_monai.run.training import train
-    from covid_monai.scoring.score import score
-
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = version("covid-monai")
-__all__ = ["InputError", "__version__", "evaluate", "predict", "score", "train"]
-
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "evaluate": "covid_monai.run.evaluation",
-        "predict": "covid_monai.inference.predict",
-        "score": "covid_monai.scoring.score",
-        "train": "covid_monai.run.training",
-    },
-)

@@ -10,6 +10,12 @@ from covid_monai.files import read_json, replacing, sha256_of
 if TYPE_CHECKING:
     from torch import nn
 
+WEIGHTS_FILE = "model.safetensors"
+"""The weights in a run folder, and in the models folder of a bundle."""
+
+WEIGHTS_RECORD_FILE = "model.json"
+"""Of which epoch the weights of a run are, and their SHA-256."""
+
 
 def save_weights(path: str | os.PathLike[str], network: "nn.Module") -> None:
     """Write a network's parameters and buffers to ``path`` in one step."""
@@ -50,20 +56,20 @@ def load_weights(network: "nn.Module", path: str | os.PathLike[str]) -> "nn.Modu
     return network
 
 
-def check_weights(run: Path) -> str:
+def check_weights(run: str | os.PathLike[str]) -> str:
     """Hold a run's weights against the hash that was noted when they were saved, and return it.
 
     Raises:
         InputError: there are none, or their hash differs.
     """
-    weights, note = run / "model.safetensors", run / "model.json"
+    weights, note = Path(run) / WEIGHTS_FILE, Path(run) / WEIGHTS_RECORD_FILE
     if not (weights.is_file() and note.is_file()):
-        raise InputError(f"{run} has no model.safetensors with its model.json yet; a validation has to end first")
+        raise InputError(f"{run} has no {weights.name} with its {note.name} yet; a validation has to end first")
     digest = sha256_of(weights)
     if read_json(note).get("sha256") != digest:
         raise InputError(
             f"{weights} is not what {note.name} notes: it is damaged or was exchanged (copy it again), or training was "
-            "killed between the two (train --resume)"
+            "killed between the two (train with `resume=True`)"
         )
     return digest
 

@@ -45,4 +45,4 @@ def tiny_run(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     from tests.tiny import LEARNING, SMALL_NETWORK
 
     folder = tmp_path_factory.mktemp("tiny_run") / "run"
-    return train("a_segnet", tiny_dataset, folder, settings={**SMALL_NETWORK, **LEARNING})
+    return train("a_segnet", tiny_dataset, folder, settings={**SMALL_NETWORK, **LEARNING}).folder

@@ -4,6 +4,7 @@ Exit status: 0 all done; 1 something the user gave cannot be used, or some of it
 2 wrong usage of the command line; 130 interrupted.
 """
 
+import os
 import sys
 
 from covid_monai.cli.root import root
@@ -13,4 +14,7 @@ __all__ = ["main", "root"]
 
 def main() -> None:
     """Run the command line; the entry point of ``covid-monai``."""
+    # torch's threads spin while they wait for one another, which takes the cores from any other job of the machine and
+    # then from themselves: beside one busy process a training step is three times slower. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(root())

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from covid_monai.cli.bundle_show import show
+from covid_monai.cli.options import RenamedOptions
 from covid_monai.run.export import FORMATS
 
 
@@ -37,9 +38,9 @@ def sizes(into: Path | None) -> None:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=RenamedOptions, renamed={"--checkpoint": "--run"})
 @click.argument("name")
-@click.option("--checkpoint", required=True, type=_PATH, help="Run folder whose weights are exported.")
+@click.option("--run", required=True, type=_PATH, help="Run folder whose weights are exported.")
 @click.option(
     "--format",
     "file_format",
@@ -49,7 +50,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("-o", "--output", required=True, type=_PATH, help="The file to write, which must not exist yet.")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
-def export(name: str, checkpoint: Path, file_format: str, output: Path, trust_run: bool) -> None:
+def export(name: str, run: Path, file_format: str, output: Path, trust_run: bool) -> None:
     """Export the trained network of bundle NAME: images as its chain leaves them in, logits out.
 
     Batch, height and width stay free (height and width at least 33). The file is read again and compared with the
@@ -57,7 +58,7 @@ def export(name: str, checkpoint: Path, file_format: str, output: Path, trust_ru
     """
     from covid_monai.run.export import export_bundle
 
-    for one in export_bundle(name, checkpoint, file_format, output, trust=trust_run):
+    for one in export_bundle(name, run, file_format, output, trust=trust_run):
         click.echo(f"logits of {' x '.join(map(str, one.shape))} images differ by at most {one.difference:.1e}")
     click.echo(f"exported: {output}")
 
@@ -102,13 +103,13 @@ def path(name: str) -> None:
     click.echo(bundle_folder(name))
 
 
-@bundle.command()
+@bundle.command(cls=RenamedOptions, renamed={"--checkpoint": "--run"})
 @click.argument("name")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Run folder whose weights go along.")
+@click.option("--run", type=_PATH, help="Run folder whose weights and settings go along.")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
-def copy(name: str, target: Path, checkpoint: Path | None, trust_run: bool) -> None:
+def copy(name: str, target: Path, run: Path | None, trust_run: bool) -> None:
     """Copy a bundle to TARGET, to run it with MONAI's own tools or to change it."""
     from covid_monai.run.copy import copy_bundle
 
-    click.echo(copy_bundle(name, target, checkpoint, trust=trust_run))
+    click.echo(copy_bundle(name, target, run=run, trust=trust_run))

@@ -4,40 +4,41 @@ from pathlib import Path
 
 import click
 
+from covid_monai.cli.options import SUBSET, RenamedOptions
 
-@click.command()
+
+@click.command(cls=RenamedOptions, renamed={"--part": "--subset"})
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Prepared data set.  [default: the run's]")
 @click.option(
-    "--part",
+    "--subset",
     default="test",
     show_default=True,
-    type=click.Choice(["train", "validation", "test", "all"]),
-    help="Part of the run's fold; all: every case of DATA.",
+    type=SUBSET,
+    help="Of the run's fold; all: every case of DATA.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/PART]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/SUBSET]")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 @click.option("--at-least", type=float, metavar="DICE", help="Exit with status 1 if the pooled Dice is lower.")
 def evaluate(
     run: Path,
     data: Path | None,
-    part: str,
+    subset: str,
     output: Path | None,
     device: str | None,
     trust_run: bool,
     at_least: float | None,
 ) -> None:
-    """Score the best weights of the run folder RUN.
+    """Score the weights that the run in folder RUN kept: the best, or the last epoch's.
 
     Writes scores.csv (per case), scores.json and scores.md (together), and every case's mask.
     """
     from covid_monai.errors import InputError
     from covid_monai.run.evaluation import evaluate as score_run
-    from covid_monai.scoring import pooled_dice
 
-    folder = score_run(run, data=data, part=part, output=output, device=device, trust=trust_run)
-    click.echo((folder / "scores.md").read_text(encoding="utf-8"))
-    click.echo(f"scores and masks: {folder}")
-    if at_least is not None and (dice := pooled_dice(folder)) < at_least:
+    scores = score_run(run, data=data, subset=subset, output=output, device=device, trust=trust_run, progress=True)
+    click.echo(scores.markdown)
+    click.echo(f"scores and masks: {scores.folder}")
+    if at_least is not None and (dice := scores.value("dice")) < at_least:
         raise InputError(f"the pooled Dice is {dice:.3f}, under the {at_least:g} that --at-least asks for")

@@ -4,16 +4,22 @@ from pathlib import Path
 
 import click
 
+from covid_monai.cli.options import RenamedOptions
 
-@click.command()
+
+@click.command(
+    cls=RenamedOptions,
+    renamed={"--checkpoint": "--run"},
+    removed={"--window": "the part of a slice that the network sees at a time is now --roi-size"},
+)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the masks.")
-@click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="Run folder of covid-monai train.")
+@click.option("--run", required=True, type=click.Path(path_type=Path), help="Run folder of covid-monai train.")
 @click.option(
-    "--window",
+    "--roi-size",
     type=click.IntRange(min=32),
-    metavar="SIZE",
-    help="Slide a window of this size over the resized slice.  [default: whole slices]",
+    metavar="PIXELS",
+    help="Height and width of what the network sees of the resized slice at a time.  [default: whole slices]",
 )
 @click.option(
     "--intensity",
@@ -29,8 +35,8 @@ import click
 def predict(
     inputs: tuple[str, ...],
     output: Path,
-    checkpoint: Path,
-    window: int | None,
+    run: Path,
+    roi_size: int | None,
     intensity: str,
     probabilities: bool,
     preview: bool,
@@ -45,14 +51,14 @@ def predict(
     from tqdm import tqdm
 
     from covid_monai.errors import InputError
-    from covid_monai.inference.predict import Prediction, find_images
+    from covid_monai.inference.predict import PredictedFile, find_images
     from covid_monai.inference.predict import predict as segment
     from covid_monai.report.preview import draw_preview
 
     images = find_images(inputs)
     with tqdm(total=len(images), desc="segmenting", unit="image") as bar:
 
-        def tell(done: Prediction) -> None:
+        def tell(done: PredictedFile) -> None:
             tqdm.write(f"failed: {done.error}" if done.mask is None else str(done.mask))
             if preview and done.mask is not None:
                 draw_preview(
@@ -63,8 +69,8 @@ def predict(
         predictions = segment(
             images,
             output,
-            checkpoint,
-            window=(window, window) if window else None,
+            run,
+            roi_size=(roi_size, roi_size) if roi_size else None,
             intensity=intensity,
             probabilities=probabilities,
             device=device,
@@ -72,4 +78,4 @@ def predict(
             report=tell,
         )
     if failed := sum(done.mask is None for done in predictions):
-        raise InputError(f"{failed} of {len(images)} inputs could not be segmented; the reasons stand above")
+        raise InputError(f"{failed} of {len(images)} inputs could not be segmented; see the messages above")

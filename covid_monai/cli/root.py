@@ -6,10 +6,12 @@ from typing import Any
 import click
 
 import covid_monai
+from covid_monai.cli.options import as_options
 from covid_monai.errors import InputError
 
 COMMANDS = ("train", "evaluate", "predict", "score", "report", "reproduce", "data", "bundle", "doctor")
 INTERRUPTED = 130
+_ASKED = "covid_monai.arguments"
 
 
 class Commands(click.Group):
@@ -26,12 +28,26 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"covid_monai.cli.{cmd_name}"), cmd_name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and remember what was asked for."""
+        ctx.meta[_ASKED] = list(args)
+        return super().parse_args(ctx, args)
+
+    def _called(self, ctx: click.Context) -> click.Command:
+        """The command that the arguments name, through all groups."""
+        command: click.Command = self
+        for argument in ctx.meta[_ASKED]:
+            if isinstance(command, click.Group):
+                command = command.get_command(ctx, argument) or command
+        return command
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; what the user gave wrong, or the disk refused, is told in one line."""
         try:
             return super().invoke(ctx)
         except InputError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+            message = as_options(" ".join(str(error).split()), self._called(ctx))
+            raise click.ClickException(message) from error
         except BrokenPipeError:
             # the reader of our output has gone, as with `| head`; click ends quietly
             raise

@@ -15,6 +15,9 @@ import click
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings; --set goes over it.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option(
+    "--init", type=click.Path(path_type=Path), metavar="RUN", help="Begin with the weights of another run (fine-tune)."
+)
+@click.option(
     "--resume", is_flag=True, help="Go on from the last complete epoch of the run in OUTPUT, with its settings."
 )
 def train(
@@ -27,6 +30,7 @@ def train(
     config: Path | None,
     device: str | None,
     resume: bool,
+    init: Path | None,
 ) -> None:
     """Train BUNDLE, such as a_segnet, on one fold of a prepared data set.
 
@@ -40,9 +44,20 @@ def train(
     settings.update(parse_setting(assignment) for assignment in assignments)
     from covid_monai.run.training import train as run_training
 
-    folder = run_training(bundle, data, output, split=split, fold=fold, settings=settings, device=device, resume=resume)
+    run = run_training(
+        bundle,
+        data,
+        output,
+        split=split,
+        fold=fold,
+        settings=settings,
+        device=device,
+        resume=resume,
+        init=init,
+        progress=True,
+    )
 
     from covid_monai.report.curves import draw_curves
 
-    draw_curves(folder / "log.jsonl", folder / "curves.png")
-    click.echo(f"trained: {folder}; next: covid-monai evaluate {folder}")
+    draw_curves(run.log, run.curves)
+    click.echo(f"trained: {run}; next: covid-monai evaluate {run}")

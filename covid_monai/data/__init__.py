@@ -1,15 +1,5 @@
 """Prepared data sets, their splits, and what training reads of them."""
 
-from covid_monai.lazy import lazy_names
+import lazy_loader
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "EpochDataset": "covid_monai.data.epochs",
-        "EpochSampler": "covid_monai.data.epochs",
-        "augmented_copies": "covid_monai.data.sources.augmented",
-        "datalist": "covid_monai.data.splits",
-        "read_dataset": "covid_monai.data.manifest",
-        "read_split": "covid_monai.data.splits",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
@@ -10,9 +9,9 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.utils import CommonKeys
 from nibabel.affines import voxel_sizes
-from tqdm import tqdm
 
 from covid_monai.files import replacing
+from covid_monai.handlers.log import progress_bar
 from covid_monai.scoring import Scorer
 
 
@@ -39,7 +38,7 @@ class CaseScores:
 
     def _start(self, engine: Engine) -> None:
         self.scorer = Scorer(self.class_names)
-        self.bar: tqdm[Any] = tqdm(total=engine.state.epoch_length, desc="evaluating", unit="case")
+        self.bar = progress_bar(engine.state.epoch_length, "evaluating", "case")
 
     def _add_batch(self, engine: Engine) -> None:
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):

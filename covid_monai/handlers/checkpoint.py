@@ -10,7 +10,7 @@ from torch import nn
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of, write_json
 from covid_monai.handlers.log import EpochLog
-from covid_monai.weights import save_weights
+from covid_monai.weights import WEIGHTS_FILE, WEIGHTS_RECORD_FILE, save_weights
 
 KEPT = ("best", "last")
 """Of which epoch the weights are kept: that of the highest validation Dice, the first of equal ones, or the last."""
@@ -77,10 +77,10 @@ class KeepWeights:
         wanted = engine.state.epoch if self.kept == "last" else self._best_epoch("validation_dice")
         if wanted != engine.state.epoch or idist.get_rank() != 0:
             return
-        weights = self.folder / "model.safetensors"
+        weights = self.folder / WEIGHTS_FILE
         save_weights(weights, self.network)
         write_json(
-            self.folder / "model.json",
+            self.folder / WEIGHTS_RECORD_FILE,
             {
                 "bundle": self.bundle,
                 "kept": self.kept,

@@ -103,13 +103,13 @@ def synchronise_batch_norm(module: nn.Module, counted: Counted | None = None) ->
         setattr(module, name, synchronise_batch_norm(child, counted))
     if not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
         return module
-    made = SynchronisedBatchNorm(
+    synchronised = SynchronisedBatchNorm(
         module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, counted
     )
-    made.weight, made.bias = module.weight, module.bias
-    made.running_mean, made.running_var = module.running_mean, module.running_var
-    made.num_batches_tracked = module.num_batches_tracked
-    return made.train(module.training)
+    synchronised.weight, synchronised.bias = module.weight, module.bias
+    synchronised.running_mean, synchronised.running_var = module.running_mean, module.running_var
+    synchronised.num_batches_tracked = module.num_batches_tracked
+    return synchronised.train(module.training)
 
 
 class _SumOverProcesses(torch.autograd.Function):

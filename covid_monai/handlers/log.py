@@ -4,6 +4,9 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,27 @@ from tqdm import tqdm
 
 from covid_monai.errors import InputError
 from covid_monai.files import write_text
+
+_SHOWN = ContextVar("progress_shown", default=True)
+
+
+@contextmanager
+def progress_shown(shown: bool) -> Iterator[None]:
+    """Let the bars of the handlers that run within be drawn, or none.
+
+    The handlers are built from a bundle's configuration, which has no place for what its caller wants to see.
+    """
+    token = _SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+def progress_bar(total: int, description: str, unit: str, *, initial: int = 0) -> "tqdm[Any]":
+    """A bar on stderr, drawn in the first of several processes where :func:`progress_shown` allows it."""
+    hidden = not _SHOWN.get() or idist.get_rank() != 0
+    return tqdm(total=total, initial=initial, desc=description, unit=unit, disable=hidden)
 
 
 class EpochLog:
@@ -41,8 +65,8 @@ class EpochLog:
     def attach(self, engine: Engine) -> None:
         """Listen to ``engine``; attach this after the handler that validates."""
         engine.add_event_handler(Events.EPOCH_STARTED, self._start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._add_loss)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_loss)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """The records so far."""
@@ -57,7 +81,8 @@ class EpochLog:
         self.losses: list[float] = []
         self.learning_rate = self.optimizer.param_groups[0]["lr"]
 
-    def _add_loss(self, engine: Engine) -> None:
+    def add_loss(self, engine: Engine) -> None:
+        """Take the loss of the batch that ``engine`` has ended."""
         loss = engine.state.output[CommonKeys.LOSS].item()
         if not math.isfinite(loss):
             raise InputError(
@@ -66,7 +91,8 @@ class EpochLog:
             )
         self.losses.append(loss)
 
-    def _end(self, engine: Engine) -> None:
+    def end_epoch(self, engine: Engine) -> None:
+        """Write the record of the epoch that ``engine`` has ended."""
         # of several processes each has its share of the epoch's cases, and all have equally many
         loss = idist.all_reduce(sum(self.losses) / len(self.losses)) / idist.get_world_size()
         record: dict[str, Any] = {
@@ -99,13 +125,8 @@ class Progress:
     def _start(self, engine: Engine) -> None:
         if self.bar is None:
             # opened with the first epoch, not with the engine, so that a resumed run starts where it stopped
-            self.bar = tqdm(
-                total=engine.state.max_epochs * engine.state.epoch_length,
-                initial=engine.state.iteration,
-                desc="training",
-                unit="batch",
-                disable=idist.get_rank() != 0,
-            )
+            total = engine.state.max_epochs * engine.state.epoch_length
+            self.bar = progress_bar(total, "training", "batch", initial=engine.state.iteration)
         self.bar.set_description(f"epoch {engine.state.epoch}/{engine.state.max_epochs}", refresh=False)
 
     def _advance(self, engine: Engine) -> None:

@@ -1,11 +1,5 @@
 """From a CT volume to a mask on its grid."""
 
-from covid_monai.lazy import lazy_names
+import lazy_loader
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "AutocastInferer": "covid_monai.inference.autocast",
-        "SaveMasks": "covid_monai.inference.masks",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +10,28 @@ from numpy.typing import NDArray
 from covid_monai.files import replacing
 from covid_monai.transforms.nifti import nifti_stem
 
+if TYPE_CHECKING:
+    import nibabel
 
-def save_on_grid(values: NDArray[Any], image: Path, path: Path) -> None:
+
+def save_on_grid(image: "nibabel.Nifti1Image", values: NDArray[Any], path: Path) -> Path:
     """Write ``values``, as many as ``image`` has, as NIfTI with the shape, affine and header of ``image``.
+
+    Returns:
+        ``path``.
 
     Raises:
         InputError: the folder cannot be written.
     """
     import nibabel
 
-    original = nibabel.load(image)
-    header = original.header.copy()
+    header = image.header.copy()
     header.set_data_dtype(values.dtype)
     # the input's rescaling of stored values is not the mask's
     header.set_slope_inter(1, 0)
     with replacing(path) as temporary:
-        nibabel.save(nibabel.Nifti1Image(values.reshape(original.shape), original.affine, header), temporary)
+        nibabel.save(nibabel.Nifti1Image(values.reshape(image.shape), image.affine, header), temporary)
+    return path
 
 
 class SaveMasks:
@@ -47,9 +53,10 @@ class SaveMasks:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._save_batch)
 
     def _save_batch(self, engine: Any) -> None:
+        import nibabel
         from monai.utils import CommonKeys, ImageMetaKey
 
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):
             image = Path(batch[CommonKeys.IMAGE].meta[ImageMetaKey.FILENAME_OR_OBJ])
             mask = output[CommonKeys.PRED][0].cpu().numpy().astype(np.uint8)
-            save_on_grid(mask, image, self.folder / f"{nifti_stem(image)}.nii.gz")
+            save_on_grid(nibabel.load(image), mask, self.folder / f"{nifti_stem(image)}.nii.gz")

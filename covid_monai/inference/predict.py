@@ -2,23 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
 from typing import Any
 
-from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import build_workflow, known_settings
-from covid_monai.environment import device_setting
-from covid_monai.errors import InputError, plain_input_errors
-from covid_monai.inference.masks import save_on_grid
-from covid_monai.run.folder import Run, read_run
+from covid_monai.errors import InputError
+from covid_monai.inference.model import load
 from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
-from covid_monai.weights import check_weights
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictedFile:
     """What became of one input: the files written for it, or the reason why there are none."""
 
     image: Path
@@ -58,54 +53,50 @@ def _is_image(path: Path) -> bool:
 def predict(
     inputs: Iterable[str | os.PathLike[str]],
     output: str | os.PathLike[str],
-    checkpoint: str | os.PathLike[str],
-    window: tuple[int, int] | None = None,
-    intensity: str = "hu",
+    run: str | os.PathLike[str],
+    *,
+    roi_size: tuple[int, int] | None = None,
+    intensity: str | None = None,
     probabilities: bool = False,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
-    report: Callable[[Prediction], object] | None = None,
-) -> list[Prediction]:
-    """Segment NIfTI volumes and slices, one after another.
+    report: Callable[[PredictedFile], object] | None = None,
+) -> list[PredictedFile]:
+    """Segment NIfTI volumes and slices, one after another, into files.
 
     Args:
         inputs: files, folders or glob patterns.
         output: folder for the masks: ``<name>.nii.gz``, uint8, on the input's grid; 0 is background.
-        checkpoint: a run folder of ``train``.
-        window: height and width of a window that slides over the resized slice; None takes the slice whole.
-        intensity: ``hu``; or, for 8-bit grey values, ``window``, ``anchors`` or ``auto``; or ``trusted``.
+        run: a run, or its folder.
+        roi_size: see :func:`covid_monai.inference.model.load`.
+        intensity: see :func:`covid_monai.inference.model.load`.
         probabilities: whether to write ``<name>_probability.nii.gz`` too (float32, of any lesion).
-        device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
-        settings: further overrides of the bundle's inference configuration.
-        trust: whether the run may bring code; see :func:`covid_monai.run.folder.read_run`.
-        report: called with each :class:`Prediction` as it is done.
+        device: see :func:`covid_monai.inference.model.load`.
+        settings: see :func:`covid_monai.inference.model.load`.
+        trust: see :func:`covid_monai.inference.model.load`.
+        report: called with each :class:`PredictedFile` as it is done.
 
     Returns:
-        one :class:`Prediction` an input; a file that cannot be used does not stop the others.
+        one :class:`PredictedFile` an input; a file that cannot be used does not stop the others.
 
     Raises:
-        InputError: an input names nothing or lies in ``output``, two inputs would write one file, or the checkpoint
-            cannot be used.
+        InputError: an input names nothing or lies in ``output``, two inputs would write one file, or the run cannot
+            be used.
     """
     images = find_images(inputs)
     targets = _targets(images, Path(output).absolute(), probabilities)
-    home = Path(checkpoint).absolute()
-    chosen = {**(settings or {}), "intensity": intensity, "checkpoint": str(home / "model.safetensors")}
-    if window is not None:
-        chosen["roi_size"] = list(window)
-    if device is not None:
-        chosen["device"] = device_setting(device)
-    segment = _segmenter(home, read_run(home, trust), chosen)
+    model = load(run, device=device, roi_size=roi_size, intensity=intensity, settings=settings, trust=trust)
     predictions = []
-    for image, target in zip(images, targets, strict=True):
+    for image, (mask, probability) in zip(images, targets, strict=True):
         try:
-            with plain_input_errors():
-                mask, probability = segment(image)
-            done = _write(image, target, mask, probability if probabilities else None)
+            prediction = model.predict(image)
+            done = PredictedFile(image, mask=prediction.save(mask))
+            if probabilities:
+                done = replace(done, probability=prediction.save(probability, probability=True))
         # a file whose header promises more than there is memory for stops no other file
         except (InputError, OSError, RuntimeError, MemoryError) as error:
-            done = Prediction(image, error=" ".join(str(error).split()))
+            done = PredictedFile(image, error=" ".join(str(error).split()))
         predictions.append(done)
         if report is not None:
             report(done)
@@ -128,41 +119,3 @@ def _targets(images: list[Path], output: Path, probabilities: bool) -> list[tupl
 
 def _probability_file(output: Path, image: Path) -> Path:
     return output / f"{nifti_stem(image)}_probability.nii.gz"
-
-
-def _segmenter(home: Path, run: Run, chosen: Mapping[str, Any]) -> Callable[[Path], tuple[Any, Any]]:
-    """A function from an image's path to its class map and probabilities, both MetaTensors (C, X, Y, Z)."""
-    import torch
-    from monai.utils import CommonKeys
-
-    check_weights(home)
-    source = bundle_folder(run.bundle)
-    with plain_input_errors():
-        workflow = build_workflow(source, "inference", {**known_settings(source, "inference", run.settings), **chosen})
-        workflow.initialize()
-        parser = workflow.parser
-        network = parser.get_parsed_content("network").eval()
-        preprocessing = parser.get_parsed_content("preprocessing")
-        inferer = parser.get_parsed_content("inferer")
-        postprocessing = parser.get_parsed_content("postprocessing")
-        place = parser.get_parsed_content("device")
-
-    def segment(image: Path) -> tuple[Any, Any]:
-        item = preprocessing({CommonKeys.IMAGE: str(image)})
-        with torch.inference_mode():
-            item[CommonKeys.PRED] = inferer(item[CommonKeys.IMAGE][None].to(place), network)[0]
-            item = postprocessing(item)
-        return item[CommonKeys.PRED], item["probability"]
-
-    return segment
-
-
-def _write(image: Path, target: tuple[Path, Path], mask: Any, probability: Any | None) -> Prediction:
-    import numpy as np
-
-    mask_file, probability_file = target
-    save_on_grid(mask[0].cpu().numpy().astype(np.uint8), image, mask_file)
-    if probability is None:
-        return Prediction(image, mask=mask_file)
-    save_on_grid((1 - probability[0]).cpu().numpy().astype(np.float32), image, probability_file)
-    return Prediction(image, mask=mask_file, probability=probability_file)

@@ -18,7 +18,7 @@ from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.overlays import draw_overlays
 from covid_monai.report.preview import draw_preview
 from covid_monai.report.scores import averaging, empty_masks, left_out, read_scores, score_tables, thresholds
-from covid_monai.run.folder import Run, read_run
+from covid_monai.run.folder import RunFolder, RunRecord, read_run
 
 CASES_SHOWN = 6
 
@@ -26,7 +26,7 @@ CASES_SHOWN = 6
 def write_report(
     run: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
-    part: str = "test",
+    subset: str = "test",
     data: str | os.PathLike[str] | None = None,
     volume: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
 ) -> Path:
@@ -35,7 +35,7 @@ def write_report(
     Args:
         run: the run folder.
         output: the page; ``run/report.html`` if None.
-        part: which of the run's evaluations it shows.
+        subset: which of the run's evaluations it shows.
         data: the folder of the evaluated data set; where it was at training if None.
         volume: an image and its predicted mask (NIfTI) to show too.
 
@@ -48,10 +48,10 @@ def write_report(
     folder = Path(run)
     # a page shows settings and evaluates none
     stored = read_run(folder, trust=True)
-    evaluation = folder / "evaluation" / part
+    evaluation = RunFolder(folder).evaluation(subset)
     if not (evaluation / "scores.json").is_file():
-        option = "" if part == "test" else f" --part {part}"
-        raise InputError(f"{folder} has no scores of part {part}; run `covid-monai evaluate {folder}{option}`")
+        option = "" if subset == "test" else f" --subset {subset}"
+        raise InputError(f"{folder} has no scores of the subset {subset}; run `covid-monai evaluate {folder}{option}`")
     scores = read_scores(evaluation)
     settings = _read_settings(folder / "config.yaml")
     dataset = _read_data(stored.data if data is None else data)
@@ -63,7 +63,7 @@ def write_report(
         version=__version__,
         run=stored,
         folder=str(folder),
-        part=part,
+        subset=subset,
         model=model,
         scores=scores,
         **_told_scores(evaluation, scores),
@@ -173,7 +173,7 @@ def _read_environment(path: Path) -> dict[str, Any]:
 _UNTOLD = ("imports", "bundle_root", "dataset_dir", "split_file", "output_dir", "resume", "workers", "fold")
 
 
-def _shown_settings(settings: dict[str, Any], run: Run) -> list[tuple[str, str, bool]]:
+def _shown_settings(settings: dict[str, Any], run: RunRecord) -> list[tuple[str, str, bool]]:
     """(name, value, whether it was set for this run) of each setting."""
     return [(name, _spoken(value), name in run.settings) for name, value in settings.items() if name not in _UNTOLD]
 

@@ -13,42 +13,42 @@ import yaml
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.errors import InputError
 from covid_monai.files import replacing, write_text
-from covid_monai.run.folder import Run
 from covid_monai.run.trained import run_of_bundle, trained_network
+from covid_monai.weights import WEIGHTS_FILE
 
 
 def copy_bundle(
-    name: str, target: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None = None, trust: bool = False
+    name: str, target: str | os.PathLike[str], *, run: str | os.PathLike[str] | None = None, trust: bool = False
 ) -> Path:
     """Copy a bundle to a folder of the user's, where MONAI's own tools can run and change it.
 
     Args:
         name: the bundle.
         target: a folder that does not exist yet.
-        checkpoint: a run folder whose weights go into ``models/`` as ``model.safetensors`` and as the ``model.pt``
+        run: a run folder whose weights go into ``models/`` as ``model.safetensors`` and as the ``model.pt``
             that MONAI's tools expect (a plain state dict), and whose settings go into the configuration.
-        trust: whether that run may bring code; see :func:`covid_monai.run.folder.read_run`.
+        trust: whether that run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Raises:
-        InputError: the target exists, or the checkpoint is of another bundle or incomplete.
+        InputError: the target exists, or the run is of another bundle or incomplete.
     """
     source, folder = bundle_folder(name), Path(target)
     if folder.exists():
         raise InputError(f"{folder} exists already; choose a folder that does not")
-    run = None if checkpoint is None else run_of_bundle(name, checkpoint, trust)
-    tensors = None if run is None else _weights_of(run, Path(str(checkpoint)))
+    settings = {} if run is None else run_of_bundle(name, run, trust=trust).settings
+    tensors = None if run is None else _weights_of(run, settings, trust)
     configs = {
-        folder / "configs" / file.name: with_settings(file.read_text(encoding="utf-8"), run.settings if run else {})
+        folder / "configs" / file.name: with_settings(file.read_text(encoding="utf-8"), settings)
         for file in sorted((source / "configs").glob("*.yaml"))
     }
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    if run is not None and tensors is not None:
+    if tensors is not None:
         import torch
         from safetensors.torch import save_file
 
         for file, text in configs.items():
             write_text(file, text)
-        with replacing(folder / "models" / "model.safetensors") as temporary:
+        with replacing(folder / "models" / WEIGHTS_FILE) as temporary:
             save_file(tensors, temporary)
         with replacing(folder / "models" / "model.pt") as temporary:
             torch.save(tensors, temporary)
@@ -65,15 +65,15 @@ def with_settings(config: str, settings: Mapping[str, Any]) -> str:
         if key in written and written[key] != value:
             raise InputError(
                 f"the setting {key} spans several lines, which cannot be exchanged; "
-                "copy the bundle without --checkpoint and change it there by hand"
+                "copy the bundle without `run` and change it there by hand"
             )
     return config
 
 
-def _weights_of(run: Run, checkpoint: Path) -> dict[str, Any]:
-    if nested := [key for key in run.settings if "#" in key or "::" in key]:
+def _weights_of(run: str | os.PathLike[str], settings: Mapping[str, Any], trust: bool) -> dict[str, Any]:
+    if nested := [key for key in settings if "#" in key or "::" in key]:
         raise InputError(
-            f"{checkpoint} was trained with {', '.join(nested)}, which lie inside the configuration; "
-            "copy the bundle without --checkpoint and change them there by hand"
+            f"{run} was trained with {', '.join(nested)}, which lie inside the configuration; "
+            "copy the bundle without `run` and change them there by hand"
         )
-    return {key: tensor.contiguous() for key, tensor in trained_network(run, checkpoint).state_dict().items()}
+    return {key: tensor.contiguous() for key, tensor in trained_network(run, trust=trust).state_dict().items()}

@@ -1,62 +1,66 @@
-"""Scoring a run on a part of its split."""
+"""Scoring a run on a subset of its split."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import build_workflow, known_settings
+from covid_monai.catalog.config import build_workflow, known_settings, read_config
 from covid_monai.data.manifest import read_dataset
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, plain_input_errors
 from covid_monai.files import read_json, sha256_of, write_json
-from covid_monai.run.folder import read_run
+from covid_monai.run.folder import SUBSETS, RunFolder, read_run
+from covid_monai.scoring.scores import Scores
 from covid_monai.weights import check_weights
 
-PARTS = ("train", "validation", "test", "all")
+EVALUATION_FILE = "evaluation.json"
 
 
 def evaluate(
     run: str | os.PathLike[str],
+    *,
     data: str | os.PathLike[str] | None = None,
-    part: str = "test",
+    subset: str = "test",
     output: str | os.PathLike[str] | None = None,
     device: str | None = None,
     trust: bool = False,
-) -> Path:
-    """Score a run's best weights, per case and together.
+    progress: bool = False,
+) -> Scores:
+    """Score the weights that a run kept (the best or the last epoch's), per case and together.
 
     Args:
         run: the run folder.
-        data: folder of the prepared data set; where it was at training if None. For ``part="all"`` it may be
+        data: folder of the prepared data set; where it was at training if None. For ``subset="all"`` it may be
             another data set than the run's.
-        part: of the run's fold: ``train``, ``validation`` or ``test``; ``all`` scores every case of ``data``.
-        output: where to write; ``run/evaluation/<part>`` if None.
+        subset: of the run's fold: ``train``, ``validation`` or ``test``; ``all`` scores every case of ``data``.
+        output: gets ``scores.csv``, ``scores.json``, ``scores.md``, ``masks/``, and ``evaluation.json``, which says
+            what was scored; ``run/evaluation/<subset>`` if None.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
-        trust: whether the run may bring code; see :func:`covid_monai.run.folder.read_run`.
+        trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
+        progress: show a progress bar on stderr.
 
     Returns:
-        The folder with ``scores.csv``, ``scores.json``, ``scores.md`` and ``masks/``, and ``evaluation.json``, which
-        says what was scored.
+        the scores, as they were written.
 
     Raises:
         InputError: the run is incomplete, the data are not those that it was split for, or ``output`` holds scores
             of other data.
     """
-    if part not in PARTS:
-        raise InputError(f"part is {part!r}; it can be one of {', '.join(PARTS)}")
-    home = Path(run).absolute()
-    stored = read_run(home, trust)
+    if subset not in SUBSETS:
+        raise InputError(f"subset is {subset!r}; it can be one of {', '.join(SUBSETS)}")
+    home = RunFolder(run)
+    stored = read_run(home, trust=trust)
     weights = check_weights(home)
     source = bundle_folder(stored.bundle)
     place = Path(data).absolute() if data is not None else Path(stored.data)
-    folder = Path(output).absolute() if output is not None else home / "evaluation" / part
+    folder = Path(output).absolute() if output is not None else home.evaluation(subset)
     scored = {
         "data": str(place),
         "manifest": sha256_of(read_dataset(place).folder / "dataset.json"),
-        "split": None if part == "all" else stored.split,
-        "fold": None if part == "all" else stored.fold,
-        "part": part,
+        "split": None if subset == "all" else stored.split,
+        "fold": None if subset == "all" else stored.fold,
+        "subset": subset,
         "weights": weights,
     }
     _refuse_other_data(folder, scored)
@@ -65,24 +69,26 @@ def evaluate(
         settings["device"] = device_setting(device)
     given = {
         "dataset_dir": str(place),
-        "split_file": "" if part == "all" else str(home / "split.json"),
+        "split_file": "" if subset == "all" else str(home.split),
         "fold": stored.fold,
-        "part": part,
+        # the setting's name in bundles that were copied out of release 0.1
+        "subset" if "subset" in read_config(source, "evaluate") else "part": subset,
         "output_dir": str(home),
         "evaluation_dir": str(folder),
     }
+    from covid_monai.handlers.log import progress_shown
     from covid_monai.handlers.seeding import determinism_restored
 
-    with plain_input_errors(), determinism_restored():
+    with plain_input_errors(), determinism_restored(), progress_shown(progress):
         workflow = build_workflow(source, "evaluate", {**settings, **given})
         workflow.initialize()
         workflow.run()
         workflow.finalize()
-    write_json(folder / "evaluation.json", scored)
-    return folder
+    write_json(folder / EVALUATION_FILE, scored)
+    return Scores.read(folder)
 
 
 def _refuse_other_data(folder: Path, scored: dict[str, Any]) -> None:
-    note = folder / "evaluation.json"
+    note = folder / EVALUATION_FILE
     if note.is_file() and read_json(note).get("manifest") != scored["manifest"]:
-        raise InputError(f"{folder} holds the scores of {read_json(note).get('data')}; choose another --output")
+        raise InputError(f"{folder} holds the scores of {read_json(note).get('data')}; choose another `output`")

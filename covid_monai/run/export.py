@@ -156,9 +156,10 @@ class Agreement:
 
 def export_bundle(
     name: str,
-    checkpoint: str | os.PathLike[str],
+    run: str | os.PathLike[str],
     file_format: str,
     output: str | os.PathLike[str],
+    *,
     trust: bool = False,
 ) -> list[Agreement]:
     """Write the network of a run to one file, from images as the bundle's chain leaves them to logits.
@@ -168,10 +169,10 @@ def export_bundle(
 
     Args:
         name: the bundle.
-        checkpoint: the run folder.
+        run: the run folder.
         file_format: one of ``FORMATS``.
         output: the file, which must not exist yet.
-        trust: whether the run may bring code; see :func:`covid_monai.run.folder.read_run`.
+        trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Returns:
         the agreement with the network at sizes other than that of the example it was exported with.
@@ -183,8 +184,8 @@ def export_bundle(
     chosen = exporter(file_format)
     if target.exists():
         raise InputError(f"{target} exists already; choose a file that does not")
-    run = run_of_bundle(name, checkpoint, trust)
-    network = trained_network(run, checkpoint)
+    run_of_bundle(name, run, trust=trust)
+    network = trained_network(run, trust=trust)
     channels = input_channels(bundle_folder(name))
     with replacing(target) as temporary:
         try:

@@ -10,21 +10,23 @@ import yaml
 
 from covid_monai.catalog.bundles import bundle_folder, stored_name
 from covid_monai.catalog.config import build_workflow, is_code
-from covid_monai.data.manifest import read_dataset
+from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.environment import describe_environment, device_setting
 from covid_monai.errors import InputError, building, plain_input_errors
 from covid_monai.files import sha256_of, write_json, write_text
-from covid_monai.run.folder import Run, read_run, write_run
+from covid_monai.run.folder import RunFolder, RunRecord, read_run, write_run
+from covid_monai.run.run import Run
+from covid_monai.weights import check_weights, load_weights
 
 MAY_CHANGE_ON_RESUME = ("epochs", "patience", "workers")
 GIVEN_OTHERWISE = {
     "bundle_root": "the bundle's name or path",
-    "dataset_dir": "--data",
-    "split_file": "--split",
-    "fold": "--fold",
-    "output_dir": "--output",
-    "resume": "--resume",
-    "device": "--device",
+    "dataset_dir": "`data`",
+    "split_file": "`split`",
+    "fold": "`fold`",
+    "output_dir": "`output`",
+    "resume": "`resume`",
+    "device": "`device`",
 }
 
 
@@ -32,12 +34,15 @@ def train(
     bundle: str,
     data: str | os.PathLike[str],
     output: str | os.PathLike[str],
+    *,
     split: str | os.PathLike[str] | None = None,
     fold: int = 0,
     settings: Mapping[str, Any] | None = None,
     device: str | None = None,
     resume: bool = False,
-) -> Path:
+    init: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Run:
     """Train a bundle's network on a fold of a prepared data set.
 
     Args:
@@ -50,34 +55,42 @@ def train(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         resume: go on from the last complete epoch of the run in ``output``. The weights at the end are those of a
             run that was never interrupted.
+        init: a run folder whose kept weights training begins with (fine-tuning); its network must be the same one.
+        progress: show a progress bar on stderr.
 
     Returns:
-        ``output``.
+        the run in ``output``.
 
     Raises:
         InputError: the data, the split, a setting or the output folder cannot be used.
     """
-    folder = Path(output).absolute()
+    folder = RunFolder(output)
     source = bundle_folder(bundle)
+    manifest = sha256_of(read_dataset(data).folder / FILE_NAME)
     split = Path(data) / "split.json" if split is None else Path(split)
     if not split.is_file():
-        raise InputError(f"no split file at {split}; make one with `covid-monai data split {data} -o {split}`")
+        command = f"covid-monai data split {data} -o {split} --protocol grouped --folds 5"
+        raise InputError(f"no split file at {split}; make one, such as by `{command}`")
     for key in {*(settings or {})} & {*GIVEN_OTHERWISE}:
-        raise InputError(f"{key} is not for --set: it is given by {GIVEN_OTHERWISE[key]}")
-    run = Run(
+        raise InputError(f"{key} is not one of the `settings`: it is given by {GIVEN_OTHERWISE[key]}")
+    record = RunRecord(
         bundle=stored_name(source),
         settings=dict(settings or {}),
         data=str(Path(data).resolve()),
-        manifest=sha256_of(read_dataset(data).folder / "dataset.json"),
+        manifest=manifest,
         split=sha256_of(split),
         fold=fold,
+        init=None if init is None else check_weights(init),
     )
+    place = folder.folder
     if resume:
-        run = _resumed(read_run(folder, trust=True), run, folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not an empty folder; --resume goes on with the run in it, or choose another")
+        record = _resumed(read_run(folder, trust=True), record, folder)
+    elif place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise InputError(
+            f"{folder} is not an empty folder; `resume=True` goes on with the run in it, or choose another"
+        )
     given = {
-        "dataset_dir": run.data,
+        "dataset_dir": record.data,
         "split_file": str(split.absolute()),
         "fold": fold,
         "output_dir": str(folder),
@@ -85,41 +98,55 @@ def train(
     }
     if device is not None:
         given["device"] = device_setting(device)
-    workflow = build_workflow(source, "train", {**run.settings, **given})
+    workflow = build_workflow(source, "train", {**record.settings, **given})
     config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+    from covid_monai.handlers.log import progress_shown
     from covid_monai.handlers.seeding import determinism_restored
 
-    with determinism_restored():
-        _run(workflow, run, folder, split, config, source.name)
-    return folder
+    start = RunFolder(init) if init is not None and not resume else None
+    with determinism_restored(), progress_shown(progress):
+        _run(workflow, record, folder, split, config, source.name, start)
+    return Run(folder, trust=True)
 
 
-def _run(workflow: Any, run: Run, folder: Path, split: Path, config: dict[str, Any], bundle: str) -> None:
+def _run(
+    workflow: Any,
+    record: RunRecord,
+    folder: RunFolder,
+    split: Path,
+    config: dict[str, Any],
+    bundle: str,
+    start: RunFolder | None,
+) -> None:
     # built before anything is written: a folder with something in it would be refused at the next try
     with building(bundle):
         workflow.initialize()
         epochs = workflow.trainer.state.max_epochs
         if epochs < 1:
             raise InputError(f"epochs is {epochs}; train for at least 1")
+        if start is not None:
+            load_weights(workflow.parser.get_parsed_content("network"), start.weights)
     # first, so that whatever is killed from here on can be resumed
-    write_run(folder, run)
-    write_text(folder / "split.json", split.read_text(encoding="utf-8"))
-    if not (folder / "environment.json").exists():
-        write_json(folder / "environment.json", describe_environment())
-    write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    write_run(folder, record)
+    write_text(folder.split, split.read_text(encoding="utf-8"))
+    if not folder.environment.exists():
+        write_json(folder.environment, describe_environment())
+    write_text(folder.config, yaml.safe_dump(config, sort_keys=False))
     with plain_input_errors():
         workflow.run()
         workflow.finalize()
 
 
-def _resumed(stored: Run, asked: Run, folder: Path) -> Run:
-    """The stored run with what may change on a resume as it is asked for now."""
+def _resumed(stored: RunRecord, asked: RunRecord, folder: RunFolder) -> RunRecord:
+    """The stored record with what may change on a resume as it is asked for now."""
     for name in ("bundle", "manifest", "split", "fold"):
         if getattr(stored, name) != getattr(asked, name):
             raise InputError(
                 f"{folder} was trained with {name} {getattr(stored, name)}, not {getattr(asked, name)}; "
                 "resume it with what it was started with, or train into another folder"
             )
+    if asked.init not in (None, stored.init):
+        raise InputError(f"{folder} did not begin with the weights of this `init`; leave it away, or train elsewhere")
     for key in sorted({*asked.settings} - {*MAY_CHANGE_ON_RESUME}):
         before, now = stored.settings.get(key, "the bundle's"), asked.settings[key]
         if before != now:
@@ -128,5 +155,5 @@ def _resumed(stored: Run, asked: Run, folder: Path) -> Run:
                 "resume it with the settings it was started with, or train into another folder"
             )
     if foreign := [key for key, value in stored.settings.items() if is_code(value) and key not in asked.settings]:
-        raise InputError(f"{folder} was trained with expressions for {', '.join(foreign)}; give that --config again")
+        raise InputError(f"{folder} was trained with expressions for {', '.join(foreign)}; give those `settings` again")
     return replace(stored, settings={**stored.settings, **asked.settings}, data=asked.data)

@@ -3,28 +3,19 @@
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from covid_monai.data.sources.folders import read_patients
 from covid_monai.errors import InputError
-from covid_monai.scoring.comparison import Comparison, compare
+from covid_monai.scoring.comparison import compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
 from covid_monai.scoring.format import listed
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
-from covid_monai.scoring.summary import Summary
+from covid_monai.scoring.scores import Scores
 from covid_monai.scoring.write import write_comparison, write_summary
 
 _WRITTEN = ("scores.csv", "scores.json", "scores.md", "thresholds.csv", "slice_thresholds.csv")
 _WRITTEN_COMPARISON = ("comparison.csv", "comparison.json", "comparison.md")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The summary of each predictions' name, and their comparison, None where there is one alone."""
-
-    summaries: dict[str, Summary]
-    comparison: Comparison | None
 
 
 def score(
@@ -83,7 +74,7 @@ def score(
         write_comparison(comparison, summaries, output)
     for name, folder in folders.items():
         write_summary(summaries[name], folder)
-    return Scores(summaries, comparison)
+    return Scores(summaries, comparison, None if output is None else Path(output))
 
 
 def name_of(path: str | os.PathLike[str]) -> str:

@@ -6,8 +6,6 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +16,7 @@ from filelock import FileLock, Timeout
 from covid_monai.catalog.bundles import bundle_folder, stored_name
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of, write_json
+from covid_monai.run.folder import RunFolder
 from covid_monai.tables.folder import JOB_FORMAT, JOB_VERSION, Outcome, data_of, failure_file, is_complete, lock_file
 from covid_monai.tables.plan import Job
 
@@ -95,8 +94,7 @@ def run_job(
                 if is_complete(home):
                     return Outcome(job, "found")
                 failure_file(home).unlink(missing_ok=True)
-                with _bars(bars):
-                    seconds = _train_and_evaluate(job, home, output, data, device, threads)
+                seconds = _train_and_evaluate(job, home, output, data, device, threads, bars)
                 _write_record(job, home, output, data, asked_device, seconds, device)
             # whatever a network or the machine raises: the other jobs do not depend on it
             except Exception as error:
@@ -107,7 +105,7 @@ def run_job(
 
 
 def _train_and_evaluate(
-    job: Job, home: Path, output: Path, data: Path, device: str | None, threads: int | None
+    job: Job, home: Path, output: Path, data: Path, device: str | None, threads: int | None, progress: bool
 ) -> float:
     """Seconds that it took, those of earlier attempts' complete epochs among them."""
     import torch
@@ -129,11 +127,12 @@ def _train_and_evaluate(
         fold=job.fold,
         settings=job.settings,
         device=device,
-        resume=(home / "run.json").exists(),
+        resume=RunFolder(home).record.exists(),
+        progress=progress,
     )
     started = time.monotonic()
     # training has held the run against the table's bundle and settings, so it brings no other code
-    evaluate(home, where, device=device, trust=True)
+    evaluate(home, data=where, device=device, trust=True, progress=progress)
     return round(sum(line["seconds"] for line in _log(home)) + time.monotonic() - started, 3)
 
 
@@ -237,21 +236,3 @@ def _log(home: Path) -> list[dict[str, Any]]:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-@contextmanager
-def _bars(shown: bool) -> Iterator[None]:
-    """tqdm's bars as they are, or none: in a file, or of several jobs at once, they are thousands of lines."""
-    from tqdm import tqdm
-
-    start = tqdm.__init__
-
-    def hidden(bar: Any, *arguments: Any, **settings: Any) -> None:
-        start(bar, *arguments, **{**settings, "disable": True})
-
-    # by setattr, since mypy rightly dislikes it; tqdm itself has no switch for a while
-    setattr(tqdm, "__init__", start if shown else hidden)  # noqa: B010
-    try:
-        yield
-    finally:
-        setattr(tqdm, "__init__", start)  # noqa: B010

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 
+SMALLEST_DETERMINANT = 1e-9
+"""Of an affine in mm; below it the axes do not span a volume."""
+
 
 def nifti_stem(path: Path) -> str:
     """The file's name without .nii or .nii.gz."""
@@ -40,12 +43,25 @@ def open_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
         raise InputError(f"{path} is no readable NIfTI file: it is empty, damaged or of another kind") from error
     if not isinstance(image, nibabel.Nifti1Pair):
         raise InputError(f"{path} is not a NIfTI file but {type(image).__name__}: convert it to .nii.gz")
+    check_grid(image, path)
+    return image
+
+
+def check_grid(image: "nibabel.Nifti1Image", path: str | PathLike[str]) -> None:
+    """Refuse an image that has no one grid in space.
+
+    Args:
+        image: the image.
+        path: what the errors call it.
+
+    Raises:
+        InputError: see :func:`open_nifti`.
+    """
     if len(image.shape) < 2 or min(image.shape) < 1 or any(length != 1 for length in image.shape[3:]):
         raise InputError(f"{path} has shape {image.shape}: a volume has 3 axes; save one volume a file")
-    if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
+    if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < SMALLEST_DETERMINANT:
         raise InputError(f"{path} has a broken affine: its axes do not span a volume")
     _refuse_two_affines(image, path)
-    return image
 
 
 def _refuse_two_affines(image: "nibabel.Nifti1Image", path: str | PathLike[str]) -> None:
@@ -65,15 +81,16 @@ def grid_shape(image: "nibabel.Nifti1Image") -> tuple[int, int, int]:
     return x, y, z
 
 
-def read_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":
-    """Read a NIfTI file as a volume (X, Y, Z), a slice as (X, Y, 1).
+def read_nifti(path: "str | PathLike[str] | nibabel.Nifti1Image") -> "nibabel.Nifti1Image":
+    """Read a NIfTI file, or an image that is open already, as a volume (X, Y, Z), a slice as (X, Y, 1).
 
     Raises:
         InputError: see :func:`open_nifti`; or the file is truncated, or holds NaN, infinity or no real numbers.
     """
     import nibabel
 
-    image = open_nifti(path)
+    image = path if isinstance(path, nibabel.Nifti1Pair) else open_nifti(path)
+    path = "the image" if image is path else path
     try:
         values = np.asanyarray(image.dataobj)
     # a damaged header can promise more than there is memory for

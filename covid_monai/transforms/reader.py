@@ -47,7 +47,10 @@ class HounsfieldReader(NibabelReader):
         return Path(self.filenames[0])
 
     def get_data(self, img: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """The array in HU and MONAI's metadata."""
+        """The array in HU and MONAI's metadata, of a path or of a nibabel image."""
+        if isinstance(img, nibabel.Nifti1Pair):
+            # MONAI walks over images and file names together
+            self.filenames = ("image in memory",)
         image = read_nifti(img)
         values = image.get_fdata(dtype=np.float32)
         if self.intensity != "trusted" and np.abs(values).max() > LARGEST_HU:

@@ -66,19 +66,19 @@ def test_sizes_puts_the_table_into_a_page(monkeypatch, tmp_path):
 
 def test_export_tells_how_far_the_file_is_from_the_network(tiny_run, tmp_path):
     target = tmp_path / "network.ts"
-    result = run("bundle", "export", "a_segnet", "--checkpoint", tiny_run, "--format", "torchscript", "-o", target)
+    result = run("bundle", "export", "a_segnet", "--run", tiny_run, "--format", "torchscript", "-o", target)
     assert result.exit_code == 0, result.output
     assert "1 x 1 x 65 x 97 images differ by at most" in result.output
     assert torch.jit.load(target)(torch.rand(1, 1, 40, 50)).shape == (1, 2, 40, 50)
 
 
-EXPORT = ["bundle", "export", "a_segnet", "--format", "torchscript", "--checkpoint"]
+EXPORT = ["bundle", "export", "a_segnet", "--format", "torchscript", "--run"]
 BAD = {
     "show an unknown bundle": (["bundle", "show", "a_segmet"], "did you mean 'a_segnet'"),
     "sizes into no page": (["bundle", "sizes", "--into", "{tmp}/none.md"], "cannot read"),
     "sizes into a page without marks": (["bundle", "sizes", "--into", "{tmp}/page.md"], "once each"),
     "export an unknown bundle": (
-        ["bundle", "export", "x", "--format", "onnx", "--checkpoint", "{run}", "-o", "{tmp}/new"],
+        ["bundle", "export", "x", "--format", "onnx", "--run", "{run}", "-o", "{tmp}/new"],
         "no bundle 'x'",
     ),
     "export no run": ([*EXPORT, "{tmp}", "-o", "{tmp}/new"], "not a run folder"),
@@ -105,6 +105,6 @@ def test_bad_input_is_one_line_and_status_1(name, tiny_run, tmp_path):
 
 
 def test_an_unknown_format_is_wrong_usage(tiny_run, tmp_path):
-    result = run("bundle", "export", "a_segnet", "--checkpoint", tiny_run, "--format", "x", "-o", tmp_path / "new")
+    result = run("bundle", "export", "a_segnet", "--run", tiny_run, "--format", "x", "-o", tmp_path / "new")
     assert result.exit_code == 2
     assert "torchscript" in result.stderr

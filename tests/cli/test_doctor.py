@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 from importlib import metadata
 
 import pytest
@@ -109,13 +108,6 @@ def test_memory_is_what_the_control_group_allows(monkeypatch, tmp_path):
     (tmp_path / "memory.max").write_text("1048576\n")
     monkeypatch.setattr(environment, "_MEMORY_LIMIT", tmp_path / "memory.max")
     assert environment.describe_machine()["memory_bytes"] == 2**20
-
-
-def test_it_takes_less_than_ten_seconds():
-    started = time.perf_counter()
-    code = "from covid_monai.cli.doctor import doctor; doctor()"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert time.perf_counter() - started < 10
 
 
 def test_importing_the_command_loads_neither_torch_nor_monai():

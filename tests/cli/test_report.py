@@ -18,15 +18,15 @@ def test_report_writes_the_page_and_says_where(run, tmp_path):
     assert output.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
-def test_a_part_that_was_not_evaluated_tells_the_next_command(run):
-    result = CliRunner().invoke(root, ["report", str(run), "--part", "validation"])
+def test_a_subset_that_was_not_evaluated_tells_the_next_command(run):
+    result = CliRunner().invoke(root, ["report", str(run), "--subset", "validation"])
     assert result.exit_code == 1
-    assert f"covid-monai evaluate {run} --part validation" in result.output
+    assert f"covid-monai evaluate {run} --subset validation" in result.output
     assert len(result.output.strip().splitlines()) == 1
 
 
 def test_an_unknown_part_is_wrong_usage(run):
-    assert CliRunner().invoke(root, ["report", str(run), "--part", "rest"]).exit_code == 2
+    assert CliRunner().invoke(root, ["report", str(run), "--subset", "rest"]).exit_code == 2
 
 
 def test_a_missing_volume_is_named(run, tmp_path):

@@ -64,7 +64,7 @@ def small(bundle) -> dict:
 @pytest.fixture(scope="module")
 def run(bundle, small, tiny_dataset, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(bundle.name) / "run"
-    return train(bundle.name, tiny_dataset, folder, settings={**small, **SHORT})
+    return train(bundle.name, tiny_dataset, folder, settings={**small, **SHORT}).folder
 
 
 def network_of(bundle: Path, settings: dict) -> torch.nn.Module:
@@ -221,12 +221,12 @@ def test_weights_survive_saving_and_loading(bundle, small, run):
 
 
 def test_training_repeats_to_the_bit(bundle, small, run, tiny_dataset, tmp_path):
-    again = train(bundle.name, tiny_dataset, tmp_path / "run", settings={**small, **SHORT})
+    again = train(bundle.name, tiny_dataset, tmp_path / "run", settings={**small, **SHORT}).folder
     assert (again / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
 def test_a_copy_has_the_weights_that_monais_tools_expect_and_the_settings_that_fit_them(bundle, small, run, tmp_path):
-    folder = copy_bundle(bundle.name, tmp_path / bundle.name, checkpoint=run)
+    folder = copy_bundle(bundle.name, tmp_path / bundle.name, run=run)
     for kind in ("train", "inference"):
         copied, original = read_config(folder, kind), read_config(bundle, kind)
         assert {key: copied[key] for key in small if key in original} == {
@@ -241,7 +241,7 @@ def test_torchscript_export_by_monais_command_agrees_with_eager(bundle, small, r
 
     from covid_monai.weights import load_weights
 
-    folder = copy_bundle(bundle.name, tmp_path / bundle.name, checkpoint=run)
+    folder = copy_bundle(bundle.name, tmp_path / bundle.name, run=run)
     exported = tmp_path / "model.ts"
     ckpt_export(
         net_id="network_def",

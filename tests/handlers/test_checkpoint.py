@@ -134,7 +134,7 @@ LAST = {**QUICK, "epochs": 3, "weights_kept": "last"}
 
 @pytest.fixture(scope="module")
 def uninterrupted(tiny_dataset, tmp_path_factory) -> Path:
-    return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=LAST)
+    return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=LAST).folder
 
 
 def test_a_run_keeps_what_its_last_epoch_ended_with(uninterrupted, tiny_dataset):
@@ -146,7 +146,7 @@ def test_a_run_keeps_what_its_last_epoch_ended_with(uninterrupted, tiny_dataset)
     last, own = load_file(state / "network.safetensors"), load_file(uninterrupted / "model.safetensors")
     assert last.keys() == {f"network/{name}" for name in own}
     assert all(torch.equal(last[f"network/{name}"], own[name]) for name in own)
-    assert (evaluate(uninterrupted, data=tiny_dataset) / "scores.json").is_file()
+    assert (evaluate(uninterrupted, data=tiny_dataset).folder / "scores.json").is_file()
 
 
 # before the note of the weights is written, and before the state of their epoch is complete
@@ -158,7 +158,7 @@ def test_a_killed_run_that_is_resumed_keeps_the_same_last_weights(moment, uninte
     killed = subprocess.run(command, env=dict(os.environ), capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     if moment == "write_json":
-        with pytest.raises(InputError, match="train --resume"):
+        with pytest.raises(InputError, match="train with `resume=True`"):
             check_weights(output)
     else:
         check_weights(output)

@@ -25,12 +25,20 @@ def rates(run):
 
 def test_the_rate_is_halved_after_the_set_epochs_without_a_lower_validation_loss(tiny_dataset, tmp_path):
     settings = {**AT_REST, "epochs": 7, "learning_rate_patience": 2}
-    assert rates(train("au_net", tiny_dataset, tmp_path / "run", settings=settings)) == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert rates(train("au_net", tiny_dataset, tmp_path / "run", settings=settings).folder) == [
+        1,
+        1,
+        1,
+        0.5,
+        0.5,
+        0.25,
+        0.25,
+    ]
 
 
 def test_the_rate_stays_while_the_validation_loss_falls(tiny_dataset, tmp_path):
     settings = {**SMALL, "learning_rate": 3e-3, "batch_size": 4, "epochs": 5, "learning_rate_patience": 1}
-    lines = records(train("au_net", tiny_dataset, tmp_path / "run", settings=settings))
+    lines = records(train("au_net", tiny_dataset, tmp_path / "run", settings=settings).folder)
     losses = [line["validation_loss"] for line in lines]
     assert losses == sorted(losses, reverse=True)
     assert {line["learning_rate"] for line in lines} == {3e-3}
@@ -39,15 +47,15 @@ def test_the_rate_stays_while_the_validation_loss_falls(tiny_dataset, tmp_path):
 def test_training_ends_after_the_patience_without_a_lower_validation_loss(tiny_dataset, tmp_path):
     # weights that do not move have the same loss for ever
     settings = {**SMALL, "learning_rate": 0.0, "batch_size": 4, "epochs": 9, "patience": 3}
-    assert len(records(train("au_net", tiny_dataset, tmp_path / "run", settings=settings))) == 4
+    assert len(records(train("au_net", tiny_dataset, tmp_path / "run", settings=settings).folder)) == 4
 
 
 def test_epochs_without_a_validation_have_no_lower_loss_and_resume_all_the_same(tiny_dataset, tmp_path):
     settings = {**AT_REST, "epochs": 6, "learning_rate_patience": 3, "validation_interval": 2}
-    whole = train("au_net", tiny_dataset, tmp_path / "whole", settings=settings)
+    whole = train("au_net", tiny_dataset, tmp_path / "whole", settings=settings).folder
     # the loss of epoch 2 is the lowest; 3, 4 and 5 have none that is lower
     assert rates(whole) == [1, 1, 1, 1, 1, 0.5]
-    pieces = train("au_net", tiny_dataset, tmp_path / "pieces", settings={**settings, "epochs": 2})
+    pieces = train("au_net", tiny_dataset, tmp_path / "pieces", settings={**settings, "epochs": 2}).folder
     train("au_net", tiny_dataset, pieces, settings={"epochs": 6}, resume=True)
     assert rates(pieces) == rates(whole)
     for name in ("scheduler.json", "network.safetensors"):
@@ -57,7 +65,7 @@ def test_epochs_without_a_validation_have_no_lower_loss_and_resume_all_the_same(
 
 def test_validation_loss_is_the_training_loss_of_the_validation_images(tiny_dataset, tmp_path):
     settings = {**SMALL, "learning_rate": 1e-3, "epochs": 1}
-    run = train("au_net", tiny_dataset, tmp_path / "run", settings=settings)
+    run = train("au_net", tiny_dataset, tmp_path / "run", settings=settings).folder
     folder = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path)}
     parser = build_workflow(bundle_folder("au_net"), "train", {**settings, **folder}).parser
     network = load_weights(parser.get_parsed_content("network"), run / "model.safetensors").eval()

@@ -35,10 +35,10 @@ def dice(mask, truth):
     return 2 * np.sum((mask > 0) & (truth > 0)) / (np.sum(mask > 0) + np.sum(truth > 0))
 
 
-@pytest.mark.parametrize("window", [None, (48, 48)])
-def test_volume_is_segmented_on_its_own_grid(volume, tiny_run, tmp_path, window):
+@pytest.mark.parametrize("roi_size", [None, (48, 48)])
+def test_volume_is_segmented_on_its_own_grid(volume, tiny_run, tmp_path, roi_size):
     image, truth = volume
-    done = one(save(tmp_path / "ct.nii.gz", image), tmp_path, tiny_run, window=window)
+    done = one(save(tmp_path / "ct.nii.gz", image), tmp_path, tiny_run, roi_size=roi_size)
     mask = nibabel.load(done.mask)
     assert mask.get_data_dtype() == np.uint8
     assert mask.shape == image.shape
@@ -217,7 +217,7 @@ def test_a_run_folder_that_brings_code_is_refused_unless_it_is_trusted(volume, t
     note["settings"]["precision"] = f"$(open({str(tmp_path / 'ran')!r}, 'w').close(), 'float32')[1]"
     (tmp_path / "run" / "run.json").write_text(json.dumps(note))
     image = save(tmp_path / "ct.nii.gz", volume[0])
-    with pytest.raises(InputError, match=r"brings code.*--trust-run"):
+    with pytest.raises(InputError, match=r"contains executable configuration.*`trust=True`"):
         predict([image], tmp_path / "out", tmp_path / "run")
     assert not (tmp_path / "ran").exists()
     assert one(image, tmp_path, tmp_path / "run", trust=True).error is None

@@ -9,7 +9,7 @@ import yaml
 
 from covid_monai.data.manifest import read_dataset
 from covid_monai.files import write_json, write_text
-from covid_monai.run.folder import Run, write_run
+from covid_monai.run.folder import RunRecord, write_run
 from covid_monai.scoring import Scorer
 
 CLASSES = ["background", "ground-glass", "consolidation"]
@@ -26,7 +26,7 @@ def write_log(path: Path, epochs: int, validated: bool = True) -> Path:
 
 def write_evaluated_run(folder: Path, data: Path, bundle: str = "a_segnet") -> Path:
     """A three-class run; the first case is predicted exactly, the second without lesion, the others shifted."""
-    write_run(folder, Run(bundle, {"epochs": 7}, str(data), manifest="0" * 64, split="0" * 64, fold=0))
+    write_run(folder, RunRecord(bundle, {"epochs": 7}, str(data), manifest="0" * 64, split="0" * 64, fold=0))
     settings = {
         "dataset_dir": str(data),
         "class_names": CLASSES,

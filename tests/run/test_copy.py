@@ -24,5 +24,5 @@ def test_damaged_weights_are_not_copied(tiny_run, tmp_path):
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(InputError, match="damaged"):
-        copy_bundle("a_segnet", tmp_path / "copy", checkpoint=home)
+        copy_bundle("a_segnet", tmp_path / "copy", run=home)
     assert not (tmp_path / "copy").exists()

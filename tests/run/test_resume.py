@@ -25,12 +25,12 @@ from covid_monai.run.training import train
 
 moment, bundle, data, output, workers = sys.argv[1:]
 if moment == "mid-epoch":
-    add_loss = log.EpochLog._add_loss
+    add_loss = log.EpochLog.add_loss
     def kill_in_third_epoch(self, engine):
         add_loss(self, engine)
         if engine.state.epoch == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-    log.EpochLog._add_loss = kill_in_third_epoch
+    log.EpochLog.add_loss = kill_in_third_epoch
 else:
     save_nested = state.save_nested
     def kill_in_third_save(folder, name, content):
@@ -77,7 +77,7 @@ def rows(run: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tiny_dataset, tmp_path_factory) -> Path:
-    return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=SETTINGS)
+    return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=SETTINGS).folder
 
 
 def killed_run(bundle: str, settings: dict, moment: str, workers: int, data: Path, output: Path) -> Path:
@@ -105,7 +105,7 @@ def test_killed_and_resumed_ends_bit_identical(moment, workers, tiny_dataset, un
 def test_schedules_and_hashing_go_on_where_a_killed_run_stopped(bundle, tiny_dataset, tmp_path):
     rate = 1e-6 if bundle == "au_net" else 0.01
     settings = {**OTHERS[bundle], "epochs": 4, "batch_size": 2, "learning_rate": rate}
-    whole = train(bundle, tiny_dataset, tmp_path / "whole", settings=settings)
+    whole = train(bundle, tiny_dataset, tmp_path / "whole", settings=settings).folder
     output = killed_run(bundle, settings, "mid-epoch", 0, tiny_dataset, tmp_path / "run")
     train(bundle, tiny_dataset, output, resume=True)
 
@@ -143,7 +143,7 @@ def test_resuming_where_there_is_no_run_is_refused(tiny_dataset, tmp_path):
 
 
 def test_another_seed_gives_other_weights(tiny_dataset, uninterrupted, tmp_path):
-    other = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "seed": 1})
+    other = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "seed": 1}).folder
     assert last_state(other)["network.safetensors"] != last_state(uninterrupted)["network.safetensors"]
 
 
@@ -171,7 +171,7 @@ def test_resuming_on_data_prepared_anew_is_refused(tiny_dataset, uninterrupted, 
 
 
 def test_files_that_others_leave_among_the_states_are_left_alone(tiny_dataset, tmp_path):
-    run = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "epochs": 1})
+    run = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**SETTINGS, "epochs": 1}).folder
     (run / "state" / ".DS_Store").touch()
     train("a_segnet", tiny_dataset, run, settings={"epochs": 2}, resume=True)
     assert {child.name for child in (run / "state").iterdir()} == {".DS_Store", "epoch-0002"}

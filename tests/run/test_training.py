@@ -34,7 +34,7 @@ def test_the_tiny_lesions_are_learned(tiny_run):
 
 def test_training_stops_when_patience_ends_and_stays_stopped(tiny_dataset, tmp_path):
     settings = {**QUICK, "epochs": 40, "patience": 1, "learning_rate": 0.0}
-    run = train("a_segnet", tiny_dataset, tmp_path / "run", settings=settings)
+    run = train("a_segnet", tiny_dataset, tmp_path / "run", settings=settings).folder
     epochs = len((run / "log.jsonl").read_text().splitlines())
     assert epochs < 40
     train("a_segnet", tiny_dataset, run, settings=settings, resume=True)
@@ -95,7 +95,7 @@ def test_a_fold_that_is_not_there_is_named(tiny_dataset, tmp_path):
         ({"lesion_labels": [1], "lesion_classes": [1]}, r"holds the labels \[2\].*does not name"),
         ({"lesion_labels": [1, 2], "lesion_classes": [1]}, "give a class to each label"),
         ({"lesion_labels": [1, 2], "lesion_classes": [1, 2]}, "the network has the classes 0 to 1"),
-        ({"output_dir": "elsewhere"}, "given by --output"),
+        ({"output_dir": "elsewhere"}, "given by `output`"),
     ],
 )
 def test_impossible_values_are_refused_in_one_line(settings, message, tiny_dataset, tmp_path):
@@ -111,19 +111,19 @@ def test_a_run_that_never_validates_does_not_end_as_if_it_had_weights(tiny_datas
 
 def test_paths_that_look_like_expressions_are_paths(tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run = train("a_segnet", tiny_dataset, "$run", settings=QUICK)
+    run = train("a_segnet", tiny_dataset, "$run", settings=QUICK).folder
     assert run == tmp_path / "$run"
-    assert (evaluate("$run", output="@scores") / "scores.csv").is_file()
+    assert (evaluate("$run", output="@scores").folder / "scores.csv").is_file()
 
 
 def test_scores_of_other_data_are_not_overwritten(tiny_dataset, tiny_run, tmp_path):
-    scores = evaluate(tiny_run, data=tiny_dataset, part="all", output=tmp_path / "scores")
+    scores = evaluate(tiny_run, data=tiny_dataset, subset="all", output=tmp_path / "scores").folder
     assert json.loads((scores / "evaluation.json").read_text())["weights"] == sha256_of(tiny_run / "model.safetensors")
     shutil.copytree(tiny_dataset, tmp_path / "data")
     text = (tmp_path / "data" / "dataset.json").read_text()
     (tmp_path / "data" / "dataset.json").write_text(text.replace('"licence": "none"', '"licence": "other"'))
     with pytest.raises(InputError, match="holds the scores of"):
-        evaluate(tiny_run, data=tmp_path / "data", part="all", output=scores)
+        evaluate(tiny_run, data=tmp_path / "data", subset="all", output=scores)
 
 
 def test_training_leaves_torchs_choice_of_algorithms_as_it_was(tiny_dataset, tmp_path):

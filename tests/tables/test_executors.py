@@ -193,7 +193,7 @@ class KilledOnce:
         if job.fold == 0 and not marker.exists():
             from covid_monai.handlers.log import EpochLog
 
-            add_loss = EpochLog._add_loss
+            add_loss = EpochLog.add_loss
 
             def kill_in_second_epoch(log, engine):
                 add_loss(log, engine)
@@ -201,7 +201,7 @@ class KilledOnce:
                     marker.write_text(str(os.getpid()))
                     os.kill(os.getpid(), signal.SIGKILL)
 
-            EpochLog._add_loss = kill_in_second_epoch
+            EpochLog.add_loss = kill_in_second_epoch
         return run_job(job, device, threads, output=self.output, data=self.data)
 
 

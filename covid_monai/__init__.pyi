@@ -1,0 +1,20 @@
+from . import data as data
+from . import inference as inference
+from . import losses as losses
+from . import networks as networks
+from . import scoring as scoring
+from . import tables as tables
+from . import transforms as transforms
+from .errors import InputError as InputError
+from .inference.model import Model as Model
+from .inference.model import Prediction as Prediction
+from .inference.model import load as load
+from .inference.predict import predict as predict
+from .run.evaluation import evaluate as evaluate
+from .run.run import Run as Run
+from .run.training import train as train
+from .scoring.score import score as score
+from .scoring.scores import Scores as Scores
+from .tables.reproduction import reproduce as reproduce
+
+__version__: str

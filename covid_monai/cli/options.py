@@ -1,0 +1,58 @@
+"""Options under their names in the last release, and the arguments of Python functions as options in errors."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+SUBSET = click.Choice(["train", "validation", "test", "all"])
+
+
+class RenamedOptions(click.Command):
+    """A command that takes options under old names too, with a hint, until the next minor release.
+
+    Args:
+        renamed: the new name by the old one, such as ``{"--part": "--subset"}``.
+        removed: what to do instead by the name of an option that is gone; giving it is an error.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        renamed: Mapping[str, str] | None = None,
+        removed: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*arguments, **settings)
+        self.renamed = renamed or {}
+        self.removed = removed or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse with the present names of all options."""
+        return super().parse_args(ctx, [self._present(text, ctx) for text in args])
+
+    def _present(self, text: str, ctx: click.Context) -> str:
+        name, equals, value = text.partition("=")
+        if name in self.removed:
+            raise click.UsageError(f"{name} is gone: {self.removed[name]}", ctx=ctx)
+        if name not in self.renamed:
+            return text
+        click.echo(f"{name} is now called {self.renamed[name]}; the old name goes with the next release", err=True)
+        return f"{self.renamed[name]}{equals}{value}"
+
+
+def as_options(message: str, command: click.Command | None) -> str:
+    """An error that names arguments of a Python function in backticks, with the options of ``command`` instead.
+
+    ```resume=True``` becomes ``--resume`` and ```output``` becomes ``--output``, where the command has these.
+    """
+    parameters = command.params if command is not None else []
+    options = {each.name: max(each.opts, key=len) for each in parameters if isinstance(each, click.Option)}
+    if "trust_run" in options:
+        options["trust"] = options["trust_run"]
+
+    def option_of(match: re.Match[str]) -> str:
+        return str(options.get(match["name"], match[0]))
+
+    return re.sub(r"`(?P<name>[a-z_]+)(=True)?`", option_of, message)

@@ -1,0 +1,10 @@
+from .case_scores import CaseScores as CaseScores
+from .checkpoint import KeepWeights as KeepWeights
+from .distributed import CountedImages as CountedImages
+from .distributed import MeanOverProcesses as MeanOverProcesses
+from .distributed import synchronise_batch_norm as synchronise_batch_norm
+from .log import EpochLog as EpochLog
+from .log import Progress as Progress
+from .seeding import SeedEpoch as SeedEpoch
+from .seeding import start_from_seed as start_from_seed
+from .state import EpochState as EpochState

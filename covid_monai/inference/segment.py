@@ -1,0 +1,109 @@
+"""Preprocessing, network and inverse, applied to a volume, a slice, or a slab of slices."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+from monai.transforms import Compose, LoadImaged
+from monai.utils import CommonKeys
+from torch import nn
+
+from covid_monai.errors import InputError
+
+PROBABILITY = "probability"
+"""The key of the class probabilities beside MONAI's ``pred``."""
+
+
+class Segmenter:
+    """From one image to its class map and probabilities, on the image's own grid.
+
+    The bundles' evaluators, the command line and :class:`covid_monai.inference.model.Model` all segment with it. It
+    needs no more of a study than the slices that it is given: those of a slab come out as those of the volume.
+
+    Args:
+        network: in evaluation mode, on ``device``.
+        preprocessing: a dictionary transform of ``image``; the inverse is taken of what it did.
+        inferer: such as ``SliceInferer``.
+        postprocessing: a dictionary transform from ``pred``, the logits, to ``pred``, the class map, and
+            ``probability``, both on the grid of the input.
+        device: of the network.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocessing: Compose,
+        inferer: Inferer,
+        postprocessing: Compose,
+        device: torch.device,
+    ) -> None:
+        self.network = network
+        self.preprocessing = preprocessing
+        self.inferer = inferer
+        self.postprocessing = postprocessing
+        self.device = device
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Segment one image.
+
+        Args:
+            item: ``image`` is a path, or a MetaTensor (X, Y, Z) in HU with its affine, as a reader would give it.
+
+        Returns:
+            the item with ``pred`` (1, X, Y, Z), the class of each voxel, and ``probability`` (classes, X, Y, Z),
+            float32 from 0 to 1.
+
+        Raises:
+            InputError: the image cannot be read or does not look like CT; or it is in memory, and the chain of this
+                bundle does not begin with ``LoadImaged``.
+        """
+        if isinstance(item[CommonKeys.IMAGE], MetaTensor):
+            return self.segment_prepared(self._after_loading(item))
+        return self.segment_prepared(self.preprocessing(dict(item)))
+
+    def segment_prepared(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Segment one image that ``preprocessing`` has been applied to already, as in the workers of a data loader."""
+        with torch.inference_mode():
+            image = item[CommonKeys.IMAGE][None].to(self.device)
+            item[CommonKeys.PRED] = self.inferer(image, self.network)[0]
+            segmented: dict[str, Any] = self.postprocessing(item)
+        return segmented
+
+    def iteration(self, engine: Any, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What an ignite engine does with a batch of prepared images: segment one after another.
+
+        Args:
+            engine: the evaluator, whose network is put into evaluation mode.
+            batch: a list, as the data loader's ``collate_fn`` leaves it.
+        """
+        self.network.eval()
+        return [self.segment_prepared(item) for item in batch]
+
+    def _after_loading(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        load, *steps = self.preprocessing.transforms
+        if not isinstance(load, LoadImaged):
+            raise InputError(
+                f"the chain of this bundle begins with {type(load).__name__}, not LoadImaged, so it takes no image "
+                "that is in memory; give a path"
+            )
+        prepared: dict[str, Any] = Compose(steps)(dict(item))
+        return prepared
+
+
+def as_list(batch: list[Any]) -> list[Any]:
+    """A ``collate_fn`` that leaves the items of a batch as they are, whatever their sizes."""
+    return batch
+
+
+def build_segmenter(parser: Any) -> Segmenter:
+    """The segmenter of a bundle's inference configuration, by the names that every bundle has for its parts.
+
+    Args:
+        parser: MONAI's ``ConfigParser`` of ``inference.yaml`` with its settings.
+    """
+    part: Callable[[str], Any] = parser.get_parsed_content
+    return Segmenter(
+        part("network").eval(), part("preprocessing"), part("inferer"), part("postprocessing"), part("device")
+    )
