@@ -94,7 +94,7 @@ def describe_devices() -> list[dict[str, Any]]:
         devices.append({"device": f"cuda:{index}", "name": about.name, "memory_bytes": about.total_memory})
     if torch.backends.mps.is_available():
         devices.append({"device": "mps", "name": "Apple GPU", "memory_bytes": None})
-    return [{**one, "auto_is_bfloat16": bfloat16_is_fast(torch.device(one["device"]))} for one in devices]
+    return [{**device, "auto_is_bfloat16": bfloat16_is_fast(torch.device(device["device"]))} for device in devices]
 
 
 def processors() -> int:
@@ -174,17 +174,17 @@ def installation() -> list[Requirement]:
     state = "ok" if python.contains(running, prereleases=True) else "outside its bounds"
     found = [Requirement("python", str(python), running, "", state)]
     for extra in ("", *extras):
-        for one in declared:
+        for entry in declared:
             # a requirement of all is no requirement of an extra again
-            needed = one.marker is None or one.marker.evaluate({"extra": extra})
-            if needed and (not extra or not (one.marker is None or one.marker.evaluate({"extra": ""}))):
-                found.append(_checked(one.name, one.specifier, extra))
+            needed = entry.marker is None or entry.marker.evaluate({"extra": extra})
+            if needed and (not extra or not (entry.marker is None or entry.marker.evaluate({"extra": ""}))):
+                found.append(_checked(entry.name, entry.specifier, extra))
     return found
 
 
 def pip_command(requirements: Iterable[Requirement]) -> str:
     """The command that installs these packages in versions that are allowed."""
-    return shlex.join(["pip", "install", *(f"{one.name}{one.allowed}" for one in requirements)])
+    return shlex.join(["pip", "install", *(f"{requirement.name}{requirement.allowed}" for requirement in requirements)])
 
 
 def _checked(name: str, allowed: "SpecifierSet", extra: str) -> Requirement:

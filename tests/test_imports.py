@@ -65,7 +65,7 @@ def imports_of(package: Path) -> list[Import]:
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom | ast.Import) and id(node) not in for_types:
                 found += [Import(importer, name, node.lineno) for name in _names(node, package.name, modules)]
-    return [one for one in found if one.importer != one.imported]
+    return [entry for entry in found if entry.importer != entry.imported]
 
 
 def _names(node: ast.ImportFrom | ast.Import, package: str, modules: Mapping[str, Path]) -> set[str]:
@@ -81,14 +81,18 @@ def _names(node: ast.ImportFrom | ast.Import, package: str, modules: Mapping[str
 def upward(imports: list[Import], layers: tuple[tuple[str, ...], ...]) -> list[str]:
     """The imports that lead from a lower layer to a higher one."""
     height = {room: index for index, rooms in enumerate(layers) for room in rooms}
-    return [str(one) for one in imports if height[one.importer.split(".")[0]] < height[one.imported.split(".")[0]]]
+    return [
+        str(each_import)
+        for each_import in imports
+        if height[each_import.importer.split(".")[0]] < height[each_import.imported.split(".")[0]]
+    ]
 
 
 def circle(imports: list[Import]) -> list[str]:
     """Modules that import one another in a circle; empty where there is none."""
     graph: dict[str, set[str]] = {}
-    for one in imports:
-        graph.setdefault(one.importer, set()).add(one.imported)
+    for each_import in imports:
+        graph.setdefault(each_import.importer, set()).add(each_import.imported)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

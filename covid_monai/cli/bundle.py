@@ -58,8 +58,8 @@ def export(name: str, run: Path, file_format: str, output: Path, trust_run: bool
     """
     from covid_monai.run.export import export_bundle
 
-    for one in export_bundle(name, run, file_format, output, trust=trust_run):
-        click.echo(f"logits of {' x '.join(map(str, one.shape))} images differ by at most {one.difference:.1e}")
+    for entry in export_bundle(name, run, file_format, output, trust=trust_run):
+        click.echo(f"logits of {' x '.join(map(str, entry.shape))} images differ by at most {entry.difference:.1e}")
     click.echo(f"exported: {output}")
 
 

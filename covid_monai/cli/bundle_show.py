@@ -46,7 +46,9 @@ def _content(described: "Description") -> dict[str, Any]:
         "classes": _classes(metadata),
         "loss": described.loss,
         "losses": list(described.losses),
-        "ablations": [{"name": one.label, "settings": one.settings, **_size(one)} for one in ablations],
+        "ablations": [
+            {"name": ablation.label, "settings": ablation.settings, **_size(ablation)} for ablation in ablations
+        ],
         "settings": settings,
     }
 
@@ -81,15 +83,20 @@ def _text(described: "Description") -> str:
     lines += _columns(facts)
     if content["ablations"]:
         lines += ["", "ablations of the paper, by covid-monai train --set"]
-        lines += [f"  {line}" for line in _columns({one["name"]: _ablation(one) for one in content["ablations"]})]
+        lines += [
+            f"  {line}"
+            for line in _columns({ablation["name"]: _ablation(ablation) for ablation in content["ablations"]})
+        ]
     lines += ["", "settings of covid-monai train --set, with the bundle's values"]
     lines += [f"  {line}" for line in _columns({key: _as_typed(value) for key, value in content["settings"].items()})]
     return "\n".join(lines)
 
 
-def _ablation(one: dict[str, Any]) -> str:
-    assigned = " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in one["settings"].items())
-    return f"{assigned}  ({one['parameters']:,} parameters, {_giga(one['operations'])})"
+def _ablation(entry: dict[str, Any]) -> str:
+    assigned = " ".join(
+        f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in entry["settings"].items()
+    )
+    return f"{assigned}  ({entry['parameters']:,} parameters, {_giga(entry['operations'])})"
 
 
 def _as_typed(value: Any) -> str:

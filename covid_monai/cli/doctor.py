@@ -36,9 +36,9 @@ def _examine() -> dict[str, Any]:
     )
 
     requirements = installation()
-    needed = [one for one in requirements if not one.extra]
-    problems = [_problem(one) for one in needed if one.state != "ok"]
-    packages = [one for one in needed if one.state != "ok" and one.name != "python"]
+    needed = [requirement for requirement in requirements if not requirement.extra]
+    problems = [_problem(entry) for entry in needed if entry.state != "ok"]
+    packages = [entry for entry in needed if entry.state != "ok" and entry.name != "python"]
     environment: dict[str, Any] | None = None
     devices: list[dict[str, Any]] = []
     try:
@@ -46,7 +46,7 @@ def _examine() -> dict[str, Any]:
     # a library that a package was built against can be absent or of another version
     except (ImportError, OSError, AttributeError, RuntimeError) as error:
         problems.append(f"torch or monai cannot be used: {' '.join(str(error).split())[:300]}; install them again")
-    extras = dict.fromkeys(one.extra for one in requirements if one.extra)
+    extras = dict.fromkeys(requirement.extra for requirement in requirements if requirement.extra)
     return {
         "format": "covid-monai doctor",
         "version": 1,
@@ -55,27 +55,29 @@ def _examine() -> dict[str, Any]:
         "machine": describe_machine(),
         "environment": environment,
         "devices": devices,
-        "requirements": [vars(one) for one in needed],
-        "optional": [_extra(name, [one for one in requirements if one.extra == name]) for name in extras],
+        "requirements": [vars(entry) for entry in needed],
+        "optional": [
+            _extra(name, [requirement for requirement in requirements if requirement.extra == name]) for name in extras
+        ],
     }
 
 
-def _problem(one: "Requirement") -> str:
-    if one.installed is None:
-        return f"{one.name} is missing (needed: {one.allowed or 'any version'})"
-    return f"{one.name} is {one.installed}, needed: {one.allowed}"
+def _problem(requirement: "Requirement") -> str:
+    if requirement.installed is None:
+        return f"{requirement.name} is missing (needed: {requirement.allowed or 'any version'})"
+    return f"{requirement.name} is {requirement.installed}, needed: {requirement.allowed}"
 
 
 def _extra(name: str, requirements: "list[Requirement]") -> dict[str, Any]:
     from covid_monai.environment import pip_command
 
-    lacking = [one for one in requirements if one.state != "ok"]
+    lacking = [requirement for requirement in requirements if requirement.state != "ok"]
     return {
         "name": name,
         "complete": not lacking,
-        "lacking": [_problem(one) for one in lacking],
+        "lacking": [_problem(entry) for entry in lacking],
         "install": pip_command(lacking) if lacking else None,
-        "requirements": [vars(one) for one in requirements],
+        "requirements": [vars(requirement) for requirement in requirements],
     }
 
 
@@ -94,18 +96,23 @@ def _text(report: dict[str, Any]) -> str:
             ("vector units", ", ".join(capabilities) or "none that torch names"),
             ("bfloat16 units", _units(capabilities)),
         ]
-    for one in report["devices"]:
-        size = f", {_gib(one['memory_bytes'])}" if one["memory_bytes"] else ""
-        precision = "bfloat16" if one["auto_is_bfloat16"] else "float32"
-        lines.append((one["device"], f"{one['name']}{size}; precision auto is {precision}"))
+    for device in report["devices"]:
+        size = f", {_gib(device['memory_bytes'])}" if device["memory_bytes"] else ""
+        precision = "bfloat16" if device["auto_is_bfloat16"] else "float32"
+        lines.append((device["device"], f"{device['name']}{size}; precision auto is {precision}"))
     version = environment["packages"]["covid-monai"] if environment else ""
     lines.append(("covid-monai", version or "installed"))
-    for one in report["requirements"]:
-        mark = "" if one["state"] == "ok" else f"  <- {one['state']}"
-        lines.append((one["name"], f"{one['installed'] or '-'}  ({one['allowed'] or 'any version'}){mark}"))
-    for one in report["optional"]:
-        told = "complete" if one["complete"] else f"{'; '.join(one['lacking'])}. To get it: {one['install']}"
-        lines.append((f"optional: {one['name']}", told))
+    for requirement in report["requirements"]:
+        mark = "" if requirement["state"] == "ok" else f"  <- {requirement['state']}"
+        lines.append(
+            (
+                requirement["name"],
+                f"{requirement['installed'] or '-'}  ({requirement['allowed'] or 'any version'}){mark}",
+            )
+        )
+    for entry in report["optional"]:
+        words = "complete" if entry["complete"] else f"{'; '.join(entry['lacking'])}. To get it: {entry['install']}"
+        lines.append((f"optional: {entry['name']}", words))
     width = max(len(heading) for heading, _ in lines)
     text = [f"{heading:<{width}}  {value}" for heading, value in lines]
     text += [f"problem: {problem}" for problem in report["problems"]] or ["no problem found"]

@@ -218,11 +218,11 @@ def export_network(network: "nn.Module", channels: int, file_format: Format, pat
     # tracing and conversion fail in as many ways as there are operations
     except Exception as error:
         raise InputError(f"{step} ({_first_line(error)})") from error
-    for one in found:
-        if not one.difference <= one.allowed:
+    for entry in found:
+        if not entry.difference <= entry.allowed:
             raise InputError(
-                f"logits of {' x '.join(map(str, one.shape))} images are {one.difference:.2g} from the network's, "
-                f"of which {one.allowed:.2g} is allowed"
+                f"logits of {' x '.join(map(str, entry.shape))} images are {entry.difference:.2g} from the network's, "
+                f"of which {entry.allowed:.2g} is allowed"
             )
     return found
 

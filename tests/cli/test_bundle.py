@@ -14,7 +14,7 @@ def run(*arguments):
 
 def test_show_tells_paper_size_input_losses_and_how_to_make_the_ablations():
     shown = run("bundle", "show", "a_segnet").output
-    for told in (
+    for entry in (
         "Budak",
         "35,585,031",
         "105.8 GFLOP for a slice of 256 x 256",
@@ -25,7 +25,7 @@ def test_show_tells_paper_size_input_losses_and_how_to_make_the_ablations():
         "dice, tversky, focal_tversky (its own)",
         "SegNet (the paper's baseline)  --set attention=false",
     ):
-        assert told in shown
+        assert entry in shown
 
 
 def test_show_gives_values_as_set_takes_them():

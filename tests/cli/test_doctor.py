@@ -51,11 +51,11 @@ def test_json_has_devices_memory_disk_and_every_requirement():
     assert len(report["devices"]) == 1 + torch.cuda.device_count() + torch.backends.mps.is_available()
     assert report["machine"]["disk_free_bytes"] > 0
     assert report["environment"]["threads"] == torch.get_num_threads()
-    names = {one["name"] for one in report["requirements"]}
+    names = {requirement["name"] for requirement in report["requirements"]}
     needed = {line for line in metadata.requires("covid-monai") if "extra" not in line}
     assert len(names) == len(needed) + 1
     assert {"python", "torch", "monai"} <= names
-    assert {one["name"] for one in report["optional"]} == set(
+    assert {entry["name"] for entry in report["optional"]} == set(
         metadata.metadata("covid-monai").get_all("Provides-Extra")
     )
 
@@ -81,7 +81,7 @@ def test_a_missing_optional_part_is_told_with_its_command_and_is_no_problem(inst
     result = run()
     assert result.exit_code == 0
     assert "To get it: pip install 'onnx<2,>=1.16'" in result.stdout
-    export = next(one for one in json.loads(run("--json").stdout)["optional"] if one["name"] == "export")
+    export = next(entry for entry in json.loads(run("--json").stdout)["optional"] if entry["name"] == "export")
     assert not export["complete"]
 
 

@@ -41,8 +41,12 @@ def steps(module: nn.Module, images: Tensor, factors: Tensor) -> dict[str, Tenso
     outputs = torch.stack([module(step) for step in images])
     (outputs * factors).sum().backward()
     assert images.grad is not None
-    gradients = {f"gradient of {name}": one.grad for name, one in module.named_parameters() if one.grad is not None}
-    buffers = {name: one.clone() for name, one in module.named_buffers()}
+    gradients = {
+        f"gradient of {name}": parameter.grad
+        for name, parameter in module.named_parameters()
+        if parameter.grad is not None
+    }
+    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
     return {"outputs": outputs.detach(), "gradient": images.grad, **gradients, **buffers}
 
 
@@ -50,7 +54,7 @@ def share_of(rank: int, kind: str, shares: str, offset: float = 0.0) -> dict[str
     """One process's steps on its own images; images that do not count are noise with a gradient of their own."""
     counted = counted_of(shares)
     start = sum(counted[:rank])
-    images, factors = (one[:, start : start + counted[rank]] for one in joined(kind, shares, offset))
+    images, factors = (entry[:, start : start + counted[rank]] for entry in joined(kind, shares, offset))
     surplus = SHARES[shares][rank] - counted[rank]
     extra = 100 * torch.ones(2, surplus, *images.shape[2:])
     module = synchronise_batch_norm(MADE[kind][1](), SimpleNamespace(images=counted[rank]))
@@ -60,11 +64,13 @@ def share_of(rank: int, kind: str, shares: str, offset: float = 0.0) -> dict[str
     if surplus:
         # what does not count gets no gradient
         assert found["gradient"][:, counted[rank] :].abs().max() == 0
-    return {name: one[:, : counted[rank]] if name in ("outputs", "gradient") else one for name, one in found.items()}
+    return {
+        name: entry[:, : counted[rank]] if name in ("outputs", "gradient") else entry for name, entry in found.items()
+    }
 
 
 def in_bfloat16(rank: int) -> dict[str, Tensor]:
-    images, factors = (one[:, 2 * rank : 2 * rank + 2] for one in joined("2d", "even"))
+    images, factors = (entry[:, 2 * rank : 2 * rank + 2] for entry in joined("2d", "even"))
     module = synchronise_batch_norm(MADE["2d"][1]())
     return steps(module, images.bfloat16(), factors)
 
@@ -93,7 +99,7 @@ def two_processes() -> list[dict]:
 def assert_joined(two: list[dict], alone: dict[str, Tensor], **tolerance: float) -> None:
     for name, expected in alone.items():
         if name in ("outputs", "gradient"):
-            found = torch.cat([one[name] for one in two], 1)
+            found = torch.cat([entry[name] for entry in two], 1)
         elif name.startswith("gradient of"):
             found = two[0][name] + two[1][name]
         else:
@@ -106,12 +112,12 @@ def assert_joined(two: list[dict], alone: dict[str, Tensor], **tolerance: float)
 @pytest.mark.parametrize("kind", MADE)
 def test_two_processes_are_one_with_the_joined_batch(two_processes, kind, shares):
     alone = steps(MADE[kind][1](), *joined(kind, shares))
-    assert_joined([one[f"{kind}, {shares}"] for one in two_processes], alone, atol=2e-6, rtol=1e-5)
+    assert_joined([process[f"{kind}, {shares}"] for process in two_processes], alone, atol=2e-6, rtol=1e-5)
 
 
 def test_a_mean_far_from_zero_costs_no_more_than_its_own_last_digit(two_processes):
-    exact = steps(MADE["2d"][1]().double(), *(one.double() for one in joined("2d", "uneven", 1000.0)))
-    found = torch.cat([one["far from zero"]["outputs"] for one in two_processes], 1)
+    exact = steps(MADE["2d"][1]().double(), *(entry.double() for entry in joined("2d", "uneven", 1000.0)))
+    found = torch.cat([process["far from zero"]["outputs"] for process in two_processes], 1)
     # 1000 / 3 in float32 has steps of 3e-5; a variance from float32 squares would be wrong by 1e-2
     assert (found.double() - exact["outputs"]).abs().max() < 6e-5
 
@@ -120,19 +126,19 @@ def test_bfloat16_stays_bfloat16_and_agrees_with_torch(two_processes):
     images, factors = joined("2d", "even")
     alone = steps(MADE["2d"][1](), images.bfloat16(), factors)
     assert alone["outputs"].dtype == torch.bfloat16
-    assert_joined([one["bfloat16"] for one in two_processes], alone, atol=0.02, rtol=0.01)
+    assert_joined([process["bfloat16"] for process in two_processes], alone, atol=0.02, rtol=0.01)
 
 
 def test_one_value_in_all_processes_is_refused_in_each(two_processes):
-    assert [one["one value"] for one in two_processes] == [
+    assert [process["one value"] for process in two_processes] == [
         "1 value a channel in all processes together; give larger batches or images"
     ] * 2
 
 
 @pytest.mark.parametrize("kind", MADE)
 def test_one_process_has_torchs_own_to_the_bit(kind):
-    made = MADE[kind][1](), synchronise_batch_norm(MADE[kind][1]())
-    torchs, ours = (steps(one, *joined(kind, "even")) for one in made)
+    result = MADE[kind][1](), synchronise_batch_norm(MADE[kind][1]())
+    torchs, ours = (steps(entry, *joined(kind, "even")) for entry in result)
     assert all(torch.equal(torchs[name], ours[name]) for name in torchs)
 
 
@@ -140,12 +146,12 @@ def test_conversion_keeps_parameters_names_and_mode_and_touches_nothing_else():
     network = nn.Sequential(
         nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), nn.Sequential(nn.InstanceNorm2d(3), nn.BatchNorm2d(3))
     ).eval()
-    names, kept = list(network.state_dict()), {id(one) for one in (*network.parameters(), *network.buffers())}
+    names, kept = list(network.state_dict()), {id(entry) for entry in (*network.parameters(), *network.buffers())}
     assert synchronise_batch_norm(network) is network
     assert [type(module).__name__ for module in network.modules()].count("SynchronisedBatchNorm") == 2
     assert isinstance(network[2][0], nn.InstanceNorm2d)
     assert list(network.state_dict()) == names
-    assert {id(one) for one in (*network.parameters(), *network.buffers())} == kept
+    assert {id(entry) for entry in (*network.parameters(), *network.buffers())} == kept
     assert not network[1].training
     assert isinstance(synchronise_batch_norm(nn.BatchNorm3d(2)), SynchronisedBatchNorm)
 

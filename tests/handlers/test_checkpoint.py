@@ -38,8 +38,8 @@ def trained(folder: Path, dice: Sequence[float | None], patience: int | None = N
     def end(engine: Engine) -> None:
         epoch = engine.state.epoch
         nn.init.constant_(network.weight, epoch)
-        told = {} if dice[epoch - 1] is None else {"validation_dice": dice[epoch - 1]}
-        log.records.append({"epoch": epoch, **told})
+        text = {} if dice[epoch - 1] is None else {"validation_dice": dice[epoch - 1]}
+        log.records.append({"epoch": epoch, **text})
 
     KeepWeights(folder, log, network, "some_bundle", patience, **settings).attach(trainer)
     trainer.run([0], max_epochs=len(dice))

@@ -59,8 +59,8 @@ def test_epochs_without_a_validation_have_no_lower_loss_and_resume_all_the_same(
     train("au_net", tiny_dataset, pieces, settings={"epochs": 6}, resume=True)
     assert rates(pieces) == rates(whole)
     for name in ("scheduler.json", "network.safetensors"):
-        one, other = (run / "state" / "epoch-0006" / name for run in (whole, pieces))
-        assert one.read_bytes() == other.read_bytes()
+        entry, other = (run / "state" / "epoch-0006" / name for run in (whole, pieces))
+        assert entry.read_bytes() == other.read_bytes()
 
 
 def test_validation_loss_is_the_training_loss_of_the_validation_images(tiny_dataset, tmp_path):

@@ -12,7 +12,9 @@ AFFINE = np.diag([-2.0, -2.0, 5.0, 1.0])
 def ct(tiny_dataset):
     """Three slices of one patient as a volume in HU."""
     slices = [nibabel.load(tiny_dataset / "images" / f"p0_s{index}.nii.gz") for index in range(3)]
-    return nibabel.Nifti1Image(np.concatenate([np.asanyarray(one.dataobj) for one in slices], axis=2), AFFINE)
+    return nibabel.Nifti1Image(
+        np.concatenate([np.asanyarray(each_slice.dataobj) for each_slice in slices], axis=2), AFFINE
+    )
 
 
 @pytest.fixture(scope="module")

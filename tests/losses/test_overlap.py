@@ -73,9 +73,11 @@ def test_letters_of_both_papers_mean_the_same_loss(batch):
     logits, label = batch
     zhou = {"alpha": 0.7, "beta": 0.3}  # alpha weighs false negatives
     budak = {"alpha": 0.3, "beta": 0.7}  # beta does
-    one = FocalTverskyLoss(false_negative_weight=zhou["alpha"], false_positive_weight=zhou["beta"], gamma=4 / 3)
+    focal_tversky_loss = FocalTverskyLoss(
+        false_negative_weight=zhou["alpha"], false_positive_weight=zhou["beta"], gamma=4 / 3
+    )
     other = FocalTverskyLoss(false_negative_weight=budak["beta"], false_positive_weight=budak["alpha"], gamma=4 / 3)
-    assert one(logits, label) == other(logits, label)
+    assert focal_tversky_loss(logits, label) == other(logits, label)
 
 
 def test_weight_on_false_negatives_makes_a_missed_lesion_dearer():

@@ -77,10 +77,10 @@ def test_levels_hash_differently_and_by_the_seed():
     def rotations(network):
         return [level.attention.evaluation_rotations[..., :2, :] for level in network.decoders]
 
-    for one, other in itertools.combinations(rotations(small_network()), 2):
-        assert not torch.equal(one, other)
-    for one, other in zip(rotations(small_network()), rotations(small_network(seed=10)), strict=True):
-        assert not torch.equal(one, other)
+    for combination, other in itertools.combinations(rotations(small_network()), 2):
+        assert not torch.equal(combination, other)
+    for rotation, other in zip(rotations(small_network()), rotations(small_network(seed=10)), strict=True):
+        assert not torch.equal(rotation, other)
 
 
 def test_what_attention_finds_is_added_to_what_it_attended_to():

@@ -71,7 +71,7 @@ class ComputesOtherwiseWhenScripted(nn.Module):
 def test_a_run_becomes_a_file_with_its_trained_logits(tiny_run, tmp_path, file_format):
     target = tmp_path / "new" / "network"
     agreements = export_bundle("a_segnet", tiny_run, file_format, target)
-    assert len({one.shape[2:] for one in agreements}) == 2
+    assert len({agreement.shape[2:] for agreement in agreements}) == 2
     image = torch.rand(2, 1, 45, 77)
     with torch.inference_mode():
         expected = trained_network(tiny_run)(image)
@@ -81,7 +81,7 @@ def test_a_run_becomes_a_file_with_its_trained_logits(tiny_run, tmp_path, file_f
 
 def test_a_network_that_cannot_be_scripted_is_traced(tmp_path):
     target = tmp_path / "network"
-    assert all(one.difference == 0 for one in export_network(TakesAnyNumber(), 1, FORMATS["torchscript"], target))
+    assert all(entry.difference == 0 for entry in export_network(TakesAnyNumber(), 1, FORMATS["torchscript"], target))
 
 
 def test_the_allowed_difference_grows_with_logits_above_1(tmp_path):
@@ -94,8 +94,8 @@ def test_the_allowed_difference_grows_with_logits_above_1(tmp_path):
             return images[0] * self.scale
 
     for scale, allowed in ((0.1, 1e-4), (50.0, 5e-3)):
-        for one in export_network(Scaled(scale), 1, FORMATS["torchscript"], tmp_path / "network"):
-            assert one.allowed == pytest.approx(allowed, rel=0.01)
+        for entry in export_network(Scaled(scale), 1, FORMATS["torchscript"], tmp_path / "network"):
+            assert entry.allowed == pytest.approx(allowed, rel=0.01)
 
 
 def test_onnx_names_its_input_output_and_free_sizes(tmp_path):

@@ -30,10 +30,10 @@ def test_values_and_gradients_are_those_of_the_equation(images, layout, training
     ours, theirs = norm(features), by_the_equation(features, norm.weight, norm.bias)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
     leaves = (features, norm.weight, norm.bias)
-    for one, other in zip(
+    for entry, other in zip(
         torch.autograd.grad(ours, leaves, direction), torch.autograd.grad(theirs, leaves, direction), strict=True
     ):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(entry, other, rtol=1e-10, atol=1e-10)
 
 
 def test_torchs_own_still_has_a_wrong_gradient_for_one_channels_last_image():
@@ -61,8 +61,8 @@ def test_an_image_does_not_change_its_neighbours():
 
 
 def test_scripted_and_traced_ones_take_another_number_of_images():
-    norm, one, three = InstanceNorm(2).eval(), torch.randn(1, 2, 4, 4), torch.randn(3, 2, 4, 4)
-    for exported in (torch.jit.script(norm), torch.jit.trace(norm, one)):
+    norm, entry, three = InstanceNorm(2).eval(), torch.randn(1, 2, 4, 4), torch.randn(3, 2, 4, 4)
+    for exported in (torch.jit.script(norm), torch.jit.trace(norm, entry)):
         torch.testing.assert_close(exported(three), norm(three))
 
 

@@ -27,8 +27,8 @@ def output_and_gradients(attention, shared, values):
 
 
 def assert_same(first, second, tolerance=1e-10):
-    for one, other in zip(first, second, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=tolerance)
+    for entry, other in zip(first, second, strict=True):
+        torch.testing.assert_close(entry, other, rtol=0, atol=tolerance)
 
 
 def full_attention(shared, values):
