@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CODE_MARKS = ("$", "@", "%")
 
+RENAMED = {"part": "subset"}
+"""Settings of release 0.1 whose name has changed, and the name now; bundles copied out of that release have the old."""
+
 
 def parse_setting(text: str) -> tuple[str, Any]:
     """``key=value`` as a key and a YAML literal: ``epochs=5``, ``attention=false``, ``image_size=[128, 128]``.
@@ -82,6 +85,14 @@ def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where
         _check_kind(key, value, content)
 
 
+def _named_as_in(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    other_name = {**RENAMED, **{new: old for old, new in RENAMED.items()}}
+    return {
+        other_name[key] if key not in config and other_name.get(key) in config else key: value
+        for key, value in settings.items()
+    }
+
+
 def _check_kind(key: str, value: Any, default: Any) -> None:
     if default is None or any(isinstance(thing, str) and thing.startswith(CODE_MARKS) for thing in (value, default)):
         return
@@ -130,7 +141,7 @@ def build_workflow(bundle: Path, kind: str, settings: Mapping[str, Any]) -> "Con
     Args:
         bundle: the bundle's folder.
         kind: a key of ``CONFIGS``.
-        settings: overrides, whose keys the configuration must have.
+        settings: overrides, whose keys the configuration must have, under this name or the one in ``RENAMED``.
 
     Raises:
         InputError: a configuration file is missing, or a setting is unknown.
@@ -138,7 +149,9 @@ def build_workflow(bundle: Path, kind: str, settings: Mapping[str, Any]) -> "Con
     files = config_files(bundle, kind)
     from monai.bundle import ConfigParser, ConfigWorkflow
 
-    check_settings(ConfigParser.load_config_files(files), settings, where=f"{bundle.name} ({kind})")
+    config = ConfigParser.load_config_files(files)
+    settings = _named_as_in(config, settings)
+    check_settings(config, settings, where=f"{bundle.name} ({kind})")
     # MONAI warns that it leaves the program's logging alone, which is what is asked of it
     logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*non-tuple sequence for multidimensional.*")

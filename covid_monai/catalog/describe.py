@@ -30,10 +30,11 @@ def intensity_steps(folder: Path) -> list[str]:
     steps = []
     for index, step in enumerate(chain["transforms"]):
         item = f"preprocessing#transforms#{index}"
-        if not _component(parser, item).startswith(_VALUES_STAY):
-            settings = [key for key in step if key not in ("_target_", "keys")]
-            told = ", ".join(f"{key}={parser.get_parsed_content(f'{item}#{key}')}" for key in settings)
-            steps.append(f"{step['_target_'].rpartition('.')[2]}({told})")
+        disabled = "_disabled_" in step and parser.get_parsed_content(f"{item}#_disabled_")
+        if not disabled and not _component(parser, item).startswith(_VALUES_STAY):
+            settings = [key for key in step if key not in ("_target_", "_disabled_", "keys")]
+            values = ", ".join(f"{key}={parser.get_parsed_content(f'{item}#{key}')}" for key in settings)
+            steps.append(f"{step['_target_'].rpartition('.')[2]}({values})")
     return steps
 
 

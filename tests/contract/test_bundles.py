@@ -181,7 +181,7 @@ def test_two_processes_train_as_one_at_the_same_global_batch(bundle, small, tiny
 def test_training_and_inference_share_network_and_deterministic_chain(bundle):
     training, inference = read_config(bundle, "train"), read_config(bundle, "inference")
     assert training["network_def"] == inference["network_def"]
-    for name in ("window", "image_size", "class_names", *_references(training["network_def"])):
+    for name in ("window", "normalize_slices", "image_size", "class_names", *_references(training["network_def"])):
         assert training[name] == inference[name], name
     assert _for_the_image(training["deterministic_transforms"]) == _for_the_image(
         inference["preprocessing"]["transforms"]
