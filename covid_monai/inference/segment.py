@@ -100,6 +100,8 @@ def as_list(batch: list[Any]) -> list[Any]:
 def build_segmenter(parser: Any) -> Segmenter:
     """The segmenter of a bundle's inference configuration, by the names that every bundle has for its parts.
 
+    Bundles that were copied out of release 0.1 have the parts, and no segmenter.
+
     Args:
         parser: MONAI's ``ConfigParser`` of ``inference.yaml`` with its settings.
     """
