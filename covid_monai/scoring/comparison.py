@@ -10,13 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.scoring.bootstrap import (
-    CONFIDENCE,
-    FEWEST_CLUSTERS,
-    RESAMPLES,
-    percentile_interval,
-    resampled_sums,
-)
+from covid_monai.scoring.bootstrap import ClusterBootstrap
 from covid_monai.scoring.overlap import overlap_measures
 from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.scoring.summary import Summary
@@ -94,15 +88,9 @@ class Comparison:
             "cases": self.cases,
             "unit": self.unit,
             "units": self.units,
-            "bootstrap": {
-                "method": "percentile",
-                "confidence": CONFIDENCE,
-                "resamples": RESAMPLES,
-                "seed": self.seed,
-                "fewest_clusters": FEWEST_CLUSTERS,
-            },
-            "predictions": [_as_json(one) for one in self.ratings],
-            "differences": [_as_json(one) for one in self.differences],
+            "bootstrap": ClusterBootstrap((), seed=self.seed).described(),
+            "predictions": [_as_json(rating) for rating in self.ratings],
+            "differences": [_as_json(difference) for difference in self.differences],
         }
 
 
@@ -126,7 +114,7 @@ def compare(summaries: Mapping[str, Summary], seed: int = 0) -> Comparison:
     cases = first.index.get_level_values("case").unique()
     patients = first["patient"].groupby(level="case", sort=False).first()
     unit = "patient" if patients.all() else "case"
-    units = pd.factorize(patients if unit == "patient" else cases)[0].astype(np.int64)
+    bootstrap = ClusterBootstrap(patients if unit == "patient" else cases, seed=seed)
     classes = next(iter(summaries.values())).content["classes"]
     ratings: list[Rating] = []
     differences: list[Difference] = []
@@ -134,16 +122,16 @@ def compare(summaries: Mapping[str, Summary], seed: int = 0) -> Comparison:
         counts = {
             name: table.xs(lesion_class, level="class")[_COUNTS].to_numpy(np.float64) for name, table in tables.items()
         }
-        sample = {name: _Sample.of(one, units, seed) for name, one in counts.items()}
-        ratings += [one.rating(lesion_class, name) for name, one in sample.items()]
-        differences += [_difference(lesion_class, one, other, sample) for one, other in combinations(sample, 2)]
-    corrected = holm([one.p for one in differences])
+        samples = {name: _Sample.of(of_cases, bootstrap) for name, of_cases in counts.items()}
+        ratings += [sample.rating(lesion_class, name, bootstrap) for name, sample in samples.items()]
+        differences += [_difference(lesion_class, *pair, samples, bootstrap) for pair in combinations(samples, 2)]
+    corrected = holm([difference.p for difference in differences])
     return Comparison(
         cases=len(cases),
         unit=unit,
-        units=int(units.max()) + 1,
+        units=bootstrap.count,
         ratings=tuple(ratings),
-        differences=tuple(replace(one, p_holm=p) for one, p in zip(differences, corrected, strict=True)),
+        differences=tuple(replace(each, p_holm=p) for each, p in zip(differences, corrected, strict=True)),
         seed=seed,
     )
 
@@ -159,39 +147,41 @@ class _Sample:
     per_case_draws: NDArray[np.float64]
 
     @classmethod
-    def of(cls, counts: NDArray[np.float64], units: NDArray[np.int64], seed: int) -> "_Sample":
-        """From the cases' counts (cases, 4) and their units (cases,)."""
+    def of(cls, counts: NDArray[np.float64], bootstrap: ClusterBootstrap) -> "_Sample":
+        """From the cases' counts (cases, 4); the clusters are their units."""
         dice = overlap_measures(counts)[:, 0]
-        drawn = resampled_sums(np.column_stack([counts, dice, np.ones_like(dice)]), units, seed=seed)
+        drawn = bootstrap.sums(np.column_stack([counts, dice, np.ones_like(dice)]))
         return cls(
-            units=np.bincount(units, weights=dice) / np.bincount(units),
+            units=np.bincount(bootstrap.index, weights=dice) / np.bincount(bootstrap.index),
             pooled=float(overlap_measures(counts.sum(axis=0))[0]),
             per_case=float(dice.mean()),
             pooled_draws=overlap_measures(drawn[:, :4])[:, 0],
             per_case_draws=drawn[:, 4] / drawn[:, 5],
         )
 
-    def rating(self, lesion_class: str, name: str) -> Rating:
-        count = len(self.units)
+    def rating(self, lesion_class: str, name: str, bootstrap: ClusterBootstrap) -> Rating:
         return Rating(
             lesion_class,
             name,
-            _estimate(self.pooled, self.pooled_draws, count),
-            _estimate(self.per_case, self.per_case_draws, count),
+            Estimate(self.pooled, bootstrap.interval(self.pooled_draws)),
+            Estimate(self.per_case, bootstrap.interval(self.per_case_draws)),
         )
 
 
-def _difference(lesion_class: str, first: str, second: str, samples: Mapping[str, _Sample]) -> Difference:
-    one, other = samples[first], samples[second]
-    count = len(one.units)
-    differences = np.round(one.units - other.units, 12)
+def _difference(
+    lesion_class: str, first: str, second: str, samples: Mapping[str, _Sample], bootstrap: ClusterBootstrap
+) -> Difference:
+    left, right = samples[first], samples[second]
+    differences = np.round(left.units - right.units, 12)
     test = signed_rank(differences)
     return Difference(
         lesion_class=lesion_class,
         first=first,
         second=second,
-        pooled=_estimate(one.pooled - other.pooled, one.pooled_draws - other.pooled_draws, count),
-        per_case=_estimate(one.per_case - other.per_case, one.per_case_draws - other.per_case_draws, count),
+        pooled=Estimate(left.pooled - right.pooled, bootstrap.interval(left.pooled_draws - right.pooled_draws)),
+        per_case=Estimate(
+            left.per_case - right.per_case, bootstrap.interval(left.per_case_draws - right.per_case_draws)
+        ),
         higher=int((differences > 0).sum()),
         equal=int((differences == 0).sum()),
         lower=int((differences < 0).sum()),
@@ -202,10 +192,6 @@ def _difference(lesion_class: str, first: str, second: str, samples: Mapping[str
     )
 
 
-def _estimate(value: float, draws: NDArray[np.float64], units: int) -> Estimate:
-    return Estimate(value, percentile_interval(draws) if units >= FEWEST_CLUSTERS else None)
-
-
 def _case_counts(summary: Summary) -> pd.DataFrame:
     """Counts and patient of each (case, class), from the rows of its slices."""
     slices = summary.rows[summary.rows["level"] == "slice"]
@@ -213,9 +199,9 @@ def _case_counts(summary: Summary) -> pd.DataFrame:
     return counted[_COUNTS].sum().join(counted["patient"].first())
 
 
-def _as_json(one: Rating | Difference) -> dict[str, Any]:
+def _as_json(record: Rating | Difference) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    for name, value in vars(one).items():
+    for name, value in vars(record).items():
         content["class" if name == "lesion_class" else name] = (
             {"value": value.value, "interval": list(value.interval) if value.interval else None}
             if isinstance(value, Estimate)

@@ -9,14 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.scoring.bootstrap import (
-    CONFIDENCE,
-    FEWEST_CLUSTERS,
-    RESAMPLES,
-    cluster_unit,
-    percentile_interval,
-    resampled_sums,
-)
+from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
 from covid_monai.scoring.overlap import (
     COUNTS,
     EMPTY_KINDS,
@@ -119,13 +112,7 @@ def summarise(
             "hd95_mm": HD95_DEFINITION,
             "surface_dice": SURFACE_DICE_DEFINITION,
         },
-        "bootstrap": {
-            "method": "percentile",
-            "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
-            "seed": seed,
-            "fewest_clusters": FEWEST_CLUSTERS,
-        },
+        "bootstrap": ClusterBootstrap((), seed=seed).described(),
         "levels": levels,
         "thresholds": summarise_curves(curves, seed) if curves else None,
     }
@@ -142,56 +129,54 @@ def _level(
     rows: pd.DataFrame,
     classes: Sequence[str],
     seed: int,
-    estimate: Callable[[pd.DataFrame, NDArray[np.int64], int], dict[str, _Estimate]],
+    estimate: Callable[[pd.DataFrame, ClusterBootstrap], dict[str, _Estimate]],
 ) -> dict[str, Any]:
     first = rows[rows["class"] == classes[0]]
     unit = cluster_unit(list(first["patient"]), list(first["volume"]))
-    clusters = pd.factorize(first[unit])[0].astype(np.int64)
+    bootstrap = ClusterBootstrap(first[unit], seed=seed)
     scored: dict[str, Any] = {}
     estimates: dict[str, dict[str, _Estimate]] = {}
     for lesion_class in classes:
         own = rows[rows["class"] == lesion_class]
-        estimates[lesion_class] = estimate(own, clusters, seed)
+        estimates[lesion_class] = estimate(own, bootstrap)
         counted = own[own["tp"] + own["fn"] > 0] if name.endswith("_with_lesion") else own
         scored[lesion_class] = {
             "rows": len(counted),
             "empty": {kind: int((counted["empty"] == kind).sum()) for kind in EMPTY_KINDS},
-            "measures": {measure: _as_json(one) for measure, one in estimates[lesion_class].items()},
+            "measures": {measure: _as_json(found, bootstrap) for measure, found in estimates[lesion_class].items()},
         }
     if len(classes) > 1:
-        present = [one for one in classes[:-1] if rows.loc[rows["class"] == one, ["tp", "fn"]].to_numpy().any()]
+        present = [name for name in classes[:-1] if rows.loc[rows["class"] == name, ["tp", "fn"]].to_numpy().any()]
         scored[CLASS_MEAN] = {
             "classes": present,
-            "measures": _class_mean([estimates[one] for one in present]),
+            "measures": _class_mean([estimates[present_class] for present_class in present], bootstrap),
         }
-    return {"averaging": LEVELS[name], "unit": unit, "clusters": int(clusters.max()) + 1, "classes": scored}
+    return {"averaging": LEVELS[name], "unit": unit, "clusters": bootstrap.count, "classes": scored}
 
 
-def _means(rows: pd.DataFrame, clusters: NDArray[np.int64], seed: int) -> dict[str, _Estimate]:
-    return _means_of(rows, clusters, np.ones(len(rows), dtype=bool), seed)
+def _means(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
+    return _means_of(rows, np.ones(len(rows), dtype=bool), bootstrap)
 
 
-def _means_with_lesion(rows: pd.DataFrame, clusters: NDArray[np.int64], seed: int) -> dict[str, _Estimate]:
-    return _means_of(rows, clusters, (rows["tp"] + rows["fn"]).to_numpy() > 0, seed)
+def _means_with_lesion(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
+    return _means_of(rows, (rows["tp"] + rows["fn"]).to_numpy() > 0, bootstrap)
 
 
-def _means_of(
-    rows: pd.DataFrame, clusters: NDArray[np.int64], included: NDArray[np.bool_], seed: int
-) -> dict[str, _Estimate]:
+def _means_of(rows: pd.DataFrame, included: NDArray[np.bool_], bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
     """Means over the included rows; resamples draw among all clusters, so that the classes share them."""
     measures = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
     values = rows[list(measures)].to_numpy(dtype=np.float64)
     defined = np.isfinite(values) & included[:, None]
     summed = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
     sums, numbers = np.split(summed.sum(axis=0), 2)
-    drawn_sums, drawn_numbers = np.split(resampled_sums(summed, clusters, seed=seed), 2, axis=1)
+    drawn_sums, drawn_numbers = np.split(bootstrap.sums(summed), 2, axis=1)
     with np.errstate(invalid="ignore"):
         means, draws = sums / numbers, drawn_sums / drawn_numbers
     return {
         measure: _Estimate(
             value=float(means[column]),
             draws=draws[:, column],
-            clusters=len(np.unique(clusters[defined[:, column]])),
+            clusters=bootstrap.clusters_with(defined[:, column]),
             used=int(numbers[column]),
             left_out=_reasons(rows[included & ~defined[:, column]], measure),
         )
@@ -199,16 +184,16 @@ def _means_of(
     }
 
 
-def _pooled(rows: pd.DataFrame, clusters: NDArray[np.int64], seed: int) -> dict[str, _Estimate]:
+def _pooled(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
     counts = rows[list(COUNTS)].to_numpy(dtype=np.float64)
     values = overlap_measures(counts.sum(axis=0))
-    draws = overlap_measures(resampled_sums(counts, clusters, seed=seed))
+    draws = overlap_measures(bootstrap.sums(counts))
     contributes = overlap_ratios(counts)[1] > 0
     return {
         measure: _Estimate(
             value=float(values[column]),
             draws=draws[:, column],
-            clusters=len(np.unique(clusters[contributes[:, column]])),
+            clusters=bootstrap.clusters_with(contributes[:, column]),
             used=len(rows),
             left_out={},
         )
@@ -226,32 +211,31 @@ def _reasons(rows: pd.DataFrame, measure: str) -> dict[str, int]:
     return {str(reason): int(number) for reason, number in why.value_counts().items()}
 
 
-def _class_mean(estimates: Sequence[dict[str, _Estimate]]) -> dict[str, Any]:
+def _class_mean(estimates: Sequence[dict[str, _Estimate]], bootstrap: ClusterBootstrap) -> dict[str, Any]:
     """The unweighted mean of the classes' values; undefined where one of them is."""
     if not estimates:
         return {}
     means = {}
     for measure in estimates[0]:
-        ones = [one[measure] for one in estimates]
-        means[measure] = _as_json(
-            _Estimate(
-                value=float(np.mean([one.value for one in ones])),
-                draws=np.mean([one.draws for one in ones], axis=0),
-                clusters=min(one.clusters for one in ones),
-                used=sum(one.used for one in ones),
-                left_out=_added([one.left_out for one in ones]),
-            )
+        of_classes = [estimate[measure] for estimate in estimates]
+        mean = _Estimate(
+            value=float(np.mean([estimate.value for estimate in of_classes])),
+            draws=np.mean([estimate.draws for estimate in of_classes], axis=0),
+            clusters=min(estimate.clusters for estimate in of_classes),
+            used=sum(estimate.used for estimate in of_classes),
+            left_out=_added([estimate.left_out for estimate in of_classes]),
         )
+        means[measure] = _as_json(mean, bootstrap)
     return means
 
 
 def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:
-    reasons = dict.fromkeys(reason for one in counts for reason in one)
-    return {reason: sum(one.get(reason, 0) for one in counts) for reason in reasons}
+    reasons = dict.fromkeys(reason for of_class in counts for reason in of_class)
+    return {reason: sum(of_class.get(reason, 0) for of_class in counts) for reason in reasons}
 
 
-def _as_json(estimate: _Estimate) -> dict[str, Any]:
-    interval = percentile_interval(estimate.draws) if estimate.clusters >= FEWEST_CLUSTERS else None
+def _as_json(estimate: _Estimate, bootstrap: ClusterBootstrap) -> dict[str, Any]:
+    interval = bootstrap.interval(estimate.draws, estimate.clusters)
     return {
         "value": estimate.value if np.isfinite(estimate.value) else None,
         "interval": list(interval) if interval and np.isfinite(estimate.value) else None,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS, cluster_unit, percentile_interval, resampled_sums
+from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
 
 THRESHOLDS = np.arange(256) / 255
 
@@ -84,60 +84,55 @@ def curve_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "threshold": THRESHOLDS,
-            "dice_stretched": np.mean([one.curve.stretched for one in curves], axis=0),
-            "dice_unstretched": np.mean([one.curve.unstretched for one in curves], axis=0),
+            "dice_stretched": np.mean([named.curve.stretched for named in curves], axis=0),
+            "dice_unstretched": np.mean([named.curve.unstretched for named in curves], axis=0),
         }
     )
 
 
 def slice_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
     """Stretched Dice of each slice: columns case, and 0 to 255 for the thresholds 0/255 to 255/255."""
-    dice = pd.DataFrame([one.curve.stretched for one in curves]).round(6)
-    dice.insert(0, "case", [one.case for one in curves])
+    dice = pd.DataFrame([named.curve.stretched for named in curves]).round(6)
+    dice.insert(0, "case", [named.case for named in curves])
     return dice
 
 
 def summarise_curves(curves: Sequence[NamedCurve], seed: int) -> dict[str, Any]:
     """Mean over the thresholds, best threshold, Dice at 0.5, stretched and not, as JSON content."""
-    unit = cluster_unit([one.patient for one in curves], [one.volume for one in curves])
-    clusters = pd.factorize(np.array([getattr(one, unit) for one in curves], dtype=object))[0].astype(np.int64)
-    arms = {
+    unit = cluster_unit([named.patient for named in curves], [named.volume for named in curves])
+    bootstrap = ClusterBootstrap([getattr(named, unit) for named in curves], seed=seed)
+    variants = {
         "stretched": (
-            np.array([one.curve.stretched for one in curves]),
-            np.array([one.curve.stretched_at_half for one in curves]),
+            np.array([named.curve.stretched for named in curves]),
+            np.array([named.curve.stretched_at_half for named in curves]),
         ),
         "unstretched": (
-            np.array([one.curve.unstretched for one in curves]),
-            np.array([one.curve.at_half for one in curves]),
+            np.array([named.curve.unstretched for named in curves]),
+            np.array([named.curve.at_half for named in curves]),
         ),
     }
     return {
         "rule": THRESHOLD_RULE,
         "slices": len(curves),
         "unit": unit,
-        "clusters": int(clusters.max()) + 1,
-        **{name: _arm(dice, at_half, clusters, seed) for name, (dice, at_half) in arms.items()},
+        "clusters": bootstrap.count,
+        **{name: _summary_of(dice, at_half, bootstrap) for name, (dice, at_half) in variants.items()},
     }
 
 
-def _arm(
-    dice: NDArray[np.float64], at_half: NDArray[np.float64], clusters: NDArray[np.int64], seed: int
-) -> dict[str, Any]:
+def _summary_of(dice: NDArray[np.float64], at_half: NDArray[np.float64], bootstrap: ClusterBootstrap) -> dict[str, Any]:
     """``dice`` is (slices, thresholds), ``at_half`` (slices,)."""
     curve = dice.mean(axis=0)
     best = int(curve.argmax())
     return {
-        "mean_over_thresholds": _mean(dice.mean(axis=1), clusters, seed),
+        "mean_over_thresholds": _mean(dice.mean(axis=1), bootstrap),
         "best": {"threshold": float(THRESHOLDS[best]), "dice": float(curve[best])},
-        "at_half": _mean(at_half, clusters, seed),
+        "at_half": _mean(at_half, bootstrap),
     }
 
 
-def _mean(values: NDArray[np.float64], clusters: NDArray[np.int64], seed: int) -> dict[str, Any]:
-    interval = None
-    if len(np.unique(clusters)) >= FEWEST_CLUSTERS:
-        drawn = resampled_sums(np.stack([values, np.ones_like(values)], axis=1), clusters, seed=seed)
-        interval = percentile_interval(drawn[:, 0] / drawn[:, 1])
+def _mean(values: NDArray[np.float64], bootstrap: ClusterBootstrap) -> dict[str, Any]:
+    interval = bootstrap.interval(bootstrap.means(values))
     return {
         "value": float(values.mean()),
         "interval": list(interval) if interval else None,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS, percentile_interval, resampled_sums
+from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS, ClusterBootstrap
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES, overlap_measures, overlap_ratios
 from covid_monai.scoring.thresholds import THRESHOLDS
 
@@ -52,9 +52,8 @@ class Tally:
     def contributing_units(self) -> int:
         """How many units have a value; of several classes the fewest of one."""
         weights = self.parts[..., -1] if self.pooled is None else overlap_ratios(self.parts)[1][..., self.pooled]
-        return min(
-            (len(np.unique(self.units[weights[:, :, one].any(axis=1)])) for one in range(weights.shape[2])), default=0
-        )
+        of_classes = (weights[:, :, place].any(axis=1) for place in range(weights.shape[2]))
+        return min((len(np.unique(self.units[cases])) for cases in of_classes), default=0)
 
 
 def tally(rows: pd.DataFrame, measure: str, averaging: str, classes: Sequence[str]) -> Tally:
@@ -96,11 +95,12 @@ def tally(rows: pd.DataFrame, measure: str, averaging: str, classes: Sequence[st
     return Tally(np.stack([means, numbers > 0], axis=-1)[:, :, None], units, None)
 
 
-def interval_of(one: Tally) -> tuple[float, float] | None:
+def interval_of(tallied: Tally) -> tuple[float, float] | None:
     """The measure's 95 % bootstrap interval over units; None with too few of them."""
-    if one.contributing_units() < FEWEST_CLUSTERS:
+    if tallied.contributing_units() < FEWEST_CLUSTERS:
         return None
-    return percentile_interval(_draws([one])[0])
+    bootstrap, (draws,) = _draws([tallied])
+    return bootstrap.interval(draws)
 
 
 def interval_of_difference(first: Tally, second: Tally) -> tuple[float, float] | None:
@@ -110,22 +110,24 @@ def interval_of_difference(first: Tally, second: Tally) -> tuple[float, float] |
     """
     if min(first.contributing_units(), second.contributing_units()) < FEWEST_CLUSTERS:
         return None
-    one, other = _draws([first, second])
-    return percentile_interval(one - other)
+    bootstrap, (draws, other_draws) = _draws([first, second])
+    return bootstrap.interval(draws - other_draws)
 
 
-def _draws(tallies: Sequence[Tally]) -> list[NDArray[np.float64]]:
+def _draws(tallies: Sequence[Tally]) -> tuple[ClusterBootstrap, list[NDArray[np.float64]]]:
     """The measures (resamples,) when units of all tallies together are drawn."""
-    clusters = pd.factorize(np.concatenate([one.units for one in tallies]))[0].astype(np.int64)
-    widths = [one.parts[0].size for one in tallies]
-    columns = np.zeros((len(clusters), sum(widths)))
+    bootstrap = ClusterBootstrap(np.concatenate([each.units for each in tallies]))
+    widths = [each.parts[0].size for each in tallies]
+    columns = np.zeros((len(bootstrap.index), sum(widths)))
     row = column = 0
-    for one, width in zip(tallies, widths, strict=True):
+    for each, width in zip(tallies, widths, strict=True):
         # each has columns of its own, and zeros in those of the others
-        columns[row : row + len(one.parts), column : column + width] = one.parts.reshape(len(one.parts), -1)
-        row, column = row + len(one.parts), column + width
-    drawn = np.split(resampled_sums(columns, clusters), np.cumsum(widths)[:-1], axis=1)
-    return [one.of(sums.reshape(-1, *one.parts.shape[1:])) for one, sums in zip(tallies, drawn, strict=True)]
+        columns[row : row + len(each.parts), column : column + width] = each.parts.reshape(len(each.parts), -1)
+        row, column = row + len(each.parts), column + width
+    drawn = np.split(bootstrap.sums(columns), np.cumsum(widths)[:-1], axis=1)
+    return bootstrap, [
+        each.of(sums.reshape(-1, *each.parts.shape[1:])) for each, sums in zip(tallies, drawn, strict=True)
+    ]
 
 
 CURVE = [str(place) for place in range(len(THRESHOLDS))]

@@ -123,3 +123,8 @@ def test_of_fewer_than_five_units_there_is_no_interval(counts):
 def test_pooled_counts_of_several_slices_of_one_case_are_all_counted():
     rows = rows_of([("volume", "a", 8, 2, 0, 90), ("volume", "a", 0, 0, 10, 90)])
     assert tally(rows, "dice", "pooled", ["lesion"]).value() == pytest.approx(16 / 28)
+
+
+def test_of_no_case_at_all_there_is_no_interval(counts):
+    nothing = tally(rows_of(counts), "dice", "pooled", ["another class"])
+    assert interval_of(nothing) is None
