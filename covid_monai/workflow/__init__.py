@@ -1,9 +1,6 @@
 """The names that bundles copied out of release 0.1 use; new bundles name ``handlers``, ``run`` and ``weights``."""
 
-from covid_monai.handlers import seeding
 from covid_monai.lazy import lazy_names
-
-__all__ = ["seeding"]
 
 __getattr__ = lazy_names(
     __name__,
