@@ -41,7 +41,7 @@ def intensity_steps(folder: Path) -> list[str]:
 def losses(folder: Path) -> tuple[str, tuple[str, ...]]:
     """The loss that a bundle trains with, and all that its setting ``loss`` can name.
 
-    A loss that is made by its name has the names in ``LOSSES`` of its module. Any other is the bundle's only one.
+    A loss that is chosen by its name has the names in ``LOSSES`` of its module. Any other is the bundle's only one.
     """
     target = _component(build_workflow(folder, "train", {}).parser, "loss_function")
     factory = pydoc.locate(target)
@@ -73,7 +73,7 @@ REQUIRED_FILES = (
 
 @dataclass(frozen=True)
 class Description:
-    """What ``bundle show`` tells.
+    """What ``bundle show`` prints.
 
     Attributes:
         name: the bundle's.

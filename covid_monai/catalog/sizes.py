@@ -151,10 +151,10 @@ def _around(page: Path) -> tuple[str, str]:
 
 def _row(size: Size) -> list[str]:
     height, width = size.image_size
-    made = ", ".join(f"{key}: {json.dumps(value)}" for key, value in size.settings.items())
+    changed = ", ".join(f"{key}: {json.dumps(value)}" for key, value in size.settings.items())
     return [
         size.bundle.removesuffix(SUFFIX),
-        f"{size.label}: `{made}`" if size.label else "the bundle's own",
+        f"{size.label}: `{changed}`" if size.label else "the bundle's own",
         f"{size.parameters / 1e6:.2f}",
         f"{height} x {width}",
         f"{size.operations / 1e9:.1f}",

@@ -2,8 +2,6 @@
 
 import lazy_loader
 
-from covid_monai.handlers import seeding as seeding
-
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     "covid_monai",
     submodules=(),

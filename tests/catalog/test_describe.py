@@ -20,12 +20,12 @@ def change(file, old, new):
     file.write_text(text.replace(old, new))
 
 
-def test_the_window_is_told_with_its_values_and_resizing_is_not():
+def test_steps_name_the_window_with_its_values_but_not_resizing():
     (step,) = intensity_steps(bundle_folder("a_segnet"))
     assert step == "ScaleIntensityRanged(a_min=-1024, a_max=600, b_min=0.0, b_max=1.0, clip=True)"
 
 
-def test_a_further_normalisation_is_told_after_the_window(own_bundle):
+def test_a_further_normalisation_comes_after_the_window(own_bundle):
     change(
         own_bundle / "configs" / "inference.yaml",
         "    - _target_: Resized\n",
@@ -43,7 +43,7 @@ def test_a_chain_that_is_no_list_of_transforms_is_named(own_bundle):
         intensity_steps(own_bundle)
 
 
-def test_the_losses_of_a_choice_by_name_are_all_told():
+def test_all_losses_of_a_choice_by_name_are_listed():
     assert losses(bundle_folder("a_segnet")) == ("focal_tversky", ("dice", "tversky", "focal_tversky"))
 
 
@@ -51,3 +51,8 @@ def test_the_losses_of_a_choice_by_name_are_all_told():
 def test_a_loss_without_a_choice_is_the_only_one(own_bundle, target):
     change(own_bundle / "configs" / "train.yaml", "covid_monai.losses.overlap_loss", target)
     assert losses(own_bundle) == ("DiceLoss", ("DiceLoss",))
+
+
+def test_a_disabled_step_is_no_step_and_an_enabled_one_is():
+    assert intensity_steps(bundle_folder("au_net"))[-1] == "NormalizeSlicesd()"
+    assert not any("NormalizeSlicesd" in step for step in intensity_steps(bundle_folder("unet")))
