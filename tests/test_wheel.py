@@ -44,6 +44,7 @@ def installed(tmp_path_factory) -> Path:
     return programs
 
 
+@pytest.mark.slow
 def test_wheel_trains_evaluates_and_predicts_outside_the_checkout(installed, tiny_dataset, tmp_path):
     command = (installed / "python", "-m", "covid_monai")
     where = run(installed / "python", "-c", "import covid_monai; print(covid_monai.__file__)", cwd=tmp_path)

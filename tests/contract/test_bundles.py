@@ -136,6 +136,7 @@ def test_inference_workflow_has_all_properties_and_keeps_the_grid(bundle, small,
         assert mask.get_data_dtype() == np.uint8
 
 
+@pytest.mark.slow
 def test_monais_own_command_trains_it(bundle, small, tiny_dataset, tmp_path):
     settings = {"dataset_dir": str(tiny_dataset), "output_dir": str(tmp_path), **small, **SHORT}
     (file,) = config_files(bundle, "train")
@@ -163,6 +164,7 @@ def test_monais_own_function_evaluates_it_and_predicts(bundle, small, run, tiny_
     assert (tmp_path / written[kind]).is_file()
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_at_the_same_global_batch(bundle, small, tiny_dataset, tmp_path):
     # three cases to train on, and three to validate on: the two processes' shares are uneven
     settings = {**small, "epochs": 2, "precision": "float32"}

@@ -149,6 +149,7 @@ def test_a_run_keeps_what_its_last_epoch_ended_with(uninterrupted, tiny_dataset)
     assert (evaluate(uninterrupted, data=tiny_dataset).folder / "scores.json").is_file()
 
 
+@pytest.mark.slow
 # before the note of the weights is written, and before the state of their epoch is complete
 @pytest.mark.parametrize("moment", ["write_json", "save_nested"])
 def test_a_killed_run_that_is_resumed_keeps_the_same_last_weights(moment, uninterrupted, tiny_dataset, tmp_path):

@@ -46,6 +46,7 @@ def worst_difference(joint, alone):
     return max(float((found[name].double() - expected[name].double()).abs().max()) for name in expected)
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_through_a_training_but_for_rounding(tiny_dataset, tmp_path):
     # rotation and scaling fill areas with zeros, where pooling has ties that the last bit decides
     augmented = {"augmentation": 0.5, "rotation": 0.0, "scaling": 0.0, "epochs": 12}
@@ -60,6 +61,7 @@ def test_two_processes_are_one_through_a_training_but_for_rounding(tiny_dataset,
     assert max(log_of(alone, "validation_dice")) > 0.2
 
 
+@pytest.mark.slow
 def test_two_processes_in_float32_part_by_rounding_only(tiny_dataset, tmp_path):
     joint, alone = both(tiny_dataset, tmp_path, {"epochs": 3})
     assert log_of(joint, "loss")[0] == pytest.approx(log_of(alone, "loss")[0], rel=1e-6)
@@ -68,6 +70,7 @@ def test_two_processes_in_float32_part_by_rounding_only(tiny_dataset, tmp_path):
     assert worst_difference(joint, alone) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_process_without_a_case_of_its_own_changes_nothing(tiny_dataset, tmp_path):
     # four processes, three cases to train on, three to validate on
     joint, alone = both(tiny_dataset, tmp_path, {**DOUBLE, "epochs": 2}, processes=4)

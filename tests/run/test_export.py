@@ -67,7 +67,9 @@ class ComputesOtherwiseWhenScripted(nn.Module):
         return image + 0.01 if torch.jit.is_scripting() else image
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize(
+    "file_format", [name if name == "torchscript" else pytest.param(name, marks=pytest.mark.slow) for name in FORMATS]
+)
 def test_a_run_becomes_a_file_with_its_trained_logits(tiny_run, tmp_path, file_format):
     target = tmp_path / "new" / "network"
     agreements = export_bundle("a_segnet", tiny_run, file_format, target)

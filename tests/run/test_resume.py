@@ -75,6 +75,9 @@ def rows(run: Path) -> list[str]:
     return (run / "log.jsonl").read_text().splitlines()
 
 
+REST = (("mid-epoch", 2), ("mid-save", 0), ("mid-save", 2))
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tiny_dataset, tmp_path_factory) -> Path:
     return train("a_segnet", tiny_dataset, tmp_path_factory.mktemp("whole") / "run", settings=SETTINGS).folder
@@ -90,8 +93,13 @@ def killed_run(bundle: str, settings: dict, moment: str, workers: int, data: Pat
     return output
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("moment", ["mid-epoch", "mid-save"])
+@pytest.mark.parametrize(
+    ("moment", "workers"),
+    [
+        ("mid-epoch", 0),
+        *(pytest.param(moment, workers, marks=pytest.mark.slow) for moment, workers in REST),
+    ],
+)
 def test_killed_and_resumed_ends_bit_identical(moment, workers, tiny_dataset, uninterrupted, tmp_path):
     output = killed_run("a_segnet", SETTINGS, moment, workers, tiny_dataset, tmp_path / "run")
     train("a_segnet", tiny_dataset, output, settings={**SETTINGS, "workers": workers}, resume=True)
@@ -101,6 +109,7 @@ def test_killed_and_resumed_ends_bit_identical(moment, workers, tiny_dataset, un
     assert history(output) == history(uninterrupted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", OTHERS)
 def test_schedules_and_hashing_go_on_where_a_killed_run_stopped(bundle, tiny_dataset, tmp_path):
     rate = 1e-6 if bundle == "au_net" else 0.01

@@ -52,6 +52,7 @@ def test_an_exported_program_follows_the_size(attention, program):
     assert_same_at_all_sizes(attention, program.module())
 
 
+@pytest.mark.slow
 def test_an_onnx_graph_follows_the_size(attention, program, tmp_path):
     import onnxruntime
 

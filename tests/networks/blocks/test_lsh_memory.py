@@ -77,6 +77,7 @@ print(train(136_161) - before)
 """
 
 
+@pytest.mark.slow
 def test_peak_memory_of_training_at_369_x_369_pixels_is_a_few_hundred_numbers_a_token():
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
