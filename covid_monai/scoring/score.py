@@ -1,5 +1,6 @@
 """Scoring masks of any tool: files or folders in, summaries and a comparison out, and their tables."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -168,9 +169,8 @@ def score(
     """
     if spacing not in SPACINGS:
         raise InputError(f"spacing is {spacing!r}; it can be one of {', '.join(SPACINGS)}")
-    # written so that NaN, which fails every comparison, is refused too
-    if not tolerance_mm >= 0:
-        raise InputError(f"tolerance_mm is {tolerance_mm:g}; it must be 0 or more")
+    if not 0 <= tolerance_mm < math.inf:
+        raise InputError(f"tolerance_mm is {tolerance_mm:g}; it must be a number of 0 or more")
     several = predictions if isinstance(predictions, Mapping) else {name_of(predictions): predictions}
     check_names(several)
     classes = parse_label_classes(labels) if labels is not None else LabelClasses()
