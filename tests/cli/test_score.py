@@ -46,7 +46,7 @@ def test_several_folders_are_scored_each_and_compared(folders, tmp_path):
         "third",
     ]
     content = json.loads((tmp_path / "out" / "comparison.json").read_text())
-    assert [one["name"] for one in content["predictions"]] == ["ours", "theirs", "third"]
+    assert [rating["name"] for rating in content["predictions"]] == ["ours", "theirs", "third"]
     scores = json.loads((tmp_path / "out" / "theirs" / "scores.json").read_text())
     dice = scores["levels"]["pooled"]["classes"]["lesion"]["measures"]["dice"]["value"]
     assert content["predictions"][1]["pooled"]["value"] == pytest.approx(dice)
