@@ -7,7 +7,8 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.scoring.format import COLUMNS, Cell, in_words, measure_cell
+from covid_monai.scoring.format import Cell, in_words, measure_cell
+from covid_monai.scoring.measures import MEASURES
 
 _UNITS = {"patient": "patients", "volume": "volumes", "case": "slices (patients and volumes not all known)"}
 
@@ -76,7 +77,7 @@ def left_out(content: dict[str, Any]) -> list[str]:
             for measure, one in scored["measures"].items() if "rows" in scored else ():
                 if one["left_out"]:
                     reasons = ", ".join(f"{number} {reason}" for reason, number in one["left_out"].items())
-                    measures.setdefault(reasons, []).append(COLUMNS[measure].heading)
+                    measures.setdefault(reasons, []).append(MEASURES[measure].heading)
             told += [
                 f"{in_words(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
                 for reasons, names in measures.items()
@@ -104,7 +105,7 @@ def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
     scored = {name: level["classes"][lesion_class] for name, level in levels.items()}
     shown = [
         measure
-        for measure in COLUMNS
+        for measure in MEASURES
         if any(one["measures"].get(measure, {}).get("value") is not None for one in scored.values())
     ]
     rows = []
@@ -113,4 +114,4 @@ def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
         cells = [measure_cell(one["measures"].get(measure), measure) for measure in shown]
         rows.append((in_words(name), number, cells))
     first = "n" if "rows" in scored["slice"] else "of"
-    return ScoreTable(lesion_class, ["level", first, *(COLUMNS[measure].heading for measure in shown)], rows)
+    return ScoreTable(lesion_class, ["level", first, *(MEASURES[measure].heading for measure in shown)], rows)

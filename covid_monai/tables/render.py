@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from covid_monai.scoring.comparison import Estimate
-from covid_monai.scoring.format import ABSENT, COLUMNS
+from covid_monai.scoring.format import ABSENT
+from covid_monai.scoring.measures import MEASURES
 from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.results import Results
@@ -28,7 +29,7 @@ class Lines:
 
 def heading_of(measure: Measure) -> str:
     """A measure as one reads it, such as ``Sensitivity`` or ``Dice at best threshold``."""
-    known = COLUMNS.get(measure.name)
+    known = MEASURES.get(measure.name)
     return known.heading if known else measure.name.replace("_", " ").capitalize()
 
 
