@@ -23,6 +23,8 @@ def evaluate(
     output: str | os.PathLike[str] | None = None,
     device: str | None = None,
     trust: bool = False,
+    *,
+    progress: bool = True,
 ) -> Path:
     """Score a run's best weights, per case and together.
 
@@ -34,6 +36,7 @@ def evaluate(
         output: where to write; ``run/evaluation/<part>`` if None.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         trust: whether the run may bring code; see :func:`covid_monai.run.folder.read_run`.
+        progress: whether progress bars are drawn.
 
     Returns:
         The folder with ``scores.csv``, ``scores.json``, ``scores.md`` and ``masks/``, and ``evaluation.json``, which

@@ -37,6 +37,8 @@ def train(
     settings: Mapping[str, Any] | None = None,
     device: str | None = None,
     resume: bool = False,
+    *,
+    progress: bool = True,
 ) -> Path:
     """Train a bundle's network on a fold of a prepared data set.
 
@@ -50,6 +52,7 @@ def train(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         resume: go on from the last complete epoch of the run in ``output``. The weights at the end are those of a
             run that was never interrupted.
+        progress: whether progress bars are drawn.
 
     Returns:
         ``output``.

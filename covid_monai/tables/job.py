@@ -1,13 +1,10 @@
 """One job of a table: training and evaluation as the commands do them, once and for all."""
 
 import json
-import resource
 import shlex
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,31 +15,43 @@ from filelock import FileLock, Timeout
 from covid_monai.catalog.bundles import bundle_folder, stored_name
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of, write_json
-from covid_monai.tables.folder import JOB_FORMAT, JOB_VERSION, Outcome, data_of, failure_file, is_complete, lock_file
+from covid_monai.tables.folder import (
+    JOB_FORMAT,
+    JOB_VERSION,
+    JobFiles,
+    Outcome,
+    data_of,
+    failure_file,
+    files_of,
+    is_complete,
+    lock_file,
+)
 from covid_monai.tables.plan import Job
 
 if TYPE_CHECKING:
     import torch
 
 
-def commands_of(job: Job, data: Path, device: str | None = None, threads: int | None = None) -> list[str]:
+def commands_of(job: Job, data: Path, output: Path, device: str | None = None, threads: int | None = None) -> list[str]:
     """``covid-monai train`` and ``covid-monai evaluate`` of a job, for a shell in the output folder.
 
     Args:
         job: the job.
         data: the prepared data set.
+        output: the output folder.
         device: as it was asked for; named in the commands unless None.
         threads: of torch, where an executor divides the processors; the last bits of a training depend on them.
     """
-    where = data_of(job, data.resolve(), Path())
+    where, files = data_of(job, data.resolve(), Path()), files_of(job, output)
+    home, split = (str(path.relative_to(output)) for path in (files.home, files.split))
     # a bundle of somebody's own is told by its path, which evaluation has to trust
     place = stored_name(bundle_folder(job.bundle))
     own = Path(place).is_absolute()
-    train = ["covid-monai", "train", place if own else job.bundle, "--data", str(where), "--split", job.split]
-    train += ["--fold", str(job.fold), "-o", job.folder]
+    train = ["covid-monai", "train", place if own else job.bundle, "--data", str(where), "--split", split]
+    train += ["--fold", str(job.fold), "-o", home]
     for key, value in job.settings.items():
         train += ["--set", f"{key}={_literal(value)}"]
-    evaluate = ["covid-monai", "evaluate", job.folder, *(["--trust-run"] if own else [])]
+    evaluate = ["covid-monai", "evaluate", home, *(["--trust-run"] if own else [])]
     if device is not None:
         train += ["--device", device]
         evaluate += ["--device", device]
@@ -87,17 +96,17 @@ def run_job(
         asked_device: the device that the stored commands name.
         bars: whether training and evaluation draw their progress bars.
     """
-    home = output / job.folder
+    files = files_of(job, output)
+    home = files.home
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock_file(home), timeout=0):
             try:
-                if is_complete(home):
+                if is_complete(files.record):
                     return Outcome(job, "found")
                 failure_file(home).unlink(missing_ok=True)
-                with _bars(bars):
-                    seconds = _train_and_evaluate(job, home, output, data, device, threads)
-                _write_record(job, home, output, data, asked_device, seconds, device)
+                seconds = _train_and_evaluate(job, files, output, data, device, threads, bars)
+                _write_record(job, files, output, data, asked_device, seconds, device)
             # whatever a network or the machine raises: the other jobs do not depend on it
             except Exception as error:
                 return _failed(job, home, error)
@@ -107,7 +116,7 @@ def run_job(
 
 
 def _train_and_evaluate(
-    job: Job, home: Path, output: Path, data: Path, device: str | None, threads: int | None
+    job: Job, files: JobFiles, output: Path, data: Path, device: str | None, threads: int | None, progress: bool
 ) -> float:
     """Seconds that it took, those of earlier attempts' complete epochs among them."""
     import torch
@@ -119,27 +128,28 @@ def _train_and_evaluate(
         torch.set_num_threads(threads)
     used = _device(device)
     count_memory_from_now(used)
-    where = data_of(job, data, output)
+    where, home = data_of(job, data, output), files.home
     _clear_unfinished(home)
     train(
         job.bundle,
         where,
         home,
-        split=output / job.split,
+        split=files.split,
         fold=job.fold,
         settings=job.settings,
         device=device,
         resume=(home / "run.json").exists(),
+        progress=progress,
     )
     started = time.monotonic()
     # training has held the run against the table's bundle and settings, so it brings no other code
-    evaluate(home, where, device=device, trust=True)
+    evaluate(home, where, device=device, trust=True, progress=progress)
     return round(sum(line["seconds"] for line in _log(home)) + time.monotonic() - started, 3)
 
 
 def _write_record(
     job: Job,
-    home: Path,
+    files: JobFiles,
     output: Path,
     data: Path,
     asked_device: str | None,
@@ -150,6 +160,7 @@ def _write_record(
 
     from covid_monai.weights import check_weights
 
+    home = files.home
     used, log = _device(device), _log(home)
     threads = torch.get_num_threads()
     validated = [line for line in log if "validation_dice" in line]
@@ -168,8 +179,8 @@ def _write_record(
         "settings": dict(job.settings),
         "budget": job.budget,
         # on a CPU their number decides the last bits
-        "commands": commands_of(job, data, asked_device, threads if used.type == "cpu" else None),
-        "split_sha256": sha256_of(output / job.split),
+        "commands": commands_of(job, data, output, asked_device, threads if used.type == "cpu" else None),
+        "split_sha256": sha256_of(files.split),
         "weights_sha256": check_weights(home),
         "epochs": len(log),
         # None where nothing was validated; of equal ones the first
@@ -181,7 +192,7 @@ def _write_record(
         "threads": threads,
         "finished": _now(),
     }
-    write_json(home / "cell.json", content)
+    write_json(files.record, content)
 
 
 def _failed(job: Job, home: Path, error: Exception) -> Outcome:
@@ -223,6 +234,8 @@ def count_memory_from_now(device: "torch.device") -> None:
 
 def _peak_memory(device: "torch.device") -> int:
     """Of a GPU what this job took at most; on the CPU what this process took at most, with the jobs before it."""
+    import resource
+
     import torch
 
     if device.type == "cuda":
@@ -237,21 +250,3 @@ def _log(home: Path) -> list[dict[str, Any]]:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-@contextmanager
-def _bars(shown: bool) -> Iterator[None]:
-    """tqdm's bars as they are, or none: in a file, or of several jobs at once, they are thousands of lines."""
-    from tqdm import tqdm
-
-    start = tqdm.__init__
-
-    def hidden(bar: Any, *arguments: Any, **settings: Any) -> None:
-        start(bar, *arguments, **{**settings, "disable": True})
-
-    # by setattr, since mypy rightly dislikes it; tqdm itself has no switch for a while
-    setattr(tqdm, "__init__", start if shown else hidden)  # noqa: B010
-    try:
-        yield
-    finally:
-        setattr(tqdm, "__init__", start)  # noqa: B010

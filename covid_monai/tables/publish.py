@@ -9,10 +9,10 @@ import yaml
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json, write_text
-from covid_monai.tables.folder import NOTE, is_complete, read_note
+from covid_monai.tables.folder import NOTE, is_complete, read_note, read_record, record_of
 
 TABLE_FILES = ("table.md", "table.csv", "table.json", "values.png", "optimism.png")
-RUN_FILES = ("cell.json", "config.yaml", "environment.json", "model.json", "log.jsonl", "curves.png")
+RUN_FILES = ("config.yaml", "environment.json", "model.json", "log.jsonl", "curves.png")
 EVALUATION_FILES = ("scores.csv", "scores.json", "thresholds.csv", "slice_thresholds.csv")
 DATA, OUT, BUNDLES = "DATA", "OUT", "BUNDLES"
 
@@ -39,14 +39,15 @@ def publish(output: Path, folder: Path) -> int:
     for name in TABLE_FILES:
         _copy(output / name, folder / name, places)
     for split in sorted((output / "splits").glob("*.json")):
-        _copy(split, folder / "splits" / split.name, places)
-    jobs = [job for job in note["cells"] if is_complete(output / job)]
+        _copy(split, folder / "splits" / split.name.replace("strict", "grouped"), places)
+    jobs = [job for job in note["jobs"] if is_complete(record_of(job, output))]
     for job in jobs:
         for name in RUN_FILES:
-            _copy(output / job / name, folder / job / name, places)
+            _copy(record_of(job, output).parent / name, folder / job / name, places)
+        write_json(folder / job / "job.json", _without_places(read_record(record_of(job, output)), places))
         for name in EVALUATION_FILES:
             where = Path("evaluation") / "test" / name
-            _copy(output / job / where, folder / job / where, places)
+            _copy(record_of(job, output).parent / where, folder / job / where, places)
     # a table of the package is found by its name, one of somebody's own has to be put there again
     write_json(folder / NOTE, {**note, "data": DATA, "table_path": Path(note["table_path"]).name})
     return len(jobs)
@@ -63,7 +64,7 @@ def _make_room(folder: Path, note: Mapping[str, Any]) -> None:
             f"{folder} holds {before.get('table')} (budget {before.get('budget')}), not {note['table']} (budget "
             f"{note['budget']}); choose another folder"
         )
-    for name in ("cells", "splits"):
+    for name in ("cells", "jobs", "splits"):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
 

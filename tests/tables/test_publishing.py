@@ -16,7 +16,7 @@ def output(finished, tmp_path_factory):
     place = shutil.copytree(finished, tmp_path_factory.mktemp("own") / "output")
     write_results(place)
     data = json.loads((place / "reproduce.json").read_text())["data"]
-    for home in (path.parent for path in place.glob("cells/*/*/*/cell.json")):
+    for home in (path.parent for path in place.glob("jobs/*/*/*/job.json")):
         (home / "model.safetensors").write_bytes(b"weights")
         with (home / "config.yaml").open("a") as settings:
             settings.write(f"output_dir: {home}\ndataset_dir: {data}\n")
@@ -33,9 +33,9 @@ def published(output, tmp_path_factory):
 
 def test_tables_splits_and_every_jobs_scores_are_there(published):
     names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
-    job = "cells/paper/segnet-dl/fold0-seed0"
+    job = "jobs/paper/segnet-dl/fold0-seed0"
     assert names >= {"table.md", "table.csv", "table.json", "values.png", "optimism.png", "splits/grouped.json"}
-    assert names >= {f"{job}/cell.json", f"{job}/log.jsonl", f"{job}/curves.png"}
+    assert names >= {f"{job}/job.json", f"{job}/log.jsonl", f"{job}/curves.png"}
     assert names >= {f"{job}/evaluation/test/scores.csv", f"{job}/evaluation/test/slice_thresholds.csv"}
 
 
@@ -50,8 +50,8 @@ def test_no_place_of_this_machine_is_told(published, output, patients):
             text = path.read_text()
             assert str(output) not in text, path
             assert str(patients) not in text, path
-    settings = (published / "cells/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
-    assert "output_dir: OUT/cells/paper/segnet-dl/fold0-seed0" in settings
+    settings = (published / "jobs/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
+    assert "output_dir: OUT/jobs/paper/segnet-dl/fold0-seed0" in settings
     assert "dataset_dir: DATA" in settings
 
 
@@ -83,22 +83,22 @@ def test_paths_through_links_and_with_letters_beyond_ascii_are_not_told_either(o
     place = shutil.copytree(output, real / "output")
     (tmp_path / "link").symlink_to(real)
     through = tmp_path / "link" / "output"
-    home = place / "cells/paper/segnet-dl/fold0-seed0"
-    content = json.loads((home / "cell.json").read_text())
-    (home / "cell.json").write_text(json.dumps({**content, "commands": [f"cd {place}", f"cd {through}"]}))
+    home = place / "jobs/paper/segnet-dl/fold0-seed0"
+    content = json.loads((home / "job.json").read_text())
+    (home / "job.json").write_text(json.dumps({**content, "commands": [f"cd {place}", f"cd {through}"]}))
     (home / "config.yaml").write_text(yaml.safe_dump({"output_dir": str(through), "other": str(place)}))
     publish(through, tmp_path / "published")
-    told = json.loads((tmp_path / "published/cells/paper/segnet-dl/fold0-seed0/cell.json").read_text())
+    told = json.loads((tmp_path / "published/jobs/paper/segnet-dl/fold0-seed0/job.json").read_text())
     assert told["commands"] == ["cd OUT", "cd OUT"]
-    settings = (tmp_path / "published/cells/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
+    settings = (tmp_path / "published/jobs/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
     assert yaml.safe_load(settings) == {"output_dir": "OUT", "other": "OUT"}
 
 
 def test_jobs_that_are_gone_do_not_stay_published(output, published, tmp_path):
     place, folder = shutil.copytree(output, tmp_path / "output"), shutil.copytree(published, tmp_path / "published")
-    shutil.rmtree(place / "cells/paper/segnet-dl/fold0-seed0")
+    shutil.rmtree(place / "jobs/paper/segnet-dl/fold0-seed0")
     assert publish(place, folder) == 14
-    assert not (folder / "cells/paper/segnet-dl/fold0-seed0").exists()
+    assert not (folder / "jobs/paper/segnet-dl/fold0-seed0").exists()
 
 
 def test_a_folder_with_another_table_is_refused_and_stays(output, tmp_path):
