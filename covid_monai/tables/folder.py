@@ -64,7 +64,9 @@ def record_of(folder: str, output: Path) -> Path:
     """The record, there or to be, of the job with this folder's name (a note's ``jobs``); its parent is the home."""
     _, protocol, *rest = folder.split("/")
     old_home = Path(output, "cells", _OLD_PROTOCOLS.get(protocol, protocol), *rest)
-    return old_home / "cell.json" if old_home.is_dir() else output / folder / "job.json"
+    # one that failed at once has no folder
+    begun = old_home.is_dir() or failure_file(old_home).is_file()
+    return old_home / "cell.json" if begun else output / folder / "job.json"
 
 
 def read_record(path: Path) -> dict[str, Any]:
