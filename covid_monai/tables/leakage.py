@@ -13,6 +13,7 @@ from covid_monai.data.checks.splits import Parts, check_persons, load_split
 from covid_monai.data.drawing import tied_cases
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import similar_pairs
+from covid_monai.tables.folder import split_file
 from covid_monai.tables.results import Results
 
 AUDIT_RULE = (
@@ -58,7 +59,7 @@ def audit_splits(results: Results) -> list[SplitAudit]:
         of_files = [finding for _, found, _ in checked for finding in found]
         relatives = _Relatives(dataset, looks)
         for protocol in jobs.loc[jobs["variant"] == variant, "protocol"]:
-            path = results.output / "splits" / f"{protocol}{f'-{variant}' if variant else ''}.json"
+            path = split_file(protocol, variant, results.output)
             audits.append(_audit(dataset, path, looks, of_files, relatives))
     return sorted(audits, key=lambda one: (not one.name.startswith("paper"), one.name))
 

@@ -141,7 +141,7 @@ def job_lines(results: Results) -> Lines:
                     ]
                 )
     header = ["protocol", "row", "fold", "seed", heading_of(measure), "kept epoch", "time", "peak memory", "device"]
-    note = "The commands that run one alone stand in its cell.json and in table.json." + (
+    note = "The commands that run one alone stand in its job.json and in table.json." + (
         f" All are of the budget {results.budget}." if results.label else ""
     )
     return Lines("Jobs", note, [*header, "weights (SHA-256)"], rows)

@@ -42,7 +42,7 @@ def test_units_are_patients_else_groups_and_unknown_slices_stand_alone(tmp_path)
 def test_a_folder_that_was_not_asked_for_is_no_job(finished, tmp_path):
     output = shutil.copytree(finished, tmp_path / "output")
     note = json.loads((output / "reproduce.json").read_text())
-    note["cells"] = [job for job in note["cells"] if "/paper/" in job]
+    note["jobs"] = [job for job in note["jobs"] if "/paper/" in job]
     (output / "reproduce.json").write_text(json.dumps(note))
     results = collect(output)
     assert set(results.jobs["protocol"]) == {"paper"}
@@ -83,16 +83,16 @@ def change_data(output):
 
 
 def break_scores(output):
-    (output / "cells/paper/segnet-dl/fold0-seed0/evaluation/test/scores.csv").write_text("level,case\n")
+    (output / "jobs/paper/segnet-dl/fold0-seed0/evaluation/test/scores.csv").write_text("level,case\n")
 
 
 def foreign_job(output):
-    path = output / "cells/paper/segnet-dl/fold0-seed0/cell.json"
+    path = output / "jobs/paper/segnet-dl/fold0-seed0/job.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "table_sha256": "0" * 64}))
 
 
 def remove_jobs(output):
-    for path in output.rglob("cell.json"):
+    for path in output.rglob("job.json"):
         path.unlink()
 
 
@@ -107,7 +107,7 @@ def remove_note(output):
         (lose_data, r"the data set .*gone is not there"),
         (change_data, r"has changed since the jobs were run; restore it"),
         (break_scores, r"cannot read .*scores.csv"),
-        (foreign_job, r"cell.json is of another table or lacks values"),
+        (foreign_job, r"job.json is of another table or lacks values"),
         (remove_jobs, r"has no finished job yet; go on with"),
         (remove_note, r"is no table's folder: it has no reproduce.json"),
     ],

@@ -46,7 +46,7 @@ def test_the_json_is_complete_and_valid(files, findings):
     assert (stored["format"], stored["version"]) == ("covid-monai table", 2)
     assert len(stored["lines"]) == 20
     assert stored["missing"] == [
-        {"job": "cells/grouped/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
+        {"job": "jobs/grouped/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
     ]
     assert len(stored["jobs"]) == 15
     assert stored["jobs"][0]["seconds"] == 61
