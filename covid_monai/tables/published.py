@@ -123,6 +123,6 @@ def _curves(folder: Path) -> pd.DataFrame:
 
 
 def _audit(stored: Mapping[str, Any]) -> SplitAudit:
-    counts = {kind: (torn, number) for kind, (torn, number) in stored["both_sides"].items()}
+    counts = {kind: (torn, number) for kind, (torn, number) in stored["leaks"].items()}
     findings = tuple(Finding(**{**one, "cases": tuple(one["cases"])}) for one in stored["findings"])
-    return SplitAudit(**{**stored, "both_sides": counts, "findings": findings})
+    return SplitAudit(**{**stored, "leaks": counts, "findings": findings})
