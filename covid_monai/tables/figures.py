@@ -41,7 +41,7 @@ def table_forests(findings: Findings) -> list[TableForest]:
     values = [panel for one in measures if (panel := _value_panel(findings, one)) is not None]
     between = [panel for one in measures if (panel := _optimism_panel(findings, one)) is not None]
     forests = [
-        TableForest("values", "All folds together, with 95 % intervals, and the published values.", values),
+        TableForest("values", "Cross-validated over all folds, with 95 % intervals, and the published values.", values),
         TableForest("optimism", _optimism_caption(findings), between),
     ]
     return [forest for forest in forests if forest.panels]

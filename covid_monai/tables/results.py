@@ -61,7 +61,7 @@ class Missing:
 class Results:
     """All that the jobs of an output folder have.
 
-    ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``job.json`` tells, ``evaluation`` (a
+    ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``job.json`` records, ``evaluation`` (a
     folder) and ``thresholds`` (of ``scores.json``). ``scores`` has the rows of every ``scores.csv`` with protocol,
     slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``curves`` has those of every
     ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``unit`` says what the
@@ -76,7 +76,7 @@ class Results:
     scores: pd.DataFrame
     curves: pd.DataFrame
     missing: tuple[Missing, ...]
-    unit: str
+    unit: str = ""
 
     @property
     def label(self) -> str:
@@ -103,7 +103,7 @@ class Results:
 
     def planned(self, protocol: str, row: Row) -> int:
         """How many jobs of a row were asked for under a protocol."""
-        waiting = [one.job for one in self.missing if (one.job.protocol, one.job.slug) == (protocol, row.slug)]
+        waiting = [each for each in self.missing if (each.job.protocol, each.job.slug) == (protocol, row.slug)]
         return len(self.jobs_of(protocol, row)) + len(waiting)
 
 
@@ -140,15 +140,15 @@ def collect(output: Path) -> Results:
 def units_of(dataset: Dataset) -> dict[str, str]:
     """The unit of each case, called after its first case.
 
-    A unit is what a grouped split keeps together: cases that share a patient, a volume or a group of look-alikes,
+    A unit is what a grouped split keeps together: cases that share a patient, a volume or a group of near-duplicates,
     directly or through others; a case of which nothing is known is a unit of its own.
     """
     return {name: names[0] for names in tied_cases(dataset.cases) for name in names}
 
 
 def unit_kind(dataset: Dataset) -> str:
-    """What the units are, such as ``patient`` or ``patient or group of look-alikes``."""
-    words = {"patient": "patient", "volume": "volume", "group": "group of look-alikes"}
+    """What the units are, such as ``patient`` or ``patient or group of near-duplicates``."""
+    words = {"patient": "patient", "volume": "volume", "group": "group of near-duplicates"}
     kinds = {next((word for key, word in words.items() if getattr(case, key)), "slice") for case in dataset.cases}
     return " or ".join(word for word in (*words.values(), "slice") if word in kinds)
 
@@ -227,8 +227,8 @@ def _curves(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); remove the job's folder to run it again") from error
     of_job = {"protocol": job.protocol, "slug": job.slug, "fold": job.fold, "seed": job.seed}
-    told = pd.DataFrame({"unit": rows["case"].map(units), **of_job}, index=rows.index)
-    return pd.concat([told, rows], axis=1)
+    keys = pd.DataFrame({"unit": rows["case"].map(units), **of_job}, index=rows.index)
+    return pd.concat([keys, rows], axis=1)
 
 
 def _missing(job: Job, output: Path) -> Missing:

@@ -38,7 +38,7 @@ def test_crops_of_part_1_are_told_with_all_that_they_lack(tmp_path):
     # cropping changes how much background there is, and nothing else
     assert dict(one.not_comparable) == {"specificity": "crops"}
     assert sides(one)["data"] == (
-        "4 slices (4 of medseg_part1); patient unknown for 4 slices; 2 units (group of look-alikes)"
+        "4 slices (4 of medseg_part1); patient unknown for 4 slices; 2 units (group of near-duplicates)"
     )
     assert sides(one)["canvas"].startswith("4 slices: crops of differing size of medseg_part1; resized")
 
@@ -84,7 +84,7 @@ def test_merged_data_are_told_source_by_source(tmp_path):
     assert "radiopaedia_part2 does not tell the kind of lesion in 3 slices." in one.deviations
     assert any(text.startswith("3 slices are 8-bit, brought to HU by the peaks") for text in one.deviations)
     assert (
-        "3 patients known, patient unknown for 4 slices; 5 units (patient or group of look-alikes)"
+        "3 patients known, patient unknown for 4 slices; 5 units (patient or group of near-duplicates)"
         in sides(one)["data"]
     )
 
@@ -102,7 +102,7 @@ def test_both_protocols_say_how_they_split_and_choose(tmp_path):
         "paper: 5 folds, slices at random; the validation part is the test part; weights of the highest validation Dice"
         in split
     )
-    assert "grouped: 5 folds, by group of look-alikes; 20 % of the training slices are the validation part" in split
+    assert "grouped: 5 folds, by group of near-duplicates; 20 % of the training slices are the validation part" in split
 
 
 def test_a_table_of_class_means_says_so(tmp_path):

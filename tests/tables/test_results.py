@@ -36,7 +36,7 @@ def test_units_are_patients_else_groups_and_unknown_slices_stand_alone(tmp_path)
     told = [{"patient": "a"}, {"patient": "a"}, {"group": "g"}, {"group": "g"}, {}]
     dataset = write_slices(tmp_path / "data", told)
     assert units_of(dataset) == {"c00": "c00", "c01": "c00", "c02": "c02", "c03": "c02", "c04": "c04"}
-    assert unit_kind(dataset) == "patient or group of look-alikes or slice"
+    assert unit_kind(dataset) == "patient or group of near-duplicates or slice"
 
 
 def test_a_folder_that_was_not_asked_for_is_no_job(finished, tmp_path):
