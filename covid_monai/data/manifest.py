@@ -14,7 +14,7 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
-from covid_monai.transforms.intensity import KINDS
+from covid_monai.transforms.intensity import KINDS, SOURCE_WINDOWS, WINDOW
 
 FORMAT = "covid-monai dataset"
 VERSION = 1
@@ -108,6 +108,11 @@ def write_dataset(dataset: Dataset) -> None:
     }
     _refuse_duplicates(dataset.cases, dataset.folder / FILE_NAME)
     write_json(dataset.folder / FILE_NAME, content)
+
+
+def window_of(case: Case) -> tuple[float, float] | None:
+    """The window in HU by which 8-bit values were mapped; None where the values are HU, or were mapped by anchors."""
+    return SOURCE_WINDOWS.get(case.source, WINDOW) if case.intensity == "window" else None
 
 
 def is_case_name(name: str) -> bool:

@@ -41,9 +41,11 @@ OLD_MODES = {"trusted": "hu"}
 KINDS = ("hu", "anchored", "window")
 """What a manifest says of values: true HU; mapped to HU by the mode ``anchors``; mapped by the mode ``window``.
 
-The window is [-1024, 600], unless the source publishes the one that its 8-bit values were made with: that of
-Zenodo 3757476 is [-1250, 250].
+The window is ``WINDOW``, unless the source publishes the one that its 8-bit values were made with.
 """
+
+SOURCE_WINDOWS = {"zenodo_3757476": (-1250.0, 250.0)}
+"""HU of grey values 0 and 255 by the names of the sources that publish them."""
 
 # what a chest CT shows once its scale is right; an anchored map that says otherwise is not believed
 _LUNG_HU = (-950.0, -600.0)
