@@ -18,7 +18,7 @@ PHANTOM := --size 128 --slices 20
 # a score is promised for the phantom alone
 AT_LEAST := $(if $(filter $(RUN)/data,$(DATA)),--at-least 0.7)
 
-.PHONY: install demo test test-all lint format clean
+.PHONY: install demo test test-all lint format docs clean
 
 install: .venv/installed
 
@@ -55,5 +55,11 @@ test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
 
+# the Python API's pages, from its docstrings: site/index.html
+docs: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf site
+	$(BIN)/python -m pdoc --docformat google -o site covid_monai covid_monai.handlers covid_monai.networks.blocks
+
 clean:
-	rm -rf $(RUN) build dist *.egg-info
+	rm -rf site $(RUN) build dist *.egg-info
