@@ -13,8 +13,8 @@ from .inference.predict import predict as predict
 from .run.evaluation import evaluate as evaluate
 from .run.run import Run as Run
 from .run.training import train as train
+from .scoring.score import Scores as Scores
 from .scoring.score import score as score
-from .scoring.scores import Scores as Scores
 from .tables.reproduction import reproduce as reproduce
 
 __version__: str

@@ -36,9 +36,11 @@ def evaluate(
     """
     from covid_monai.errors import InputError
     from covid_monai.run.evaluation import evaluate as score_run
+    from covid_monai.run.folder import RunFolder
 
     scores = score_run(run, data=data, subset=subset, output=output, device=device, trust=trust_run, progress=True)
-    click.echo(scores.markdown)
-    click.echo(f"scores and masks: {scores.folder}")
+    folder = output if output is not None else RunFolder(run).evaluation(subset)
+    click.echo((folder / "scores.md").read_text(encoding="utf-8"))
+    click.echo(f"scores and masks: {folder}")
     if at_least is not None and (dice := scores.value("dice")) < at_least:
         raise InputError(f"the pooled Dice is {dice:.3f}, under the {at_least:g} that --at-least asks for")

@@ -8,6 +8,14 @@ from covid_monai.errors import InputError
 
 _PATH = click.Path(path_type=Path)
 
+_OPTIONS = {
+    "missing_as_empty=True": "--missing-as-empty",
+    "overwrite=True": "--overwrite",
+    "labels='": "--labels '",
+    "tolerance_mm is": "--tolerance is",
+}
+"""How the arguments that a message names are given here."""
+
 
 @click.command()
 @click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")
@@ -51,21 +59,24 @@ def score(
     comparison.csv, comparison.json and comparison.md to OUTPUT. NAME is the folder's name unless given. An OUTPUT
     that holds scores already is refused without --overwrite.
     """
+    from covid_monai.scoring.markdown import comparison_markdown, markdown
     from covid_monai.scoring.score import score as score_masks
-    from covid_monai.scoring.write import comparison_markdown, markdown
 
-    scores = score_masks(
-        _named(predictions),
-        references,
-        output,
-        labels=labels,
-        patients=patients,
-        missing_as_empty=missing_as_empty,
-        spacing=spacing,
-        tolerance_mm=tolerance,
-        overwrite=overwrite,
-        progress=True,
-    )
+    try:
+        scores = score_masks(
+            _named(predictions),
+            references,
+            labels=labels,
+            patients=patients,
+            missing_as_empty=missing_as_empty,
+            spacing=spacing,
+            tolerance_mm=tolerance,
+            output=output,
+            overwrite=overwrite,
+            progress=True,
+        )
+    except InputError as error:
+        raise InputError(_by_option(str(error))) from error
     if scores.comparison is not None:
         click.echo(comparison_markdown(scores.comparison, scores.summaries))
     else:
@@ -90,3 +101,9 @@ def _named(predictions: tuple[str, ...]) -> dict[str, Path]:
     except InputError as error:
         raise InputError(f"{error} (NAME=FOLDER)") from error
     return dict(named)
+
+
+def _by_option(message: str) -> str:
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    return message

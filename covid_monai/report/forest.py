@@ -1,7 +1,7 @@
 """Forest plots of a table: a line a row, values with their intervals, and the paper's value beside them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from textwrap import fill
 
@@ -102,9 +102,15 @@ def _draw_panel(axes: Axes, panel: ForestPanel) -> None:
     axes.set_title(panel.heading, loc="left", pad=6)
 
 
+def in_protocol_order(names: Iterable[str]) -> list[str]:
+    """Protocols, or differences of them, in the order of their colours: the paper's first."""
+    known = list(PROTOCOL_COLOURS)
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
 def _protocols(panels: Sequence[ForestPanel]) -> list[str]:
     found = {name for panel in panels for line in panel.lines for name in line.estimates}
-    return sorted(found)
+    return in_protocol_order(found)
 
 
 def _offset(protocol: str, protocols: Sequence[str]) -> float:

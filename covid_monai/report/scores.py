@@ -7,7 +7,7 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.scoring.format import COLUMNS, Cell, measure_cell, spoken
+from covid_monai.scoring.format import COLUMNS, Cell, in_words, measure_cell
 
 _UNITS = {"patient": "patients", "volume": "volumes", "case": "slices (patients and volumes not all known)"}
 
@@ -48,7 +48,7 @@ def averaging(content: dict[str, Any]) -> list[tuple[str, str, str]]:
     fewest = content["bootstrap"]["fewest_clusters"]
     return [
         (
-            spoken(name),
+            in_words(name),
             level["averaging"],
             f"{level['clusters']} {_UNITS[level['unit']]}" + (": too few" if level["clusters"] < fewest else ""),
         )
@@ -59,7 +59,7 @@ def averaging(content: dict[str, Any]) -> list[tuple[str, str, str]]:
 def empty_masks(content: dict[str, Any]) -> list[tuple[str, str, dict[str, int]]]:
     """How many rows have an empty prediction or reference: (level, class, counts by kind)."""
     return [
-        (spoken(name), lesion_class, scored["empty"])
+        (in_words(name), lesion_class, scored["empty"])
         for name, level in content["levels"].items()
         if name in ("slice", "volume")
         for lesion_class, scored in level["classes"].items()
@@ -78,7 +78,7 @@ def left_out(content: dict[str, Any]) -> list[str]:
                     reasons = ", ".join(f"{number} {reason}" for reason, number in one["left_out"].items())
                     measures.setdefault(reasons, []).append(COLUMNS[measure].heading)
             told += [
-                f"{spoken(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
+                f"{in_words(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
                 for reasons, names in measures.items()
             ]
     return told
@@ -111,6 +111,6 @@ def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
     for name, one in scored.items():
         number = str(one["rows"]) if "rows" in one else ", ".join(one["classes"]) or "none present"
         cells = [measure_cell(one["measures"].get(measure), measure) for measure in shown]
-        rows.append((spoken(name), number, cells))
+        rows.append((in_words(name), number, cells))
     first = "n" if "rows" in scored["slice"] else "of"
     return ScoreTable(lesion_class, ["level", first, *(COLUMNS[measure].heading for measure in shown)], rows)

@@ -11,7 +11,7 @@ from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, plain_input_errors
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.run.folder import SUBSETS, RunFolder, read_run
-from covid_monai.scoring.scores import Scores
+from covid_monai.scoring.score import Scores
 from covid_monai.weights import check_weights
 
 EVALUATION_FILE = "evaluation.json"

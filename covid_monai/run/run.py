@@ -7,7 +7,7 @@ from covid_monai.run.evaluation import evaluate
 from covid_monai.run.folder import RunFolder, RunRecord, read_run
 
 if TYPE_CHECKING:
-    from covid_monai.scoring.scores import Scores
+    from covid_monai.scoring.score import Scores
 
 
 class Run(RunFolder):

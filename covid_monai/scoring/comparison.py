@@ -79,6 +79,24 @@ class Comparison:
     differences: tuple[Difference, ...]
     seed: int
 
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> "Comparison":
+        """From the content of ``comparison.json``.
+
+        Raises:
+            InputError: it is of another format or version.
+        """
+        if content.get("format") != "covid-monai comparison" or content.get("version") != 1:
+            raise InputError("comparison.json holds no comparison of version 1; score the predictions again")
+        return cls(
+            cases=content["cases"],
+            unit=content["unit"],
+            units=content["units"],
+            ratings=tuple(Rating(**_from_json(record)) for record in content["predictions"]),
+            differences=tuple(Difference(**_from_json(record)) for record in content["differences"]),
+            seed=content["bootstrap"]["seed"],
+        )
+
     def content(self) -> dict[str, Any]:
         """The content of ``comparison.json``."""
         return {
@@ -208,3 +226,14 @@ def _as_json(record: Rating | Difference) -> dict[str, Any]:
             else value
         )
     return content
+
+
+def _from_json(record: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in record.items():
+        fields["lesion_class" if name == "class" else name] = (
+            Estimate(value["value"], tuple(value["interval"]) if value["interval"] else None)
+            if isinstance(value, dict)
+            else value
+        )
+    return fields

@@ -42,7 +42,7 @@ class Pairs:
     surplus: list[str]
 
 
-def match_masks(predictions: Path, references: Path, missing_as_empty: bool = False) -> Pairs:
+def match_masks(predictions: Path, references: Path, *, missing_as_empty: bool = False) -> Pairs:
     """Match two mask files, or two folders of them by file name without ending, whatever its case.
 
     Predictions that have no reference are listed as surplus; they cannot be scored.
@@ -65,7 +65,7 @@ def match_masks(predictions: Path, references: Path, missing_as_empty: bool = Fa
     if missing and not missing_as_empty:
         raise InputError(
             f"{predictions} lacks the masks of {len(missing)} of {len(expected)} references ({listed(missing)}); "
-            "add them, or count them as empty by --missing-as-empty"
+            "add them, or count them as empty: missing_as_empty=True"
         )
     return Pairs(
         predictions,
@@ -78,6 +78,7 @@ def match_masks(predictions: Path, references: Path, missing_as_empty: bool = Fa
 def score_pairs(
     pairs: Pairs,
     classes: LabelClasses,
+    *,
     patients: Mapping[str, str] | None = None,
     spacing: str = "auto",
     tolerance_mm: float = 2.0,

@@ -52,7 +52,7 @@ def measure_cell(measure: dict[str, Any] | None, name: str) -> Cell:
     )
 
 
-def spoken(level: str) -> str:
+def in_words(level: str) -> str:
     """A level's name in words."""
     return level.replace("_", " ")
 

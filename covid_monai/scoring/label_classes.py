@@ -38,14 +38,14 @@ class LabelClasses:
             if len(found) > _MOST_LABELS:
                 raise InputError(
                     f"{where} holds {len(found)} different values (up to {found[-1]}): threshold it where they are "
-                    "probabilities or grey levels, or say by --labels which ones are lesions"
+                    "probabilities or grey levels, or name those that are lesions, as in labels='1,2=lesion'"
                 )
             return (labels != 0).astype(np.uint8)
         known = {0: 0, **dict(self.classes)}
         if unknown := [label for label in found if label not in known]:
             number = int(np.count_nonzero(labels == unknown[0]))
             raise InputError(
-                f"{where} holds the label {unknown[0]} in {number} voxels, --labels has {', '.join(map(str, known))}; "
+                f"{where} holds the label {unknown[0]} in {number} voxels, labels has {', '.join(map(str, known))}; "
                 f"add {unknown[0]}=CLASS, or {unknown[0]}={BACKGROUND} to leave it out"
             )
         indices = np.array([known[label] for label in found], dtype=np.uint8)

@@ -2,47 +2,165 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from covid_monai.data.sources.folders import read_patients
 from covid_monai.errors import InputError
-from covid_monai.scoring.comparison import compare
+from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
-from covid_monai.scoring.format import listed
+from covid_monai.scoring.format import COLUMNS, in_words, listed, measure_cell
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
-from covid_monai.scoring.scores import Scores
-from covid_monai.scoring.write import write_comparison, write_summary
+from covid_monai.scoring.summary import Summary
+from covid_monai.scoring.write import read_comparison, read_summary, write_comparison, write_summary
 
 _WRITTEN = ("scores.csv", "scores.json", "scores.md", "thresholds.csv", "slice_thresholds.csv")
 _WRITTEN_COMPARISON = ("comparison.csv", "comparison.json", "comparison.md")
 
 
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """Scores of masks, of one prediction folder or of several.
+
+    Attributes:
+        summaries: the summary of each prediction folder, by its name.
+        comparison: their comparison, pair by pair; None where there is one alone.
+        folder: where the scores were read from; None where they were not.
+    """
+
+    summaries: dict[str, Summary]
+    comparison: Comparison | None = None
+    folder: Path | None = None
+
+    def value(
+        self, measure: str, *, level: str = "pooled", lesion_class: str | None = None, prediction: str | None = None
+    ) -> float:
+        """A measure's mean, or of the level ``pooled`` the measure of all pixels counted together.
+
+        Args:
+            measure: ``dice``, ``iou``, ``sensitivity``, ``specificity``, ``precision``, ``accuracy`` (0..1); unless the
+                level is ``pooled`` also ``hd95_mm`` (mm) and ``surface_dice`` (0..1).
+            level: ``slice``, ``slice_with_lesion``, ``pooled``, and where volumes are known ``volume`` and
+                ``volume_with_lesion``.
+            lesion_class: a class's name, or ``mean of classes``; all lesion classes as one if None.
+            prediction: which of several prediction folders.
+
+        Returns:
+            NaN where the measure is undefined, such as an HD95 without a single pair of masks.
+
+        Raises:
+            InputError: there is no such level, class, measure or prediction.
+        """
+        return self._summary(prediction).value(measure, level=level, lesion_class=lesion_class)
+
+    def interval(
+        self, measure: str, *, level: str = "pooled", lesion_class: str | None = None, prediction: str | None = None
+    ) -> tuple[float, float] | None:
+        """The 95 % bootstrap interval of :meth:`value`; None where there are too few clusters or no value."""
+        return self._summary(prediction).interval(measure, level=level, lesion_class=lesion_class)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows of scores.csv, one per slice and class, and one per volume and class.
+
+        Several prediction folders stand below each other, with their names in a first column ``prediction``.
+        """
+        if len(self.summaries) == 1:
+            return self._summary(None).rows.copy()
+        frames = [summary.rows.assign(prediction=name) for name, summary in self.summaries.items()]
+        frame = pd.concat(frames, ignore_index=True)
+        return frame[["prediction", *frame.columns.drop("prediction")]]
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write scores.csv, scores.json, scores.md and, where there were probabilities, the tables of thresholds.
+
+        Several prediction folders get a subfolder each by their names, beside comparison.csv, .json and .md.
+
+        Raises:
+            InputError: the folder cannot be written, or holds scores and ``overwrite`` is False.
+        """
+        folder = Path(folder)
+        # what is not written anew must not stand beside it
+        for path in _check_output(folder, list(self.summaries), overwrite):
+            path.unlink()
+        if self.comparison is not None:
+            write_comparison(self.comparison, self.summaries, folder)
+        for name, place in _folders(list(self.summaries), folder).items():
+            write_summary(self.summaries[name], place)
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> "Scores":
+        """The scores that :meth:`save`, ``covid-monai score`` or ``covid-monai evaluate`` wrote to ``folder``.
+
+        Raises:
+            InputError: it holds none, or damaged ones.
+        """
+        folder = Path(folder)
+        if not (folder / "comparison.json").exists():
+            summary = read_summary(folder)
+            scored = summary.content.get("inputs", {}).get("predictions", folder)
+            return cls({name_of(scored): summary}, folder=folder)
+        comparison = read_comparison(folder)
+        names = dict.fromkeys(rating.name for rating in comparison.ratings)
+        return cls({name: read_summary(folder / name) for name in names}, comparison, folder)
+
+    def __repr__(self) -> str:
+        return f"Scores of {', '.join(self.summaries)}\n{self._overview().to_string()}"
+
+    def _repr_html_(self) -> str:
+        return self._overview().to_html()
+
+    def _overview(self) -> pd.DataFrame:
+        """All lesion classes as one: a row per prediction folder and level, a column per measure."""
+        rows = {}
+        for name, summary in self.summaries.items():
+            for level, scored in summary.content["levels"].items():
+                measures = scored["classes"][summary.content["classes"][-1]]["measures"]
+                cells = {measure: measure_cell(measures.get(measure), measure) for measure in COLUMNS}
+                rows[name, in_words(level)] = {
+                    COLUMNS[measure].heading: f"{cell.value} {cell.interval}".strip() for measure, cell in cells.items()
+                }
+        overview = pd.DataFrame.from_dict(rows, orient="index")
+        return overview if len(self.summaries) > 1 else overview.droplevel(0)
+
+    def _summary(self, prediction: str | None) -> Summary:
+        if prediction is None and len(self.summaries) == 1:
+            return next(iter(self.summaries.values()))
+        if prediction not in self.summaries:
+            given = "there are several predictions" if prediction is None else f"prediction is {prediction!r}"
+            raise InputError(f"{given}; name one of {', '.join(self.summaries)}, as in prediction=...")
+        return self.summaries[prediction]
+
+
 def score(
     predictions: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
     references: str | os.PathLike[str],
-    output: str | os.PathLike[str] | None = None,
+    *,
     labels: str | None = None,
     patients: str | os.PathLike[str] | None = None,
     missing_as_empty: bool = False,
     spacing: str = "auto",
     tolerance_mm: float = 2.0,
+    output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Scores:
-    """Score masks against references, and several predictions against each other.
+    """Scores of masks against references, and of several predictions against each other.
 
     Args:
         predictions: a folder of masks (NIfTI, NRRD, MetaImage, PNG) or one file; or several of them by names.
         references: a folder whose files have the same names, or one file.
-        output: gets scores.csv, scores.json and scores.md; with several predictions a folder by each one's name gets
-            them, and ``output`` comparison.csv, comparison.json and comparison.md. Nothing is written if None.
         labels: the classes, as ``1=ground-glass,2=consolidation`` or ``1,2,3=lesion``; all over 0 are lesion if None.
         patients: CSV with the columns case and patient; intervals and tests then go by patient.
         missing_as_empty: count a missing prediction as an empty mask.
         spacing: whether the headers' spacing is real: ``known``, ``unknown``, or ``auto``, which takes 1 x 1 x 1 mm for
             a placeholder.
         tolerance_mm: tolerance of the surface Dice, 0 or more.
+        output: a folder where they are saved, as :meth:`Scores.save` does; whether it can be written is known before
+            the scoring begins.
         overwrite: whether scores that ``output`` already holds may be replaced.
         progress: show a progress bar on stderr where it is a terminal.
 
@@ -52,29 +170,32 @@ def score(
     """
     if spacing not in SPACINGS:
         raise InputError(f"spacing is {spacing!r}; it can be one of {', '.join(SPACINGS)}")
-    if tolerance_mm < 0:
+    # written so that NaN, which fails every comparison, is refused too
+    if not tolerance_mm >= 0:
         raise InputError(f"tolerance_mm is {tolerance_mm:g}; it must be 0 or more")
     several = predictions if isinstance(predictions, Mapping) else {name_of(predictions): predictions}
     check_names(several)
     classes = parse_label_classes(labels) if labels is not None else LabelClasses()
-    pairs = {name: match_masks(Path(one), Path(references), missing_as_empty) for name, one in several.items()}
-    people = read_patients(Path(patients)) if patients is not None else None
-    for matched in pairs.values():
-        check_patients(matched, people)
-    folders = _folders(several, Path(output)) if output is not None else {}
-    replaced = _check_output(Path(output), folders, overwrite) if output is not None else []
-    summaries = {
-        name: score_pairs(matched, classes, people, spacing, tolerance_mm, progress) for name, matched in pairs.items()
+    pairs = {
+        name: match_masks(Path(place), Path(references), missing_as_empty=missing_as_empty)
+        for name, place in several.items()
     }
-    comparison = compare(summaries) if len(summaries) > 1 else None
-    # what is not written anew must not stand beside it
-    for path in replaced:
-        path.unlink()
-    if comparison is not None and output is not None:
-        write_comparison(comparison, summaries, output)
-    for name, folder in folders.items():
-        write_summary(summaries[name], folder)
-    return Scores(summaries, comparison, None if output is None else Path(output))
+    patient_of = read_patients(Path(patients)) if patients is not None else None
+    for matched in pairs.values():
+        check_patients(matched, patient_of)
+    if output is not None:
+        _check_output(Path(output), list(several), overwrite)
+    summaries = {
+        name: score_pairs(
+            matched, classes, patients=patient_of, spacing=spacing, tolerance_mm=tolerance_mm, progress=progress
+        )
+        for name, matched in pairs.items()
+    }
+    scores = Scores(summaries, compare(summaries) if len(summaries) > 1 else None)
+    if output is not None:
+        # it was checked above, and what took an hour is not lost to a file that came since
+        scores.save(output, overwrite=True)
+    return scores
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
@@ -99,25 +220,28 @@ def check_names(names: Iterable[str]) -> None:
         raise InputError("there are no predictions; give one folder or file of masks at least")
 
 
-def _folders(names: Iterable[str], output: Path) -> dict[str, Path]:
-    names = list(names)
+def _folders(names: Sequence[str], output: Path) -> dict[str, Path]:
     return {name: output / name if len(names) > 1 else output for name in names}
 
 
-def _check_output(output: Path, folders: Mapping[str, Path], overwrite: bool) -> list[Path]:
-    """The scores that are to be replaced; what must not be is told before an hour of scoring, not after it."""
+def _check_output(output: Path, names: Sequence[str], overwrite: bool) -> list[Path]:
+    """The scores that are to be replaced.
+
+    Raises:
+        InputError: they may not be, or nothing can be written there.
+    """
     written = [output / name for name in _WRITTEN_COMPARISON]
-    written += [folder / name for folder in (output, *folders.values()) for name in _WRITTEN]
+    written += [folder / name for folder in (output, *_folders(names, output).values()) for name in _WRITTEN]
     there = list(dict.fromkeys(path for path in written if path.exists()))
     if there and not overwrite:
-        names = listed([str(path.relative_to(output)) for path in there])
+        found = listed([str(path.relative_to(output)) for path in there])
         raise InputError(
-            f"{output} holds scores already ({names}); choose another folder, or replace them: --overwrite"
+            f"{output} holds scores already ({found}); choose another folder, or replace them: overwrite=True"
         )
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
-        raise InputError(f"cannot write to {output}: {error.strerror}; choose another --output") from error
+        raise InputError(f"cannot write to {output}: {error.strerror}; choose another folder") from error
     return there

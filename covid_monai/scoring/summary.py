@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, did_you_mean
 from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
 from covid_monai.scoring.overlap import (
     COUNTS,
@@ -46,26 +46,41 @@ class Summary:
     curve: pd.DataFrame | None
     slice_curves: pd.DataFrame | None
 
-    def value(self, level: str, measure: str, lesion_class: str = "") -> float | None:
-        """The mean (or pooled measure) of a class; None where it is undefined.
+    def value(self, measure: str, *, level: str = "pooled", lesion_class: str | None = None) -> float:
+        """The mean (or pooled measure) of a class; NaN where it is undefined.
 
         Args:
+            measure: one of ``OVERLAP_MEASURES`` (0..1), or of ``SURFACE_MEASURES`` unless the level is pooled.
             level: one of ``LEVELS``.
-            measure: one of ``OVERLAP_MEASURES``, or of ``SURFACE_MEASURES`` unless the level is pooled.
-            lesion_class: its name; "" is the union of all lesion classes.
+            lesion_class: its name; all lesion classes as one if None.
 
         Raises:
             InputError: there is no such level, class or measure.
         """
-        lesion_class = lesion_class or str(self.content["classes"][-1])
-        try:
-            value = self.content["levels"][level]["classes"][lesion_class]["measures"][measure]["value"]
-        except KeyError as error:
-            raise InputError(
-                f"no score {measure} of {lesion_class!r} at level {level}; the scores have levels "
-                f"{', '.join(self.content['levels'])} and classes {', '.join(self.content['classes'])}"
-            ) from error
-        return None if value is None else float(value)
+        value = self._found(measure, level, lesion_class)["value"]
+        return np.nan if value is None else float(value)
+
+    def interval(
+        self, measure: str, *, level: str = "pooled", lesion_class: str | None = None
+    ) -> tuple[float, float] | None:
+        """The 95 % bootstrap interval of :meth:`value`; None where there are too few clusters or no value."""
+        interval = self._found(measure, level, lesion_class)["interval"]
+        return (float(interval[0]), float(interval[1])) if interval else None
+
+    def _found(self, measure: str, level: str, lesion_class: str | None) -> dict[str, Any]:
+        found: Any = self.content["levels"]
+        classes_as_one = str(self.content["classes"][-1])
+        for what, name, within in (
+            ("level", level, "classes"),
+            ("class", lesion_class or classes_as_one, "measures"),
+            ("measure", measure, ""),
+        ):
+            if name not in found:
+                known = list(found)
+                near = did_you_mean(name, known)
+                raise InputError(f"the scores have no {what} {name!r}{near}; they have {', '.join(known) or 'none'}")
+            found = found[name][within] if within else found[name]
+        return dict(found)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ import pandas as pd
 import yaml
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.errors import InputError
 from covid_monai.report.cases import load_case
+from covid_monai.report.curves import read_log
 from covid_monai.report.forest import PROTOCOL_COLOURS, ForestLine, ForestPanel
 from covid_monai.report.overlay_grid import GridCase
 from covid_monai.report.style import GREY, new_figure, plain_axes
@@ -80,7 +82,8 @@ def _optimism_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
     return ForestPanel(heading_of(measure), lines, marks_zero=True)
 
 
-_A_LINE = 4
+_PANELS_A_LINE = 4
+_LEGEND_WIDTH = 3.4
 _TITLE_CHARACTERS = 30
 # an epoch by itself has no line to be seen
 _FEW_EPOCHS = 3
@@ -88,54 +91,93 @@ _FEW_EPOCHS = 3
 Logs = Mapping[str, Sequence[tuple[str, Sequence[dict[str, Any]]]]]
 """By a row's label: the protocol and the log's records of each of its jobs."""
 
+CURVES = {"loss": "training loss", "validation_dice": "validation Dice"}
+"""What is drawn of a log, and the axis's label."""
 
-def draw_table_curves(
-    logs: Logs, key: str, label: str, picture: str | os.PathLike[str], one_scale: bool = True
-) -> None:
+
+def job_logs(results: Results) -> Logs:
+    """The training logs of all finished jobs.
+
+    Raises:
+        InputError: a log is missing, empty or damaged.
+    """
+    logs = {
+        row.label: [
+            (protocol, read_log(results.output / folder / "log.jsonl"))
+            for protocol in results.protocols
+            for folder in results.jobs_of(protocol, row)["folder"]
+        ]
+        for row in results.table.rows
+    }
+    return {label: jobs for label, jobs in logs.items() if jobs}
+
+
+def has_curve(logs: Logs, key: str) -> bool:
+    """Whether any record of the logs has the value."""
+    return any(key in record for jobs in logs.values() for _, records in jobs for record in records)
+
+
+def draw_table_curves(logs: Logs, key: str, picture: str | os.PathLike[str]) -> None:
     """Draw one logged value of every job over the epochs.
 
     Args:
-        logs: as :func:`covid_monai.report.curves.read_log` reads them.
-        key: the value, such as ``loss`` or ``validation_dice``; records without it are passed over.
-        label: of the axis.
+        logs: as :func:`job_logs` reads them.
+        key: one of :data:`CURVES`; records without it are passed over.
         picture: the PNG to write.
-        one_scale: whether all panels have the same scale; losses of different kinds have none in common.
 
     Raises:
         InputError: no log has the value, or the picture cannot be written.
     """
-    drawn = {
-        row: [(protocol, [(one["epoch"], one[key]) for one in records if key in one]) for protocol, records in jobs]
-        for row, jobs in logs.items()
-    }
-    protocols = sorted({protocol for jobs in drawn.values() for protocol, points in jobs if points})
-    if not protocols:
+    if not has_curve(logs, key):
         raise InputError(f"no training log has {key}; train for at least one epoch")
-    columns = min(len(drawn), _A_LINE)
-    rows = -(-len(drawn) // columns)
-    with new_figure(0.5 + 1.75 * columns, 0.5 + 1.45 * rows, picture) as figure:
-        grid = figure.subplots(rows, columns, sharex=True, sharey=one_scale, squeeze=False)
-        for axes in grid.flat[len(drawn) :]:
-            axes.set_visible(False)
-        for axes, (row, jobs) in zip(grid.flat, drawn.items(), strict=False):
-            for protocol, points in jobs:
-                if points:
-                    marker = "o" if len(points) <= _FEW_EPOCHS else ""
-                    colour = PROTOCOL_COLOURS.get(protocol, GREY)
-                    axes.plot(*zip(*points, strict=True), color=colour, linewidth=0.9, marker=marker, markersize=2.5)
-            axes.set_title(_short(row), loc="left", pad=3, fontsize=8)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
-            axes.tick_params(labelsize=7)
-            plain_axes(axes)
-        # the panel above a hidden one has no neighbour to carry its epochs
-        for place in range(len(drawn) - columns, len(drawn)):
-            grid.flat[max(place, 0)].tick_params(labelbottom=True)
-        figure.supxlabel("epoch", fontsize=8)
-        figure.supylabel(label, fontsize=8)
-        handles = [
-            Line2D([], [], color=PROTOCOL_COLOURS.get(name, GREY), label=f"protocol {name}") for name in protocols
-        ]
-        figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    _draw_curves(logs, [key], picture)
+
+
+def draw_curve_sheet(logs: Logs, picture: str | os.PathLike[str]) -> None:
+    """Draw the training loss and the validation Dice of every job on one sheet.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
+    _draw_curves(logs, [key for key in CURVES if has_curve(logs, key)], picture)
+
+
+def _draw_curves(logs: Logs, keys: Sequence[str], picture: str | os.PathLike[str]) -> None:
+    columns = min(len(logs), _PANELS_A_LINE)
+    lines = -(-len(logs) // columns)
+    protocols = sorted({protocol for jobs in logs.values() for protocol, _ in jobs})
+    handles = [Line2D([], [], color=PROTOCOL_COLOURS.get(name, GREY), label=f"protocol {name}") for name in protocols]
+    # a single panel is still as wide as its legend
+    width, height = max(0.5 + 1.75 * columns, _LEGEND_WIDTH), 0.35 + len(keys) * (0.4 + 1.45 * lines)
+    with new_figure(width, height, picture) as figure:
+        sheets = figure.subfigures(len(keys), 1, squeeze=False)[:, 0]
+        for sheet, key in zip(sheets, keys, strict=True):
+            # losses of different kinds have no scale in common
+            grid = sheet.subplots(lines, columns, sharex=True, sharey=key != "loss", squeeze=False)
+            _draw_panels(grid, logs, key)
+            sheet.supxlabel("epoch", fontsize=8)
+            sheet.supylabel(CURVES[key], fontsize=8)
+        sheets[0].legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=8)
+
+
+def _draw_panels(grid: NDArray[Any], logs: Logs, key: str) -> None:
+    """A panel a row of the table, a line a job."""
+    for axes in grid.flat[len(logs) :]:
+        axes.set_visible(False)
+    for axes, (row, jobs) in zip(grid.flat, logs.items(), strict=False):
+        for protocol, records in jobs:
+            points = [(record["epoch"], record[key]) for record in records if key in record]
+            if points:
+                marker = "o" if len(points) <= _FEW_EPOCHS else ""
+                colour = PROTOCOL_COLOURS.get(protocol, GREY)
+                axes.plot(*zip(*points, strict=True), color=colour, linewidth=0.9, marker=marker, markersize=2.5)
+        axes.set_title(_short(row), loc="left", pad=3, fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
+        axes.tick_params(labelsize=7)
+        plain_axes(axes)
+    # the panel above a hidden one has no neighbour to carry its epochs
+    for place in range(len(logs) - grid.shape[1], len(logs)):
+        grid.flat[max(place, 0)].tick_params(labelbottom=True)
 
 
 def _short(label: str) -> str:

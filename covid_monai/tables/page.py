@@ -1,13 +1,11 @@
 """A table as one page, and all else that is written of its output folder."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from covid_monai import __version__
 from covid_monai.files import write_text
-from covid_monai.report.curves import draw_curves, read_log
+from covid_monai.report.curves import draw_curves
 from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.forest import draw_forest
 from covid_monai.report.overlay_grid import draw_overlay_grid
@@ -15,9 +13,11 @@ from covid_monai.scoring.overlap import EMPTY_MASK_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.figures import (
-    Logs,
+    CURVES,
     choose_cases,
     draw_table_curves,
+    has_curve,
+    job_logs,
     load_grid,
     rows_without_masks,
     shown_rows,
@@ -85,24 +85,15 @@ def _forests(findings: Findings) -> list[tuple[str, str]]:
 
 def _curves(findings: Findings) -> list[tuple[str, str]]:
     """(What it shows, picture) of the loss, and of the validation Dice where there was any."""
-    results = findings.results
-    logs: dict[str, Sequence[tuple[str, Sequence[dict[str, Any]]]]] = {}
-    for row in results.table.rows:
-        jobs = [
-            (protocol, read_log(results.output / folder / "log.jsonl"))
-            for protocol in results.protocols
-            for folder in results.jobs_of(protocol, row)["folder"]
-        ]
-        if jobs:
-            logs[row.label] = jobs
-    drawn = [("Training loss of every job.", _curve(logs, "loss", "training loss"))]
-    if any("validation_dice" in line for jobs in logs.values() for _, log in jobs for line in log):
-        drawn.append(("Validation Dice of every job.", _curve(logs, "validation_dice", "validation Dice")))
-    return drawn
-
-
-def _curve(logs: Logs, key: str, label: str) -> str:
-    return embedded_picture(lambda picture: draw_table_curves(logs, key, label, picture, one_scale=key != "loss"))
+    logs = job_logs(findings.results)
+    return [
+        (
+            f"{label[0].upper()}{label[1:]} of every job.",
+            embedded_picture(partial(draw_table_curves, logs, key)),
+        )
+        for key, label in CURVES.items()
+        if has_curve(logs, key)
+    ]
 
 
 def _grids(findings: Findings) -> list[tuple[str, list[str], str]]:

@@ -1,5 +1,6 @@
 """The jobs of an output folder, read together: what is there, and what is not there yet."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,20 @@ from covid_monai.tables.spec import FULL, OVER_THRESHOLDS, Row, Table, read_tabl
 from covid_monai.tables.tallies import CURVE
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
-_NAMES = ("level", "case", "volume", "class")
-_TOLD = (
+JOB_KEYS = ("protocol", "slug", "fold", "seed")
+"""What tells a job from the others of its table."""
+
+DATA = "DATA"
+"""What stands for the data set in the commands of a job."""
+
+SCORE_NAMES = ("level", "case", "volume", "class")
+READ_SCORES: Any = {  # how pandas reads a scores.csv
+    "usecols": [*SCORE_NAMES, *COUNTS, *_MEASURES],
+    "dtype": dict.fromkeys(SCORE_NAMES, str),
+    "keep_default_na": False,
+    "na_values": {name: [""] for name in _MEASURES},
+}
+_RECORDED = (
     "epochs",
     "best_epoch",
     "kept_epoch",
@@ -51,8 +64,8 @@ class Results:
     ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``cell.json`` tells, ``evaluation`` (a
     folder) and ``thresholds`` (of ``scores.json``). ``scores`` has the rows of every ``scores.csv`` with protocol,
     slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``curves`` has those of every
-    ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``datasets`` are by
-    variant, "" for none.
+    ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``unit`` says what the
+    units are (see :func:`unit_kind`). ``datasets`` are by variant, "" for none; results that were published have none.
     """
 
     output: Path
@@ -63,6 +76,7 @@ class Results:
     scores: pd.DataFrame
     curves: pd.DataFrame
     missing: tuple[Missing, ...]
+    unit: str
 
     @property
     def label(self) -> str:
@@ -115,10 +129,11 @@ def collect(output: Path) -> Results:
         table=table,
         budget=note["budget"],
         datasets=datasets,
-        jobs=pd.DataFrame([_job_record(job, table, output) for job in done]),
+        jobs=pd.DataFrame([_job_record(job, table, output, note["data"]) for job in done]),
         scores=pd.concat([_scores(job, output, units[job.variant or ""]) for job in done], ignore_index=True),
         curves=_all_curves(table, done, output, units),
         missing=tuple(_missing(job, output) for job in asked if job not in done),
+        unit=unit_kind(datasets[""]),
     )
 
 
@@ -159,17 +174,19 @@ def _read_data(note: Mapping[str, Any]) -> Dataset:
     return read_dataset(folder)
 
 
-def _job_record(job: Job, table: Table, output: Path) -> dict[str, Any]:
+def _job_record(job: Job, table: Table, output: Path, data: str) -> dict[str, Any]:
     home = output / job.folder
     content = read_json(home / "cell.json")
     if content.get("split_sha256") != sha256_of(output / job.split):
         raise InputError(f"{home / 'cell.json'} is of another split than {output / job.split}; remove its folder")
-    if content.get("table_sha256") != table.sha256 or any(key not in content for key in _TOLD):
+    if content.get("table_sha256") != table.sha256 or any(key not in content for key in _RECORDED):
         raise InputError(f"{home / 'cell.json'} is of another table or lacks values; remove its folder to run it again")
     evaluation = home / "evaluation" / "test"
     return {
         **{key: getattr(job, key) for key in ("protocol", "slug", "row", "fold", "seed", "bundle", "folder")},
-        **{key: content[key] for key in _TOLD},
+        **{key: content[key] for key in _RECORDED},
+        "commands": [command.replace(shlex.quote(data), DATA) for command in content["commands"]],
+        "settings": content.get("settings", {}),
         "variant": job.variant or "",
         "evaluation": evaluation,
         "thresholds": read_json(evaluation / "scores.json").get("thresholds"),
@@ -179,13 +196,7 @@ def _job_record(job: Job, table: Table, output: Path) -> dict[str, Any]:
 def _scores(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
     path = output / job.folder / "evaluation" / "test" / "scores.csv"
     try:
-        rows = pd.read_csv(
-            path,
-            usecols=[*_NAMES, *COUNTS, *_MEASURES],
-            dtype=dict.fromkeys(_NAMES, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in _MEASURES},
-        )
+        rows = pd.read_csv(path, **READ_SCORES)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); remove the job's folder to run it again") from error
     slices = rows[rows["case"] != ""]

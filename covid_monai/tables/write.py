@@ -1,6 +1,5 @@
 """The table as files: table.md, table.csv, table.json."""
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.render import Lines, audit_lines, job_lines, measure_lines, missing_lines, pair_lines
-from covid_monai.tables.results import unit_kind
 from covid_monai.tables.statistics import STATISTICS_RULE, VERDICT_RULE, Entry, Optimism
 
 FORMAT = "covid-monai table"
-VERSION = 1
+VERSION = 2
+_DECIMALS = 12
 
 
 def write_table(findings: Findings, folder: Path) -> None:
@@ -61,7 +60,10 @@ def markdown(findings: Findings) -> str:
 
 
 def frame(findings: Findings) -> pd.DataFrame:
-    """A line for each measure, row and protocol, in the paper's scale; what is published only has no protocol."""
+    """A line for each measure, row and protocol, in the paper's scale, rounded to 12 decimals.
+
+    What is published only has no protocol.
+    """
     between = {(one.row.slug, one.measure.name): one for one in findings.optimism}
     table, budget = findings.results.table, findings.results.budget
     found: dict[tuple[str, str], list[Entry]] = {}
@@ -85,7 +87,11 @@ def frame(findings: Findings) -> pd.DataFrame:
             optimism = _optimism_columns(between.get((row.slug, measure.name)))
             entries = found.get((measure.name, row.slug), [])
             lines += [{**shared, **_entry_line(one), **optimism} for one in entries] or [{**shared, "protocol": ""}]
-    return pd.DataFrame(lines).astype(dict.fromkeys(("jobs", "planned", "units", "optimism_shared_cases"), "Int64"))
+    written = pd.DataFrame(lines).astype(dict.fromkeys(("jobs", "planned", "units", "optimism_shared_cases"), "Int64"))
+    # the last bits of a sum depend on the processor; 0.0 rids of its sign
+    floats = written.select_dtypes("float").columns
+    written[floats] = written[floats].round(_DECIMALS) + 0.0
+    return written
 
 
 def content(findings: Findings) -> dict[str, Any]:
@@ -97,7 +103,13 @@ def content(findings: Findings) -> dict[str, Any]:
         "covid_monai": __version__,
         "title": findings.title,
         "budget": results.budget,
-        "table": {"name": table.name, "sha256": table.sha256, "paper": table.paper},
+        "table": {
+            "name": table.name,
+            "sha256": table.sha256,
+            "paper": table.paper,
+            # what stands in its YAML may change after the jobs were run
+            "definition": {key: one for key, one in asdict(table).items() if key not in ("name", "path", "sha256")},
+        },
         "rules": {
             "verdict": VERDICT_RULE,
             "statistics": STATISTICS_RULE,
@@ -112,7 +124,7 @@ def content(findings: Findings) -> dict[str, Any]:
             "resamples": RESAMPLES,
             "seed": 0,
             "fewest_clusters": FEWEST_CLUSTERS,
-            "unit": unit_kind(results.datasets[""]),
+            "unit": results.unit,
         },
         "head": {
             "sides": [dict(zip(("aspect", "paper", "here"), side, strict=True)) for side in findings.head.sides],
@@ -130,14 +142,14 @@ def content(findings: Findings) -> dict[str, Any]:
             for one in findings.pairs
         ],
         "audit": [asdict(one) for one in findings.audits],
-        "jobs": _without_nan(_portable_jobs(findings)),
+        "jobs": _without_nan(results.jobs.drop(columns=["evaluation", "thresholds"])),
         "missing": [{"job": one.job.folder, "state": one.state, "reason": one.reason} for one in results.missing],
     }
 
 
 def units_sentence(findings: Findings) -> str:
     """What is resampled, and whether there is enough of it."""
-    kind = unit_kind(findings.results.datasets[""])
+    kind = findings.results.unit
     fewest = min((one.units for one in findings.entries if one.units), default=0)
     sentence = f"Units: {kind}."
     if "slice" in kind:
@@ -197,14 +209,6 @@ def _optimism_columns(one: Optimism | None) -> dict[str, float | None]:
     if one is None:
         return {**_flat("optimism", None), "optimism_shared_cases": None}
     return {**_flat("optimism", one.estimate), "optimism_shared_cases": one.shared_cases}
-
-
-def _portable_jobs(findings: Findings) -> pd.DataFrame:
-    """What the jobs' files tell, with DATA in the commands where the data set lay on this machine."""
-    jobs = findings.results.jobs.drop(columns=["evaluation", "thresholds"])
-    place = shlex.quote(str(findings.results.datasets[""].folder))
-    told = [[one.replace(place, "DATA") for one in commands] for commands in jobs["commands"]]
-    return jobs.assign(commands=pd.Series(told, index=jobs.index))
 
 
 def _without_nan(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -72,7 +72,9 @@ def test_patients_labels_and_tolerance_are_taken(tmp_path):
 def test_a_missing_prediction_is_counted_only_where_asked(folders):
     references, ours, _ = folders
     (ours / "c2.nii.gz").unlink()
-    assert "c2" in str(run(ours, references).exception)
+    refused = str(run(ours, references).exception)
+    assert "c2" in refused
+    assert refused.endswith("count them as empty: --missing-as-empty")
     assert "counted as empty masks: 1 (c2)" in run(ours, references, "--missing-as-empty").stdout
 
 

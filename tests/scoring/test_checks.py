@@ -49,4 +49,4 @@ def test_a_class_table_without_distinct_lesion_classes_is_refused(names):
 def test_any_integer_labels_are_taken(dtype):
     scorer = Scorer(["background", "lesion"])
     scorer.add(case="c", prediction=(GOOD + 1).astype(dtype), reference=(GOOD + 1).astype(dtype), spacing=None)
-    assert scorer.summary().value("pooled", "dice") == 1
+    assert scorer.summary().value("dice", level="pooled") == 1

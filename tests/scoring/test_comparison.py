@@ -11,8 +11,9 @@ from covid_monai.scoring import Scorer
 from covid_monai.scoring.comparison import COMPARISON_RULE, compare
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses
+from covid_monai.scoring.markdown import comparison_markdown
 from covid_monai.scoring.paired_tests import holm, signed_rank
-from covid_monai.scoring.write import comparison_markdown, write_comparison
+from covid_monai.scoring.write import write_comparison
 
 from .mask_folders import write_folder
 from .masks import blobs
@@ -103,7 +104,7 @@ def test_every_pair_has_its_difference_and_its_test_by_patient():
         raw.append(expected.pvalue)
         assert (one.statistic, one.p) == pytest.approx((expected.statistic, expected.pvalue))
         assert one.per_case.value == pytest.approx((first - second).mean())
-        values = [summaries[name].value("pooled", "dice") for name in (one.first, one.second)]
+        values = [summaries[name].value("dice", level="pooled") for name in (one.first, one.second)]
         assert one.pooled.value == pytest.approx(values[0] - values[1])
         assert (one.higher, one.equal, one.lower) == ((patients > 0).sum(), 0, (patients < 0).sum())
         assert one.pooled.interval[0] < one.pooled.value < one.pooled.interval[1]
@@ -147,7 +148,7 @@ def test_a_volume_is_one_case_however_many_slices_it_has():
     summaries = {f"n{noise}": scores(noise, cases=7, patients=0, shape=(12, 12, 5)) for noise in (1, 5)}
     comparison = compare(summaries)
     assert comparison.units == 7
-    assert comparison.ratings[0].per_case.value == pytest.approx(summaries["n1"].value("volume", "dice"))
+    assert comparison.ratings[0].per_case.value == pytest.approx(summaries["n1"].value("dice", level="volume"))
 
 
 def test_holms_correction_counts_the_classes_too():
@@ -177,7 +178,8 @@ def test_files_hold_the_comparison_and_its_rule(tmp_path):
     folders = {f"s{seed}": write_folder(tmp_path / f"s{seed}", seed) for seed in (0, 1, 2)}
     (folders["s2"] / "c5.nii.gz").unlink()
     summaries = {
-        name: score_pairs(match_masks(folder, references, True), LabelClasses()) for name, folder in folders.items()
+        name: score_pairs(match_masks(folder, references, missing_as_empty=True), LabelClasses())
+        for name, folder in folders.items()
     }
     comparison = compare(summaries)
     write_comparison(comparison, summaries, tmp_path / "out")

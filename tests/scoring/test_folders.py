@@ -11,8 +11,8 @@ from sklearn import metrics
 from covid_monai.errors import InputError
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
+from covid_monai.scoring.markdown import markdown
 from covid_monai.scoring.mask_files import read_mask_file
-from covid_monai.scoring.write import markdown
 
 from .mask_folders import AFFINE, write_folder, write_itk, write_nifti, write_png
 from .masks import blobs, label_map
@@ -21,7 +21,9 @@ SPACING = (0.7, 0.9, 2.5)
 
 
 def score(predictions, references, classes=None, missing_as_empty=False, **settings):
-    return score_pairs(match_masks(predictions, references, missing_as_empty), classes or LabelClasses(), **settings)
+    return score_pairs(
+        match_masks(predictions, references, missing_as_empty=missing_as_empty), classes or LabelClasses(), **settings
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -33,20 +35,20 @@ def test_scores_of_files_agree_with_scikit_learn_monai_and_surface_distance(tmp_
     write_itk(tmp_path / "predictions" / "v.nrrd", np.asarray(turned.dataobj), turned.affine)
     summary = score(tmp_path / "predictions", tmp_path / "references")
     assert summary.content["inputs"]["reordered"] == ["v"]
-    volume = {name: summary.value("volume", name) for name in ("dice", "iou", "sensitivity", "precision")}
+    volume = {name: summary.value(name, level="volume") for name in ("dice", "iou", "sensitivity", "precision")}
     assert volume["dice"] == pytest.approx(metrics.f1_score(truth.ravel(), guess.ravel()), abs=1e-6)
     assert volume["iou"] == pytest.approx(metrics.jaccard_score(truth.ravel(), guess.ravel()), abs=1e-6)
     assert volume["sensitivity"] == pytest.approx(metrics.recall_score(truth.ravel(), guess.ravel()), abs=1e-6)
     assert volume["precision"] == pytest.approx(metrics.precision_score(truth.ravel(), guess.ravel()), abs=1e-6)
     one_hot = [torch.from_numpy(mask)[None, None] for mask in (guess, truth)]
     hd95 = compute_hausdorff_distance(*one_hot, include_background=True, percentile=95, spacing=SPACING)
-    assert summary.value("volume", "hd95_mm") == pytest.approx(hd95.item(), abs=1e-5)
+    assert summary.value("hd95_mm", level="volume") == pytest.approx(hd95.item(), abs=1e-5)
     distances = surface_distance.compute_surface_distances(truth, guess, SPACING)
     expected = surface_distance.compute_surface_dice_at_tolerance(distances, 2.0)
-    assert summary.value("volume", "surface_dice") == pytest.approx(expected, abs=1e-6)
+    assert summary.value("surface_dice", level="volume") == pytest.approx(expected, abs=1e-6)
     slices = DiceMetric()
     slices(*(torch.from_numpy(mask).permute(2, 0, 1)[:, None].float() for mask in (guess, truth)))
-    assert summary.value("slice", "dice") == pytest.approx(slices.aggregate().item(), abs=1e-6)
+    assert summary.value("dice", level="slice") == pytest.approx(slices.aggregate().item(), abs=1e-6)
 
 
 def test_classes_of_colours_in_pictures_are_scored_without_millimetres(tmp_path):
@@ -58,8 +60,8 @@ def test_classes_of_colours_in_pictures_are_scored_without_millimetres(tmp_path)
     summary = score(tmp_path / "predictions", tmp_path / "references", classes)
     for label, name in ((1, "red"), (2, "blue")):
         expected = metrics.f1_score((truth == label).ravel(), (guess == label).ravel())
-        assert summary.value("pooled", "dice", name) == pytest.approx(expected, abs=1e-12)
-    assert summary.value("slice", "hd95_mm") is None
+        assert summary.value("dice", level="pooled", lesion_class=name) == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(summary.value("hd95_mm", level="slice"))
     assert summary.content["inputs"]["spacing_unknown"] == ["a"]
 
 
@@ -68,17 +70,17 @@ def test_a_placeholder_spacing_gives_millimetres_only_where_it_is_said_to_be_rea
     for seed, name in enumerate(("predictions", "references")):
         write_folder(tmp_path / name, seed, cases=2, affine=np.eye(4))
     summary = score(tmp_path / "predictions", tmp_path / "references", spacing=spacing)
-    assert (summary.value("slice", "hd95_mm") is not None) == measured
+    assert np.isnan(summary.value("hd95_mm", level="slice")) != measured
 
 
 def test_a_missing_prediction_is_refused_by_name_or_counted_as_empty(tmp_path):
     write_folder(tmp_path / "references", 0)
     write_folder(tmp_path / "predictions", 0)
     (tmp_path / "predictions" / "c3.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"lacks the masks of 1 of 8 references \(c3\).*--missing-as-empty"):
+    with pytest.raises(InputError, match=r"lacks the masks of 1 of 8 references \(c3\).*missing_as_empty=True"):
         match_masks(tmp_path / "predictions", tmp_path / "references")
     summary = score(tmp_path / "predictions", tmp_path / "references", missing_as_empty=True)
-    assert summary.value("slice", "dice") == pytest.approx(7 / 8)
+    assert summary.value("dice", level="slice") == pytest.approx(7 / 8)
     assert summary.content["inputs"]["missing_as_empty"] == ["c3"]
     assert summary.content["levels"]["slice"]["classes"]["lesion"]["empty"]["missed"] == 1
     assert "predictions missing and counted as empty masks: 1 (c3)" in markdown(summary.content)
@@ -96,7 +98,7 @@ def test_surplus_predictions_are_listed_and_change_no_score(tmp_path):
 def test_names_match_whatever_their_case_and_ending(tmp_path):
     write_nifti(tmp_path / "references" / "Case_1.nii.gz", label_map((4, 4, 2), 0, 2))
     write_nifti(tmp_path / "predictions" / "case_1.NII", label_map((4, 4, 2), 0, 2))
-    assert score(tmp_path / "predictions", tmp_path / "references").value("pooled", "dice") == 1
+    assert score(tmp_path / "predictions", tmp_path / "references").value("dice", level="pooled") == 1
 
 
 @pytest.mark.parametrize("other", ["A.nii.gz", "a.nii", "a.png"])
@@ -113,7 +115,7 @@ def test_two_files_are_scored_whatever_their_names(tmp_path):
     first = write_nifti(tmp_path / "x.nii.gz", label_map((4, 4, 2), 0, 2))
     second = write_nifti(tmp_path / "y.nii", label_map((4, 4, 2), 0, 2))
     summary = score(first, second)
-    assert summary.value("volume", "dice") == 1
+    assert summary.value("dice", level="volume") == 1
     assert summary.rows["case"].iloc[0] == "y"
 
 

@@ -55,16 +55,16 @@ def test_every_mean_counts_what_it_used_and_what_it_left_out():
 
 def test_slices_with_lesion_are_a_level_of_their_own():
     summary = scored(["lesion", "both_empty", "reference_empty", "missed"])
-    assert summary.value("slice", "dice") == pytest.approx(2 / 4)
-    assert summary.value("slice_with_lesion", "dice") == pytest.approx(1 / 2)
+    assert summary.value("dice", level="slice") == pytest.approx(2 / 4)
+    assert summary.value("dice", level="slice_with_lesion") == pytest.approx(1 / 2)
     assert summary.content["levels"]["slice_with_lesion"]["classes"]["lesion"]["rows"] == 2
 
 
 def test_a_class_without_any_value_is_undefined_and_not_zero():
     summary = scored(["missed"] * 6)
-    assert summary.value("slice", "hd95_mm") is None
-    assert summary.value("slice", "precision") is None
-    assert summary.value("pooled", "precision") is None
+    assert np.isnan(summary.value("hd95_mm", level="slice"))
+    assert np.isnan(summary.value("precision", level="slice"))
+    assert np.isnan(summary.value("precision", level="pooled"))
     assert measures(summary)["hd95_mm"] == {
         "value": None,
         "interval": None,
@@ -142,7 +142,7 @@ def test_mean_of_classes_leaves_a_class_out_that_no_reference_has():
     summary = scorer.summary()
     mean = summary.content["levels"]["pooled"]["classes"]["mean of classes"]
     assert mean["classes"] == ["ground-glass"]
-    assert mean["measures"]["dice"]["value"] == summary.value("pooled", "dice", "ground-glass")
+    assert mean["measures"]["dice"]["value"] == summary.value("dice", level="pooled", lesion_class="ground-glass")
 
 
 def test_the_rule_and_the_numbers_are_in_the_summary():
@@ -153,6 +153,16 @@ def test_the_rule_and_the_numbers_are_in_the_summary():
     assert "volume" not in content["levels"]
 
 
-def test_an_unknown_score_is_named_with_what_there_is():
-    with pytest.raises(InputError, match="levels slice, slice_with_lesion, pooled and classes lesion"):
-        scored(["lesion"]).value("volume", "dice")
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"level": "volume"}, "no level 'volume'; they have slice, slice_with_lesion, pooled$"),
+        ({"lesion_class": "leison"}, r"no class 'leison' \(did you mean 'lesion'\?\); they have lesion$"),
+        ({"measure": "hd95_mm"}, "no measure 'hd95_mm'; they have dice, iou, "),
+    ],
+)
+def test_an_unknown_score_is_named_with_what_there_is(asked, message):
+    summary = scored(["lesion"])
+    for found in (summary.value, summary.interval):
+        with pytest.raises(InputError, match=message):
+            found(**{"measure": "dice", **asked})

@@ -67,7 +67,7 @@ def test_the_readable_summary_says_averaging_rule_counts_and_clusters(tmp_path):
     assert "3 by volume: too few for an interval" in text
     assert "HD95 (mm): 1 missed" in text
     assert "makes the mean HD95 look better" in text
-    assert f"| pooled | 6 | {summary.value('pooled', 'dice'):.3f} " in text
+    assert f"| pooled | 6 | {summary.value('dice', level='pooled'):.3f} " in text
     assert "nan" not in text
 
 
@@ -81,14 +81,14 @@ def test_an_earlier_threshold_curve_does_not_stay_beside_new_scores(tmp_path):
 
 def test_pooled_dice_is_read_back(tmp_path):
     summary = scorer_of().write(tmp_path)
-    assert pooled_dice(tmp_path) == summary.value("pooled", "dice")
+    assert pooled_dice(tmp_path) == summary.value("dice", level="pooled")
 
 
 def test_a_folder_without_scores_is_named(tmp_path):
     with pytest.raises(InputError, match=r"scores\.json"):
         pooled_dice(tmp_path)
     (tmp_path / "scores.json").write_text('{"levels": {}}')
-    with pytest.raises(InputError, match="holds no scores"):
+    with pytest.raises(InputError, match="holds no scores of version 1"):
         pooled_dice(tmp_path)
 
 

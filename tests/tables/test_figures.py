@@ -13,7 +13,7 @@ def log(epochs, start=1.0):
 @pytest.mark.parametrize("rows", [1, 3, 6, 14])
 def test_every_row_has_a_panel_with_its_protocols(rows, tmp_path):
     logs = {f"row {index}": [("paper", log(5)), ("grouped", log(8, start=3.0))] for index in range(rows)}
-    draw_table_curves(logs, "loss", "training loss", tmp_path / "curves.png", one_scale=False)
+    draw_table_curves(logs, "loss", tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     blue = (pixels[..., 2] > pixels[..., 0] + 100).sum()
@@ -23,4 +23,4 @@ def test_every_row_has_a_panel_with_its_protocols(rows, tmp_path):
 
 def test_a_value_that_nobody_logged_is_refused(tmp_path):
     with pytest.raises(InputError, match="no training log has validation_dice"):
-        draw_table_curves({"row": [("paper", log(2))]}, "validation_dice", "Dice", tmp_path / "curves.png")
+        draw_table_curves({"row": [("paper", log(2))]}, "validation_dice", tmp_path / "curves.png")

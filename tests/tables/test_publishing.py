@@ -1,13 +1,23 @@
+import csv
+import gzip
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from covid_monai.errors import InputError
+from covid_monai.files import sha256_of, write_json
 from covid_monai.tables.findings import find
 from covid_monai.tables.page import write_results
-from covid_monai.tables.publish import publish
+from covid_monai.tables.publish import PUBLISHED_FILES, publish
+from covid_monai.tables.published import read_published
+from covid_monai.tables.write import frame, write_table
+
+JOB = "cells/paper/segnet-dl/fold0-seed0"
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +28,9 @@ def output(finished, tmp_path_factory):
     data = json.loads((place / "reproduce.json").read_text())["data"]
     for home in (path.parent for path in place.glob("cells/*/*/*/cell.json")):
         (home / "model.safetensors").write_bytes(b"weights")
+        write_json(home / "environment.json", {"python": "3.11", "packages": {"covid-monai": "0.2.0", "torch": "2.13"}})
         with (home / "config.yaml").open("a") as settings:
-            settings.write(f"output_dir: {home}\ndataset_dir: {data}\n")
+            settings.write(f"output_dir: {home}\ndataset_dir: {data}\nlearning_rate: 0.02\nnetwork: $@model\n")
     return place
 
 
@@ -31,39 +42,100 @@ def published(output, tmp_path_factory):
     return folder
 
 
-def test_tables_splits_and_every_jobs_scores_are_there(published):
-    names = {str(path.relative_to(published)) for path in published.rglob("*") if path.is_file()}
-    job = "cells/paper/segnet-dl/fold0-seed0"
-    assert names >= {"table.md", "table.csv", "table.json", "values.png", "optimism.png", "splits/grouped.json"}
-    assert names >= {f"{job}/cell.json", f"{job}/log.jsonl", f"{job}/curves.png"}
-    assert names >= {f"{job}/evaluation/test/scores.csv", f"{job}/evaluation/test/slice_thresholds.csv"}
+def text_of(path):
+    return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
 
 
-def test_weights_masks_and_pictures_of_patients_are_not(published):
-    names = {path.name for path in published.rglob("*")}
-    assert not {"model.safetensors", "masks", "report.html"} & names
+def jobs_of(folder):
+    return list(csv.DictReader((folder / "jobs.csv").read_text().splitlines()))
 
 
-def test_no_place_of_this_machine_is_told(published, output, patients):
+def test_twelve_files_at_most_are_published_whatever_the_number_of_jobs(published):
+    paths = list(published.rglob("*"))
+    assert {path.name for path in paths} == set(PUBLISHED_FILES)
+    assert len(paths) <= 12
+
+
+def test_no_place_of_this_machine_is_published(published, output, patients):
     for path in published.rglob("*"):
-        if path.is_file() and path.suffix != ".png":
-            text = path.read_text()
-            assert str(output) not in text, path
-            assert str(patients) not in text, path
-    settings = (published / "cells/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
-    assert "output_dir: OUT/cells/paper/segnet-dl/fold0-seed0" in settings
-    assert "dataset_dir: DATA" in settings
+        if path.suffix != ".png":
+            assert str(output) not in text_of(path), path
+            assert str(patients) not in text_of(path), path
+    configuration = json.loads(jobs_of(published)[0]["configuration"])
+    assert configuration["output_dir"] == f"OUT/{JOB}"
+    assert configuration["dataset_dir"] == "DATA"
 
 
-def test_what_was_published_gives_the_same_table_again(published, output, tmp_path):
-    again = shutil.copytree(published, tmp_path / "again")
-    # as --resume does it
-    note = json.loads((output / "reproduce.json").read_text())
-    (again / "reproduce.json").write_text(json.dumps(note))
-    write_results(again)
-    assert (again / "table.csv").read_text() == (output / "table.csv").read_text()
-    assert "only their scores are here" in (again / "report.html").read_text()
-    assert find(again).entries == find(output).entries
+def test_every_job_has_its_settings_hashes_versions_and_costs(published, output):
+    jobs = jobs_of(published)
+    assert len(jobs) == 15
+    record = json.loads((output / JOB / "cell.json").read_text())
+    (job,) = [one for one in jobs if one["folder"] == JOB]
+    assert json.loads(job["settings"]) == record["settings"]
+    assert job["weights_sha256"] == record["weights_sha256"]
+    assert (job["seconds"], job["peak_memory_bytes"], job["seed"]) == ("61.0", str(2**30), "0")
+    assert (job["covid_monai"], json.loads(job["packages"])) == ("0.2.0", {"torch": "2.13"})
+    configuration = json.loads(job["configuration"])
+    assert configuration["learning_rate"] == 0.02
+    assert "network" not in configuration
+
+
+def test_the_scores_stand_there_as_the_jobs_wrote_them(published, output):
+    rows = pd.read_csv(published / "scores.csv.gz", dtype=str, keep_default_na=False)
+    own = rows[(rows["protocol"] == "paper") & (rows["slug"] == "segnet-dl") & (rows["fold"] == "0")]
+    own = own[own["seed"] == "0"].drop(columns=["protocol", "slug", "fold", "seed", "unit"])
+    assert own.to_csv(index=False) == (output / JOB / "evaluation/test/scores.csv").read_text()
+
+
+def test_the_threshold_curves_of_slices_average_to_those_of_their_job(published):
+    rows = pd.read_csv(published / "thresholds.csv.gz", dtype={"case": str, "unit": str}, keep_default_na=False)
+    stretched = rows[rows["probabilities"] == "stretched"]
+    for _, job in stretched.groupby(["protocol", "slug", "fold", "seed"]):
+        curves = job[[str(place) for place in range(256)]]
+        mean = curves[job["case"] == ""].to_numpy()[0]
+        assert curves[job["case"] != ""].to_numpy().mean(axis=0) == pytest.approx(mean)
+        assert (job.loc[job["case"] != "", "unit"] != "").all()
+
+
+def test_the_log_of_every_job_is_there(published, output):
+    lines = [json.loads(line) for line in text_of(published / "logs.jsonl.gz").splitlines()]
+    assert len(lines) == 15 * 3
+    key = {"protocol": "paper", "slug": "segnet-dl", "fold": 0, "seed": 0}
+    first = json.loads((output / JOB / "log.jsonl").read_text().splitlines()[0])
+    assert {**key, **first} in lines
+
+
+def test_a_split_can_be_written_again_as_the_jobs_had_it(published, tmp_path):
+    stored = json.loads((published / "splits.json").read_text())["splits"]
+    assert set(stored) == {"paper", "grouped"}
+    for job in jobs_of(published):
+        write_json(tmp_path / "split.json", stored[job["protocol"]])
+        assert sha256_of(tmp_path / "split.json") == job["split_sha256"]
+
+
+def test_what_was_published_alone_gives_the_same_table_again(published, output, tmp_path):
+    alone = shutil.copytree(published, tmp_path / "alone")
+    for name in ("table.csv", "table.md"):
+        (alone / name).unlink()
+    write_table(read_published(alone), tmp_path / "again")
+    for name in ("table.csv", "table.md", "table.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (published / name).read_bytes(), name
+    assert read_published(alone).entries == find(output).entries
+
+
+def test_a_published_table_is_read_whatever_became_of_its_yaml(output, tmp_path):
+    place = shutil.copytree(output, tmp_path / "output")
+    publish(place, tmp_path / "published")
+    shutil.rmtree(place)
+    found = read_published(tmp_path / "published")
+    assert [row.label for row in found.results.table.rows][-1] == "Published only"
+
+
+def test_publishing_twice_writes_the_same_bytes(output, published, tmp_path):
+    publish(output, tmp_path / "again")
+    publish(output, tmp_path / "again")
+    for path in published.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_folder_within_the_output_is_refused(output):
@@ -71,46 +143,87 @@ def test_a_folder_within_the_output_is_refused(output):
         publish(output, output / "published")
 
 
-def test_a_folder_that_cannot_be_written_is_told(output, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(output, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="choose a folder that can be written"):
+    with pytest.raises(InputError, match="choose a folder"):
         publish(output, tmp_path / "file" / "published")
 
 
-def test_paths_through_links_and_with_letters_beyond_ascii_are_not_told_either(output, tmp_path):
+def test_paths_through_links_and_with_letters_beyond_ascii_are_not_published_either(output, tmp_path):
     real = tmp_path / "m\u00fcller"
     real.mkdir()
     place = shutil.copytree(output, real / "output")
     (tmp_path / "link").symlink_to(real)
     through = tmp_path / "link" / "output"
-    home = place / "cells/paper/segnet-dl/fold0-seed0"
+    home = place / JOB
     content = json.loads((home / "cell.json").read_text())
     (home / "cell.json").write_text(json.dumps({**content, "commands": [f"cd {place}", f"cd {through}"]}))
     (home / "config.yaml").write_text(yaml.safe_dump({"output_dir": str(through), "other": str(place)}))
     publish(through, tmp_path / "published")
-    told = json.loads((tmp_path / "published/cells/paper/segnet-dl/fold0-seed0/cell.json").read_text())
-    assert told["commands"] == ["cd OUT", "cd OUT"]
-    settings = (tmp_path / "published/cells/paper/segnet-dl/fold0-seed0/config.yaml").read_text()
-    assert yaml.safe_load(settings) == {"output_dir": "OUT", "other": "OUT"}
+    (job,) = [one for one in jobs_of(tmp_path / "published") if one["folder"] == JOB]
+    assert json.loads(job["commands"]) == ["cd OUT", "cd OUT"]
+    assert json.loads(job["configuration"]) == {"output_dir": "OUT", "other": "OUT"}
 
 
 def test_jobs_that_are_gone_do_not_stay_published(output, published, tmp_path):
     place, folder = shutil.copytree(output, tmp_path / "output"), shutil.copytree(published, tmp_path / "published")
-    shutil.rmtree(place / "cells/paper/segnet-dl/fold0-seed0")
+    shutil.rmtree(place / JOB)
     assert publish(place, folder) == 14
-    assert not (folder / "cells/paper/segnet-dl/fold0-seed0").exists()
+    assert JOB not in {one["folder"] for one in jobs_of(folder)}
 
 
-def test_a_folder_with_another_table_is_refused_and_stays(output, tmp_path):
-    folder = tmp_path / "published"
-    folder.mkdir()
-    (folder / "reproduce.json").write_text(json.dumps({"table": "other", "budget": "full"}))
-    with pytest.raises(InputError, match=r"holds other \(budget full\), not tiny"):
+def test_what_release_0_1_published_is_replaced(output, tmp_path):
+    (tmp_path / "published/cells/paper").mkdir(parents=True)
+    write_json(tmp_path / "published/reproduce.json", {"table": "tiny", "budget": "full", "data": "DATA"})
+    publish(output, tmp_path / "published")
+    assert {path.name for path in (tmp_path / "published").iterdir()} == set(PUBLISHED_FILES)
+
+
+def test_an_output_folder_with_jobs_of_its_own_is_never_replaced(output, tmp_path):
+    other = shutil.copytree(output, tmp_path / "other")
+    with pytest.raises(InputError, match="is an output folder with jobs of its own"):
+        publish(output, other)
+    assert (other / JOB / "model.safetensors").exists()
+
+
+def test_a_folder_with_another_table_is_refused_and_stays(published, output, tmp_path):
+    folder = shutil.copytree(published, tmp_path / "published")
+    stored = json.loads((folder / "table.json").read_text())
+    write_json(folder / "table.json", {**stored, "budget": "quick"})
+    with pytest.raises(InputError, match=r"holds tiny \(budget quick\), not tiny \(budget full\)"):
         publish(output, folder)
-    assert [path.name for path in folder.iterdir()] == ["reproduce.json"]
+    assert (folder / "jobs.csv").exists()
 
 
-def test_a_folder_with_a_note_of_another_kind_is_refused(output, tmp_path):
-    (tmp_path / "reproduce.json").write_text("[]")
-    with pytest.raises(InputError, match=r"not tiny \(budget full\); choose another folder"):
-        publish(output, tmp_path)
+def test_an_output_folder_without_a_written_table_is_refused(finished, tmp_path):
+    with pytest.raises(InputError, match="has no table yet"):
+        publish(finished, tmp_path / "published")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("table.json", '{"format": "covid-monai table", "version": 1}', "holds no published covid-monai table"),
+        ("jobs.csv", "protocol\npaper\n", "is damaged"),
+        ("scores.csv.gz", "", "is damaged"),
+    ],
+)
+def test_a_folder_that_is_none_or_damaged_is_refused(name, text, message, published, tmp_path):
+    folder = shutil.copytree(published, tmp_path / "published")
+    (folder / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_published(folder)
+
+
+def test_published_results_have_no_data_set(published):
+    found = read_published(published)
+    assert found.results.datasets == {}
+    assert replace(found.results).unit == "patient"
+
+
+@pytest.mark.parametrize("name", ["official-split", "zhou2020-v1"])
+def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them(name):
+    folder = Path(__file__).parents[2] / "docs" / "results" / name
+    assert len(list(folder.rglob("*"))) <= 12
+    text = frame(read_published(folder)).to_csv(index=False, lineterminator="\n")
+    assert text == (folder / "table.csv").read_text()

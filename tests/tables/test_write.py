@@ -43,7 +43,7 @@ def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
 
 def test_the_json_is_complete_and_valid(files, findings):
     stored = json.loads((files / "table.json").read_text())
-    assert (stored["format"], stored["version"]) == ("covid-monai table", 1)
+    assert (stored["format"], stored["version"]) == ("covid-monai table", 2)
     assert len(stored["lines"]) == 20
     assert stored["missing"] == [
         {"job": "cells/grouped/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}

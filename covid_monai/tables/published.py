@@ -1,0 +1,128 @@
+"""Published results read again: from the files of :mod:`covid_monai.tables.publish` to all that a table says."""
+
+import csv
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from covid_monai.data.checks.findings import Finding
+from covid_monai.errors import InputError
+from covid_monai.files import read_json
+from covid_monai.tables.comparability import Head
+from covid_monai.tables.contrasts import compare_rows
+from covid_monai.tables.findings import Findings
+from covid_monai.tables.leakage import SplitAudit
+from covid_monai.tables.plan import jobs_of_folders
+from covid_monai.tables.publish import JOBS, SCORES, THRESHOLDS
+from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results
+from covid_monai.tables.spec import Budget, Measure, Needs, Protocol, Row, Table, Theirs
+from covid_monai.tables.statistics import estimate_entries, estimate_optimism
+from covid_monai.tables.tallies import CURVE
+from covid_monai.tables.write import FORMAT, VERSION
+
+_WHOLE = ("fold", "seed", "epochs", "best_epoch", "kept_epoch", "peak_memory_bytes", "threads")
+_REAL = ("seconds", "dice_mean_over_thresholds", "dice_at_best_threshold", "best_threshold")
+_JSON = ("commands", "settings")
+_BESIDE = ("validation_dice", "covid_monai", "packages", "environment", "configuration", *_REAL[1:])
+"""What jobs.csv has beside what :class:`covid_monai.tables.results.Results` has of a job."""
+
+
+def read_published(folder: Path) -> Findings:
+    """Everything that a published table says, computed anew from the jobs' scores; no data set is needed.
+
+    The table's rows, measures and protocols are those that ``table.json`` has, whatever the package's table of that
+    name is now; so are what was compared and the audit of the splits, which need the images.
+    :func:`covid_monai.tables.write.write_table` writes ``table.csv`` from it byte for byte as it stands in ``folder``.
+
+    Raises:
+        InputError: ``folder`` holds no published table of a known version, or lacks a file of it.
+    """
+    path = folder / "table.json"
+    stored = read_json(path)
+    known = isinstance(stored, dict) and (stored.get("format"), stored.get("version")) == (FORMAT, VERSION)
+    if not known or not (folder / JOBS).is_file():
+        raise InputError(
+            f"{folder} holds no published {FORMAT} of version {VERSION}; give a folder that --publish of `covid-monai "
+            "reproduce` wrote (one of release 0.1 is read as an output folder)"
+        )
+    try:
+        results = _results(folder, stored)
+        head = stored["head"]
+        audits = tuple(_audit(audit) for audit in stored["audit"])
+    except (KeyError, TypeError, ValueError, EOFError) as error:
+        raise InputError(f"{folder} is damaged ({error!r}); publish it again") from error
+    sides = tuple((side["aspect"], side["paper"], side["here"]) for side in head["sides"])
+    return Findings(
+        results=results,
+        head=Head(sides, tuple(head["stood_in"]), head["not_comparable"]),
+        entries=tuple(estimate_entries(results, head["not_comparable"])),
+        optimism=tuple(estimate_optimism(results)),
+        pairs=tuple(compare_rows(results)),
+        audits=audits,
+    )
+
+
+def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
+    table, budget = _table(stored["table"]), stored["budget"]
+    states = {one["job"]: (one["state"], one["reason"]) for one in stored["missing"]}
+    waiting = jobs_of_folders(table, list(states), budget) if states else []
+    return Results(
+        output=folder,
+        table=table,
+        budget=budget,
+        datasets={},
+        jobs=_jobs(folder),
+        scores=_scores(folder),
+        curves=_curves(folder),
+        missing=tuple(Missing(job, *states[job.folder]) for job in waiting),
+        unit=stored["bootstrap"]["unit"],
+    )
+
+
+def _table(stored: Mapping[str, Any]) -> Table:
+    fields = dict(stored["definition"])
+    fields["theirs"], fields["needs"] = Theirs(**fields["theirs"]), Needs(**fields["needs"])
+    fields["protocols"] = {name: Protocol(**one) for name, one in fields["protocols"].items()}
+    fields["measures"] = {name: Measure(**one) for name, one in fields["measures"].items()}
+    fields["budgets"] = {name: Budget(**one) for name, one in fields["budgets"].items()}
+    fields["rows"] = tuple(Row(**one) for one in fields["rows"])
+    return Table(name=stored["name"], path=Path(f"{stored['name']}.yaml"), sha256=stored["sha256"], **fields)
+
+
+def _jobs(folder: Path) -> pd.DataFrame:
+    with (folder / JOBS).open(encoding="utf-8", newline="") as file:
+        lines: list[dict[str, Any]] = list(csv.DictReader(file))
+    for line in lines:
+        for kind, keys in ((int, _WHOLE), (float, _REAL), (json.loads, _JSON)):
+            line |= {key: kind(line[key]) if line[key] else None for key in keys}
+        mean, best, threshold = (line[key] for key in _REAL[1:])
+        stretched = {"mean_over_thresholds": {"value": mean}, "best": {"dice": best, "threshold": threshold}}
+        line |= {"thresholds": None if mean is None else {"stretched": stretched}, "evaluation": folder / "evaluation"}
+    return pd.DataFrame(lines).drop(columns=list(_BESIDE))
+
+
+def _scores(folder: Path) -> pd.DataFrame:
+    texts = {**READ_SCORES["dtype"], "protocol": str, "slug": str, "unit": str}
+    columns = [*READ_SCORES["usecols"], *JOB_KEYS, "unit"]
+    with gzip.open(folder / SCORES, "rt", encoding="utf-8") as file:
+        return pd.read_csv(file, **{**READ_SCORES, "usecols": columns, "dtype": texts})
+
+
+def _curves(folder: Path) -> pd.DataFrame:
+    """The curves of single slices; those of whole jobs have no case."""
+    if not (folder / THRESHOLDS).is_file():
+        return pd.DataFrame()
+    texts = dict.fromkeys(("protocol", "slug", "case", "probabilities", "unit"), str)
+    with gzip.open(folder / THRESHOLDS, "rt", encoding="utf-8") as file:
+        lines = pd.read_csv(file, dtype=texts, keep_default_na=False)
+    return lines.loc[lines["case"] != "", [*JOB_KEYS, "case", "unit", *CURVE]].reset_index(drop=True)
+
+
+def _audit(stored: Mapping[str, Any]) -> SplitAudit:
+    counts = {kind: (torn, number) for kind, (torn, number) in stored["both_sides"].items()}
+    findings = tuple(Finding(**{**one, "cases": tuple(one["cases"])}) for one in stored["findings"])
+    return SplitAudit(**{**stored, "both_sides": counts, "findings": findings})
