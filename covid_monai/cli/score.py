@@ -14,7 +14,7 @@ _OPTIONS = {
     "labels='": "--labels '",
     "tolerance_mm is": "--tolerance is",
 }
-"""How the arguments that a message names are given here."""
+"""How the arguments that a message names are given on the command line."""
 
 
 @click.command()
@@ -93,6 +93,8 @@ def _named(predictions: tuple[str, ...]) -> dict[str, Path]:
     for given in predictions:
         name, equals, place = given.partition("=")
         if equals and not Path(given).exists():
+            if not place:
+                raise InputError(f"{given!r} names no folder; give NAME=FOLDER")
             named.append((name, Path(place)))
         else:
             named.append((name_of(given), Path(given)))

@@ -33,6 +33,7 @@ class FocalTverskyLoss(TverskyLoss):
         false_positive_weight: float,
         false_negative_weight: float,
         gamma: float,
+        *,
         softmax: bool = True,
         include_background: bool = True,
         batch: bool = False,
@@ -73,11 +74,12 @@ def overlap_loss(
     false_positive_weight: float,
     false_negative_weight: float,
     gamma: float,
+    *,
     softmax: bool = True,
     include_background: bool = True,
     batch: bool = False,
 ) -> FocalTverskyLoss:
-    """The papers' DL, TL or FTL: ``"dice"``, ``"tversky"`` or ``"focal_tversky"``.
+    """A loss of the papers by its name: DL is ``"dice"``, TL ``"tversky"`` and FTL ``"focal_tversky"``.
 
     They are one function with fewer and fewer settings: Tversky ignores ``gamma``, Dice ignores the weights too.
     Settings as in :class:`FocalTverskyLoss`.

@@ -43,7 +43,7 @@ def check_spacing(case: str, spacing: tuple[float, float, float] | None, positio
     Raises:
         InputError: they are not; the message names the case.
     """
-    if spacing is not None and not (len(spacing) == 3 and all(math.isfinite(one) and one > 0 for one in spacing)):
+    if spacing is not None and not (len(spacing) == 3 and all(0 < length < math.inf for length in spacing)):
         raise InputError(f"case {case}: spacing is {spacing}; give three positive lengths in mm, or None if unknown")
     if position_mm is not None and not math.isfinite(position_mm):
         raise InputError(f"case {case}: the slice position is {position_mm}; give a number in mm, or None if unknown")

@@ -1,29 +1,10 @@
-"""How a measure is headed and written, in a text as on a page."""
+"""How values and names are written, in a text as on a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Column:
-    """The heading of a measure and the digits behind its decimal point."""
-
-    heading: str
-    digits: int = 3
-
-
-COLUMNS = {
-    "dice": Column("Dice"),
-    "iou": Column("IoU"),
-    "sensitivity": Column("Sensitivity"),
-    "specificity": Column("Specificity"),
-    "precision": Column("Precision"),
-    "accuracy": Column("Accuracy"),
-    "hd95_mm": Column("HD95 (mm)", digits=1),
-    "surface_dice": Column("Surface Dice"),
-}
-"""By a measure's name in ``scores.json``."""
+from covid_monai.scoring.measures import MEASURES
 
 ABSENT = "–"  # noqa: RUF001
 _NAMES_LISTED = 5
@@ -42,7 +23,7 @@ def measure_cell(measure: dict[str, Any] | None, name: str) -> Cell:
     """A measure of ``scores.json`` as text; ``name`` decides its digits."""
     if measure is None or measure["value"] is None:
         return Cell(ABSENT, "", "")
-    digits = COLUMNS[name].digits
+    digits = MEASURES[name].digits
     bounds = ", ".join(f"{bound:.{digits}f}" for bound in measure["interval"] or ())
     absent = sum(measure.get("left_out", {}).values())
     return Cell(

@@ -112,20 +112,20 @@ def _difference(
     apart = float(np.linalg.norm(((affine - other) @ corners)[:3], axis=0).max())
     if apart <= TOLERANCE_MM:
         return ""
-    spacing, other_spacing = (np.linalg.norm(one[:3, :3], axis=0) for one in (affine, other))
+    spacing, other_spacing = (np.linalg.norm(matrix[:3, :3], axis=0) for matrix in (affine, other))
     turn = np.abs(affine[:3, :3] / spacing - other[:3, :3] / other_spacing).max()
-    told = [
-        *_told("spacing", spacing, other_spacing, 1e-4),
+    differences = [
+        *_in_words("spacing", spacing, other_spacing, 1e-4),
         *(["the axes' directions differ"] if turn > 1e-4 else []),
-        *_told("origin", affine[:3, 3], other[:3, 3], TOLERANCE_MM / 2),
+        *_in_words("origin", affine[:3, 3], other[:3, 3], TOLERANCE_MM / 2),
     ]
-    return f"voxels are up to {apart:.3g} mm apart ({', '.join(told) or 'rounded numbers'})"
+    return f"voxels are up to {apart:.3g} mm apart ({', '.join(differences) or 'rounded numbers'})"
 
 
-def _told(name: str, one: NDArray[np.float64], other: NDArray[np.float64], tolerance: float) -> list[str]:
-    if np.abs(one - other).max() <= tolerance:
+def _in_words(name: str, found: NDArray[np.float64], expected: NDArray[np.float64], tolerance: float) -> list[str]:
+    if np.abs(found - expected).max() <= tolerance:
         return []
-    first, second = (" ".join(f"{number:.6g}" for number in numbers) for numbers in (one, other))
+    first, second = (" ".join(f"{number:.6g}" for number in numbers) for numbers in (found, expected))
     return [f"{name} {first} against {second} mm"]
 
 

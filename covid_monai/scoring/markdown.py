@@ -5,10 +5,10 @@ from typing import Any
 
 from covid_monai.scoring.bootstrap import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.scoring.comparison import COMPARISON_RULE, Comparison, Estimate
-from covid_monai.scoring.format import ABSENT, COLUMNS, in_words, listed, measure_cell, table
-from covid_monai.scoring.overlap import EMPTY_KINDS, OVERLAP_MEASURES
+from covid_monai.scoring.format import ABSENT, in_words, listed, measure_cell, table
+from covid_monai.scoring.measures import MEASURES
+from covid_monai.scoring.overlap import EMPTY_KINDS
 from covid_monai.scoring.summary import Summary
-from covid_monai.scoring.surface import SURFACE_MEASURES
 
 
 def describe_inputs(inputs: Mapping[str, Any]) -> str:
@@ -90,15 +90,14 @@ def _interval_lines(content: dict[str, Any]) -> list[str]:
 
 
 def _class_table(levels: dict[str, Any], lesion_class: str) -> str:
-    measures = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
     rows = []
     for name, level in levels.items():
         scored = level["classes"][lesion_class]
         number = str(scored["rows"]) if "rows" in scored else ", ".join(scored["classes"]) or "none present"
-        cells = [_cell(scored["measures"].get(measure), measure) for measure in measures]
+        cells = [_cell(scored["measures"].get(measure), measure) for measure in MEASURES]
         rows.append([in_words(name), number, *cells])
     first = "rows" if "rows" in levels["slice"]["classes"][lesion_class] else "of"
-    return table(["level", first, *(COLUMNS[measure].heading for measure in measures)], rows)
+    return table(["level", first, *(MEASURES[measure].heading for measure in MEASURES)], rows)
 
 
 def _cell(measure: dict[str, Any] | None, name: str) -> str:
@@ -131,7 +130,7 @@ def _left_out(levels: dict[str, Any]) -> str:
             reasons = {name: found["left_out"] for name, found in scored["measures"].items() if found["left_out"]}
             missed += reasons.get("hd95_mm", {}).get("missed", 0)
             if reasons:
-                counts = "; ".join(f"{COLUMNS[measure].heading}: {_counted(why)}" for measure, why in reasons.items())
+                counts = "; ".join(f"{MEASURES[measure].heading}: {_counted(why)}" for measure, why in reasons.items())
                 lines.append(f"- {in_words(name)}, {lesion_class}. {counts}")
     if missed:
         lines += [

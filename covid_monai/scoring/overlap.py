@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from covid_monai.scoring.measures import MEASURES
+
 EMPTY_MASK_RULE = (
     "Reference and prediction both empty (both_empty): Dice, IoU and surface Dice are 1; sensitivity, "
     "precision and HD95 are undefined. Only the reference empty (reference_empty): Dice, IoU, surface Dice "
@@ -25,7 +27,7 @@ def empty_kind(prediction_empty: bool, reference_empty: bool) -> str:
 
 
 COUNTS = ("tp", "fp", "fn", "tn")
-OVERLAP_MEASURES = ("dice", "iou", "sensitivity", "specificity", "precision", "accuracy")
+OVERLAP_MEASURES = tuple(name for name, measure in MEASURES.items() if not measure.of_surfaces)
 
 
 def confusion_matrix(prediction: NDArray[Any], reference: NDArray[Any], classes: int) -> NDArray[np.int64]:
@@ -54,8 +56,15 @@ def overlap_counts(confusion: NDArray[np.int64], labels: Sequence[int]) -> NDArr
 def overlap_ratios(counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Numerators and denominators of ``OVERLAP_MEASURES``, each (..., 6), for ``counts`` (..., 4)."""
     tp, fp, fn, tn = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
-    numerators = [2 * tp, tp, tp, tn, tp, tp + tn]
-    denominators = [2 * tp + fp + fn, tp + fp + fn, tp + fn, tn + fp, tp + fp, tp + fp + fn + tn]
+    ratios = {
+        "dice": (2 * tp, 2 * tp + fp + fn),
+        "iou": (tp, tp + fp + fn),
+        "sensitivity": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "precision": (tp, tp + fp),
+        "accuracy": (tp + tn, tp + fp + fn + tn),
+    }
+    numerators, denominators = zip(*(ratios[measure] for measure in OVERLAP_MEASURES), strict=True)
     return np.stack(numerators, axis=-1), np.stack(denominators, axis=-1)
 
 
@@ -68,8 +77,8 @@ def overlap_measures(counts: NDArray[Any]) -> NDArray[np.float64]:
     numerators, denominators = overlap_ratios(counts)
     with np.errstate(invalid="ignore"):
         measures = numerators / denominators
-    agreement = measures[..., :2]
-    agreement[denominators[..., :2] == 0] = 1.0
+    agreement = np.isin(OVERLAP_MEASURES, ["dice", "iou"])
+    measures[(denominators == 0) & agreement] = 1.0
     # without a single pixel (no case at all) nothing agrees with anything
-    measures[denominators[..., -1] == 0] = np.nan
+    measures[denominators[..., OVERLAP_MEASURES.index("accuracy")] == 0] = np.nan
     return measures

@@ -56,7 +56,7 @@ def signed_rank(differences: NDArray[np.float64]) -> SignedRank:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction over the tests that were made; None stays None."""
+    """Holm's step-down correction over the tests that have a p-value; None stays None."""
     tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)
     highest = 0.0

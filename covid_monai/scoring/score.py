@@ -1,5 +1,6 @@
 """Scoring masks of any tool: files or folders in, summaries and a comparison out, and their tables."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +13,9 @@ from covid_monai.data.sources.folders import read_patients
 from covid_monai.errors import InputError
 from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
-from covid_monai.scoring.format import COLUMNS, in_words, listed, measure_cell
+from covid_monai.scoring.format import in_words, listed, measure_cell
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
+from covid_monai.scoring.measures import MEASURES
 from covid_monai.scoring.summary import Summary
 from covid_monai.scoring.write import read_comparison, read_summary, write_comparison, write_summary
 
@@ -119,11 +121,10 @@ class Scores:
         for name, summary in self.summaries.items():
             for level, scored in summary.content["levels"].items():
                 measures = scored["classes"][summary.content["classes"][-1]]["measures"]
-                cells = {measure: measure_cell(measures.get(measure), measure) for measure in COLUMNS}
-                rows[name, in_words(level)] = {
-                    COLUMNS[measure].heading: f"{cell.value} {cell.interval}".strip() for measure, cell in cells.items()
-                }
-        overview = pd.DataFrame.from_dict(rows, orient="index")
+                cells = [measure_cell(measures.get(measure), measure) for measure in MEASURES]
+                rows[name, in_words(level)] = [f"{cell.value} {cell.interval}".strip() for cell in cells]
+        headings = [measure.heading for measure in MEASURES.values()]
+        overview = pd.DataFrame(rows.values(), pd.MultiIndex.from_tuples(rows), headings)
         return overview if len(self.summaries) > 1 else overview.droplevel(0)
 
     def _summary(self, prediction: str | None) -> Summary:
@@ -170,9 +171,8 @@ def score(
     """
     if spacing not in SPACINGS:
         raise InputError(f"spacing is {spacing!r}; it can be one of {', '.join(SPACINGS)}")
-    # written so that NaN, which fails every comparison, is refused too
-    if not tolerance_mm >= 0:
-        raise InputError(f"tolerance_mm is {tolerance_mm:g}; it must be 0 or more")
+    if not 0 <= tolerance_mm < math.inf:
+        raise InputError(f"tolerance_mm is {tolerance_mm:g}; it must be a number of 0 or more")
     several = predictions if isinstance(predictions, Mapping) else {name_of(predictions): predictions}
     check_names(several)
     classes = parse_label_classes(labels) if labels is not None else LabelClasses()

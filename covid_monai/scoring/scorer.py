@@ -119,6 +119,11 @@ class Scorer:
             kept = stacked_slice(slice, prediction[:, :, 0], reference[:, :, 0], spacing, position_mm)
             self._waiting.setdefault(volume, []).append(kept)
 
+    @property
+    def mask_bytes(self) -> int:
+        """How many bytes of compressed masks wait for the rest of their volumes."""
+        return sum(len(kept.prediction) + len(kept.reference) for slices in self._waiting.values() for kept in slices)
+
     def summary(self) -> Summary:
         """The measures of everything added so far.
 
@@ -154,7 +159,7 @@ class Scorer:
                 f"case {case}: volume {volume} has patients {self._patient_of[volume]!r} and {patient!r}; "
                 "a volume shows one patient, correct one of them"
             )
-        if index >= 0 and any(index == one.index for one in self._waiting.get(volume, [])):
+        if index >= 0 and any(index == kept.index for kept in self._waiting.get(volume, [])):
             raise InputError(f"case {case}: slice {index} of volume {volume} was given twice; remove one")
 
     def _add_slice(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
+from covid_monai.scoring.measures import MEASURES
 from covid_monai.scoring.overlap import (
     COUNTS,
     EMPTY_KINDS,
@@ -18,7 +19,7 @@ from covid_monai.scoring.overlap import (
     overlap_measures,
     overlap_ratios,
 )
-from covid_monai.scoring.surface import HD95_DEFINITION, SURFACE_DICE_DEFINITION, SURFACE_MEASURES
+from covid_monai.scoring.surface import HD95_DEFINITION, SURFACE_DICE_DEFINITION
 from covid_monai.scoring.thresholds import NamedCurve, curve_table, slice_table, summarise_curves
 
 ANY_LESION = "any lesion"
@@ -50,7 +51,7 @@ class Summary:
         """The mean (or pooled measure) of a class; NaN where it is undefined.
 
         Args:
-            measure: one of ``OVERLAP_MEASURES`` (0..1), or of ``SURFACE_MEASURES`` unless the level is pooled.
+            measure: one of ``MEASURES``; where the level is pooled, not one of surfaces.
             level: one of ``LEVELS``.
             lesion_class: its name; all lesion classes as one if None.
 
@@ -179,8 +180,7 @@ def _means_with_lesion(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[
 
 def _means_of(rows: pd.DataFrame, included: NDArray[np.bool_], bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
     """Means over the included rows; resamples draw among all clusters, so that the classes share them."""
-    measures = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
-    values = rows[list(measures)].to_numpy(dtype=np.float64)
+    values = rows[list(MEASURES)].to_numpy(dtype=np.float64)
     defined = np.isfinite(values) & included[:, None]
     summed = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
     sums, numbers = np.split(summed.sum(axis=0), 2)
@@ -195,7 +195,7 @@ def _means_of(rows: pd.DataFrame, included: NDArray[np.bool_], bootstrap: Cluste
             used=int(numbers[column]),
             left_out=_reasons(rows[included & ~defined[:, column]], measure),
         )
-        for column, measure in enumerate(measures)
+        for column, measure in enumerate(MEASURES)
     }
 
 
@@ -219,7 +219,7 @@ def _pooled(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, _Estim
 def _reasons(rows: pd.DataFrame, measure: str) -> dict[str, int]:
     """Why ``measure`` is undefined in ``rows``, counted."""
     why = rows["empty"]
-    if measure in SURFACE_MEASURES:
+    if MEASURES[measure].of_surfaces:
         why = rows["no_surface"].where(rows["no_surface"] != "", why)
     elif measure in _UNDEFINED_RATIO:
         why = pd.Series(_UNDEFINED_RATIO[measure], index=rows.index)

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SURFACE_MEASURES = ("hd95_mm", "surface_dice")
+from covid_monai.scoring.measures import MEASURES
+
+SURFACE_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.of_surfaces)
 
 HD95_DEFINITION = (
     "HD95: the larger of the two directed 95th percentiles of the distances between boundary pixels, in mm "

@@ -64,20 +64,20 @@ def stack(slices: list[StackedSlice]) -> Stack | str:
 
     The slices' distance is the step between their positions where all are known, else the third spacing.
     """
-    ordered = sorted(slices, key=lambda one: one.index)
+    ordered = sorted(slices, key=lambda kept: kept.index)
     spacing = _volume_spacing(ordered)
     if isinstance(spacing, str):
         return spacing
     return Stack(
-        prediction=np.stack([_unpacked(one.prediction, one.shape) for one in ordered], axis=-1),
-        reference=np.stack([_unpacked(one.reference, one.shape) for one in ordered], axis=-1),
+        prediction=np.stack([_unpacked(kept.prediction, kept.shape) for kept in ordered], axis=-1),
+        reference=np.stack([_unpacked(kept.reference, kept.shape) for kept in ordered], axis=-1),
         spacing=spacing,
     )
 
 
 def _volume_spacing(ordered: list[StackedSlice]) -> tuple[float, float, float] | str:
     first = ordered[0]
-    spacings = [one.spacing for one in ordered if one.spacing is not None]
+    spacings = [kept.spacing for kept in ordered if kept.spacing is not None]
     reason = ""
     if len(spacings) < len(ordered):
         reason = SPACING_UNKNOWN
@@ -85,9 +85,9 @@ def _volume_spacing(ordered: list[StackedSlice]) -> tuple[float, float, float] |
         reason = NO_INDEX
     elif len(ordered) == 1:
         reason = ONE_SLICE
-    elif [one.index for one in ordered] != list(range(first.index, first.index + len(ordered))):
+    elif [kept.index for kept in ordered] != list(range(first.index, first.index + len(ordered))):
         reason = NOT_CONSECUTIVE
-    elif any(one.shape != first.shape for one in ordered) or not np.allclose(spacings, spacings[0], rtol=1e-4):
+    elif any(kept.shape != first.shape for kept in ordered) or not np.allclose(spacings, spacings[0], rtol=1e-4):
         reason = DIFFERENT_GRIDS
     if reason:
         return reason
@@ -97,7 +97,7 @@ def _volume_spacing(ordered: list[StackedSlice]) -> tuple[float, float, float] |
 
 def _slice_step(ordered: list[StackedSlice], thickness: float) -> float | None:
     """Distance of neighbouring slices in mm; None where their positions are not evenly spaced."""
-    positions = [one.position_mm for one in ordered if one.position_mm is not None]
+    positions = [kept.position_mm for kept in ordered if kept.position_mm is not None]
     if len(positions) < len(ordered):
         return thickness
     steps = np.diff(positions)

@@ -10,9 +10,8 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json, write_text
 from covid_monai.scoring.comparison import Comparison
 from covid_monai.scoring.markdown import comparison_markdown, markdown
-from covid_monai.scoring.overlap import OVERLAP_MEASURES
+from covid_monai.scoring.measures import MEASURES
 from covid_monai.scoring.summary import Summary
-from covid_monai.scoring.surface import SURFACE_MEASURES
 
 _TEXT_COLUMNS = ("level", "case", "patient", "volume", "class", "no_surface", "empty")
 
@@ -64,7 +63,7 @@ def _read_csv(path: Path, texts: Sequence[str]) -> pd.DataFrame:
             path,
             dtype=dict.fromkeys(texts, str),
             keep_default_na=False,
-            na_values={measure: [""] for measure in (*OVERLAP_MEASURES, *SURFACE_MEASURES)},
+            na_values={measure: [""] for measure in MEASURES},
             float_precision="round_trip",
         )
     except (OSError, ValueError) as error:

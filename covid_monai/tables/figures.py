@@ -16,7 +16,7 @@ from covid_monai.data.manifest import Case, Dataset
 from covid_monai.errors import InputError
 from covid_monai.report.cases import load_case
 from covid_monai.report.curves import read_log
-from covid_monai.report.forest import PROTOCOL_COLOURS, ForestLine, ForestPanel
+from covid_monai.report.forest import PROTOCOL_COLOURS, ForestLine, ForestPanel, in_protocol_order
 from covid_monai.report.overlay_grid import GridCase
 from covid_monai.report.style import GREY, new_figure, plain_axes
 from covid_monai.scoring.summary import ANY_LESION
@@ -41,7 +41,7 @@ def table_forests(findings: Findings) -> list[TableForest]:
     values = [panel for one in measures if (panel := _value_panel(findings, one)) is not None]
     between = [panel for one in measures if (panel := _optimism_panel(findings, one)) is not None]
     forests = [
-        TableForest("values", "All folds together, with 95 % intervals, and the published values.", values),
+        TableForest("values", "Cross-validated over all folds, with 95 % intervals, and the published values.", values),
         TableForest("optimism", _optimism_caption(findings), between),
     ]
     return [forest for forest in forests if forest.panels]
@@ -145,7 +145,7 @@ def draw_curve_sheet(logs: Logs, picture: str | os.PathLike[str]) -> None:
 def _draw_curves(logs: Logs, keys: Sequence[str], picture: str | os.PathLike[str]) -> None:
     columns = min(len(logs), _PANELS_A_LINE)
     lines = -(-len(logs) // columns)
-    protocols = sorted({protocol for jobs in logs.values() for protocol, _ in jobs})
+    protocols = in_protocol_order({protocol for jobs in logs.values() for protocol, _ in jobs})
     handles = [Line2D([], [], color=PROTOCOL_COLOURS.get(name, GREY), label=f"protocol {name}") for name in protocols]
     # a single panel is still as wide as its legend
     width, height = max(0.5 + 1.75 * columns, _LEGEND_WIDTH), 0.35 + len(keys) * (0.4 + 1.45 * lines)

@@ -34,8 +34,8 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Its run folder, such as ``cells/grouped/au-net-ftl/fold0-seed1``."""
-        return f"cells/{self.protocol}/{self.slug}/fold{self.fold}-seed{self.seed}"
+        """Its run folder, such as ``jobs/grouped/au-net-ftl/fold0-seed1``."""
+        return f"jobs/{self.protocol}/{self.slug}/fold{self.fold}-seed{self.seed}"
 
     @property
     def split(self) -> str:

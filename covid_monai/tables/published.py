@@ -58,7 +58,7 @@ def read_published(folder: Path) -> Findings:
     sides = tuple((side["aspect"], side["paper"], side["here"]) for side in head["sides"])
     return Findings(
         results=results,
-        head=Head(sides, tuple(head["stood_in"]), head["not_comparable"]),
+        head=Head(sides, tuple(head["deviations"]), head["not_comparable"]),
         entries=tuple(estimate_entries(results, head["not_comparable"])),
         optimism=tuple(estimate_optimism(results)),
         pairs=tuple(compare_rows(results)),
@@ -123,6 +123,6 @@ def _curves(folder: Path) -> pd.DataFrame:
 
 
 def _audit(stored: Mapping[str, Any]) -> SplitAudit:
-    counts = {kind: (torn, number) for kind, (torn, number) in stored["both_sides"].items()}
+    counts = {kind: (torn, number) for kind, (torn, number) in stored["leaks"].items()}
     findings = tuple(Finding(**{**one, "cases": tuple(one["cases"])}) for one in stored["findings"])
-    return SplitAudit(**{**stored, "both_sides": counts, "findings": findings})
+    return SplitAudit(**{**stored, "leaks": counts, "findings": findings})

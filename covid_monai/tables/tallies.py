@@ -69,7 +69,7 @@ def tally(rows: pd.DataFrame, measure: str, averaging: str, classes: Sequence[st
     level = "slice" if averaging == "pooled" else averaging.removesuffix(WITH_LESION)
     own = rows[(rows["level"] == level) & rows["class"].isin(classes)]
     seeds = {seed: place for place, seed in enumerate(sorted(own["seed"].unique()))}
-    # a volume can be in the test parts of several folds, a part of its slices in each
+    # a volume can be in the test subsets of several folds, some of its slices in each
     keys = pd.MultiIndex.from_frame(own[["fold", "case", "volume"]])
     places, items = pd.factorize(keys)
     units = np.empty(len(items), dtype=object)

@@ -43,8 +43,8 @@ def markdown(findings: Findings) -> str:
         parts.append(f"**{results.label}**")
     parts += [f"Made of {findings.made_of}. For research, not for diagnosis.", "## What is compared"]
     parts.append(markdown_table(["", "the paper", "here"], [[_cell(text) for text in side] for side in head.sides]))
-    if head.stood_in:
-        parts += ["What stood in for the paper's data:", _bullets(head.stood_in)]
+    if head.deviations:
+        parts += ["Deviations from the paper:", _bullets(head.deviations)]
     parts.append(_bullets([f"{name}: {rule}" for name, rule in averaging_rules(results.table)]))
     parts.append(f"Empty masks: {EMPTY_MASK_RULE}")
     for measure in results.table.measures.values():
@@ -128,7 +128,7 @@ def content(findings: Findings) -> dict[str, Any]:
         },
         "head": {
             "sides": [dict(zip(("aspect", "paper", "here"), side, strict=True)) for side in findings.head.sides],
-            "stood_in": list(findings.head.stood_in),
+            "deviations": list(findings.head.deviations),
             "not_comparable": dict(findings.head.not_comparable),
         },
         "lines": _without_nan(frame(findings)),

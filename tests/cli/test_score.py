@@ -46,7 +46,7 @@ def test_several_folders_are_scored_each_and_compared(folders, tmp_path):
         "third",
     ]
     content = json.loads((tmp_path / "out" / "comparison.json").read_text())
-    assert [one["name"] for one in content["predictions"]] == ["ours", "theirs", "third"]
+    assert [rating["name"] for rating in content["predictions"]] == ["ours", "theirs", "third"]
     scores = json.loads((tmp_path / "out" / "theirs" / "scores.json").read_text())
     dice = scores["levels"]["pooled"]["classes"]["lesion"]["measures"]["dice"]["value"]
     assert content["predictions"][1]["pooled"]["value"] == pytest.approx(dice)
@@ -85,6 +85,9 @@ BAD = {
     "folder against file": (["{tmp}/ours", "{tmp}/references/c0.nii.gz"], "two folders or two files"),
     "names alike": (["{tmp}/ours", "{tmp}/ours", "{tmp}/references"], "two predictions are named 'ours'"),
     "name that is a path": (["../a={tmp}/ours", "{tmp}/references"], "no name"),
+    "name without a folder": (["ours=", "{tmp}/references"], "'ours=' names no folder; give NAME=FOLDER"),
+    "tolerance": (["{tmp}/ours", "{tmp}/references", "--tolerance", "nan"], "--tolerance is nan; it must be a number"),
+    "grey levels": (["{tmp}/grey", "{tmp}/references"], "as in --labels '1,2=lesion'"),
     "other grid": (["{tmp}/shifted", "{tmp}/references"], "another grid"),
     "labels": (["{tmp}/ours", "{tmp}/references", "--labels", "1"], "1 has no class"),
     "label without class": (["{tmp}/ours", "{tmp}/references", "--labels", "2=lesion"], "holds the label 1"),
@@ -99,6 +102,9 @@ BAD = {
 def test_bad_input_is_an_error_of_one_line(name, folders, tmp_path):
     affine = np.diag([-0.7, -0.9, 2.5, 1.0])
     write_folder(tmp_path / "shifted", 1, affine=affine)
+    for case in range(8):
+        grey = np.arange(20 * 18, dtype=np.uint16).reshape(20, 18, 1)
+        write_nifti(tmp_path / "grey" / f"c{case}.nii.gz", grey)
     (tmp_path / "void").mkdir()
     (tmp_path / "bad.nii.gz").touch()
     (tmp_path / "p.csv").write_text("case,patient\nx,y\n")

@@ -94,21 +94,21 @@ def test_holms_correction_is_that_of_its_definition():
 def test_every_pair_has_its_difference_and_its_test_by_patient():
     summaries = {f"n{noise}": scores(noise) for noise in (1, 2, 6)}
     comparison = compare(summaries)
-    assert [(one.first, one.second) for one in comparison.differences] == [("n1", "n2"), ("n1", "n6"), ("n2", "n6")]
+    assert [(pair.first, pair.second) for pair in comparison.differences] == [("n1", "n2"), ("n1", "n6"), ("n2", "n6")]
     assert (comparison.cases, comparison.unit, comparison.units) == (CASES, "patient", PATIENTS)
     raw = []
-    for one in comparison.differences:
-        first, second = (case_dice(summaries[name]) for name in (one.first, one.second))
+    for pair in comparison.differences:
+        first, second = (case_dice(summaries[name]) for name in (pair.first, pair.second))
         patients = (first - second).groupby(level="patient").mean()
         expected = stats.wilcoxon(patients, method="exact")
         raw.append(expected.pvalue)
-        assert (one.statistic, one.p) == pytest.approx((expected.statistic, expected.pvalue))
-        assert one.per_case.value == pytest.approx((first - second).mean())
-        values = [summaries[name].value("dice", level="pooled") for name in (one.first, one.second)]
-        assert one.pooled.value == pytest.approx(values[0] - values[1])
-        assert (one.higher, one.equal, one.lower) == ((patients > 0).sum(), 0, (patients < 0).sum())
-        assert one.pooled.interval[0] < one.pooled.value < one.pooled.interval[1]
-    assert [one.p_holm for one in comparison.differences] == pytest.approx(holm(raw))
+        assert (pair.statistic, pair.p) == pytest.approx((expected.statistic, expected.pvalue))
+        assert pair.per_case.value == pytest.approx((first - second).mean())
+        values = [summaries[name].value("dice", level="pooled") for name in (pair.first, pair.second)]
+        assert pair.pooled.value == pytest.approx(values[0] - values[1])
+        assert (pair.higher, pair.equal, pair.lower) == ((patients > 0).sum(), 0, (patients < 0).sum())
+        assert pair.pooled.interval[0] < pair.pooled.value < pair.pooled.interval[1]
+    assert [pair.p_holm for pair in comparison.differences] == pytest.approx(holm(raw))
 
 
 def test_ratings_and_intervals_are_those_of_the_scores():
@@ -153,17 +153,17 @@ def test_a_volume_is_one_case_however_many_slices_it_has():
 
 def test_holms_correction_counts_the_classes_too():
     comparison = compare({"a": scores(1, names=NAMES), "b": scores(3, names=NAMES)})
-    assert [one.lesion_class for one in comparison.differences] == ["ground-glass", "consolidation", "any lesion"]
-    raw = [one.p for one in comparison.differences]
-    assert [one.p_holm for one in comparison.differences] == pytest.approx(holm(raw))
+    assert [pair.lesion_class for pair in comparison.differences] == ["ground-glass", "consolidation", "any lesion"]
+    raw = [pair.p for pair in comparison.differences]
+    assert [pair.p_holm for pair in comparison.differences] == pytest.approx(holm(raw))
 
 
 def test_few_units_have_neither_interval_nor_test():
     comparison = compare({"a": scores(1, patients=4), "b": scores(2, patients=4)})
-    (one,) = comparison.differences
-    assert one.pooled.interval is None
-    assert one.p is one.p_holm is None
-    assert one.method == "not tested: 4 pairs, at least 6 are needed"
+    (pair,) = comparison.differences
+    assert pair.pooled.interval is None
+    assert pair.p is pair.p_holm is None
+    assert pair.method == "not tested: 4 pairs, at least 6 are needed"
 
 
 def test_scores_of_other_cases_are_not_compared():
@@ -189,8 +189,8 @@ def test_files_hold_the_comparison_and_its_rule(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert list(zip(table["first"], table["second"], strict=True)) == [("s0", "s1"), ("s0", "s2"), ("s1", "s2")]
     for column, value in (("pooled_value", "pooled"), ("per_case_value", "per_case")):
-        assert table[column].tolist() == [one[value]["value"] for one in content["differences"]]
-    assert table["pooled_low"].tolist() == [one["pooled"]["interval"][0] for one in content["differences"]]
+        assert table[column].tolist() == [pair[value]["value"] for pair in content["differences"]]
+    assert table["pooled_low"].tolist() == [pair["pooled"]["interval"][0] for pair in content["differences"]]
     text = (tmp_path / "out" / "comparison.md").read_text()
     assert text == comparison_markdown(comparison, summaries)
     assert "counted as empty masks: 1 (c5)" in text

@@ -140,4 +140,12 @@ def test_names_given_twice_are_refused_and_change_nothing():
 def test_masks_are_not_kept_when_nothing_in_mm_will_be_measured():
     scorer = Scorer(["background", "lesion"])
     add_slices(scorer, *volume_pair(), spacing=None)
-    assert all(not one.prediction and not one.reference for one in scorer._waiting["v"])
+    assert scorer.mask_bytes == 0
+
+
+def test_masks_of_a_volume_in_mm_are_kept_compressed():
+    scorer = Scorer(["background", "lesion"])
+    reference = np.zeros((256, 256, 2), np.uint8)
+    reference[50:120, 60:130] = 1
+    add_slices(scorer, reference, reference)
+    assert 0 < scorer.mask_bytes < reference.size / 20

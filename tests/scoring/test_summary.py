@@ -49,8 +49,8 @@ def test_every_mean_counts_what_it_used_and_what_it_left_out():
         "surface_dice": (3 / 6, 6, {}),
     }
     for name, (value, used, left_out) in expected.items():
-        one = measures(summary)[name]
-        assert (one["value"], one["used"], one["left_out"]) == (pytest.approx(value), used, left_out), name
+        found = measures(summary)[name]
+        assert (found["value"], found["used"], found["left_out"]) == (pytest.approx(value), used, left_out), name
 
 
 def test_slices_with_lesion_are_a_level_of_their_own():

@@ -65,13 +65,13 @@ def test_summary_averages_over_images_then_over_thresholds():
     ]
     expected = np.mean([naive(probability, reference, THRESHOLDS) for probability, reference in images], axis=0)
     content = summarise_curves(curves, seed=0)
-    arm = content["unstretched"]
-    assert arm["mean_over_thresholds"]["value"] == pytest.approx(expected.mean())
-    assert arm["best"]["dice"] == pytest.approx(expected.max())
-    assert arm["best"]["threshold"] == pytest.approx(THRESHOLDS[expected.argmax()])
+    variant = content["unstretched"]
+    assert variant["mean_over_thresholds"]["value"] == pytest.approx(expected.mean())
+    assert variant["best"]["dice"] == pytest.approx(expected.max())
+    assert variant["best"]["threshold"] == pytest.approx(THRESHOLDS[expected.argmax()])
     at_half = np.mean([naive(probability, reference, [0.5])[0] for probability, reference in images])
-    assert arm["at_half"]["value"] == pytest.approx(at_half)
-    low, high = arm["at_half"]["interval"]
+    assert variant["at_half"]["value"] == pytest.approx(at_half)
+    low, high = variant["at_half"]["interval"]
     assert low < at_half < high
     assert content["unit"] == "patient"
     np.testing.assert_allclose(curve_table(curves)["dice_unstretched"], expected)

@@ -29,7 +29,7 @@ def sides(one):
 
 def test_crops_of_part_1_are_told_with_all_that_they_lack(tmp_path):
     one = head("zhou2020-v1", write_slices(tmp_path / "data", part1()))
-    told = " ".join(one.stood_in)
+    told = " ".join(one.deviations)
     assert "4 instead of 100 slices." in told
     assert "4 of 4 slices are crops instead of full slices" in told
     assert '4 slices are 8-bit pictures whose grey values are spread over a fixed window (intensity "window")' in told
@@ -38,7 +38,7 @@ def test_crops_of_part_1_are_told_with_all_that_they_lack(tmp_path):
     # cropping changes how much background there is, and nothing else
     assert dict(one.not_comparable) == {"specificity": "crops"}
     assert sides(one)["data"] == (
-        "4 slices (4 of medseg_part1); patient unknown for 4 slices; 2 units (group of look-alikes)"
+        "4 slices (4 of medseg_part1); patient unknown for 4 slices; 2 units (group of near-duplicates)"
     )
     assert sides(one)["canvas"].startswith("4 slices: crops of differing size of medseg_part1; resized")
 
@@ -50,7 +50,7 @@ def test_crops_on_their_canvas_can_be_compared(tmp_path):
     pasted = [{**one, "size": (32, 32), "canvas": Canvas((32, 32), (3, 4))} for one in told]
     full = head("zhou2020-v1", write_slices(tmp_path / "pasted", pasted))
     assert dict(full.not_comparable) == {}
-    assert "4 slices are crops that were pasted back: what lay around them is air." in full.stood_in
+    assert "4 slices are crops that were pasted back: what lay around them is air." in full.deviations
     assert sides(full)["canvas"].startswith("4 slices: 32 x 32, pasted back with air around; resized")
 
 
@@ -80,11 +80,11 @@ def test_other_data_are_never_compared(tmp_path):
 def test_merged_data_are_told_source_by_source(tmp_path):
     part2 = [{"source": "radiopaedia_part2", "patient": f"p{i}", "label": 4, "intensity": "anchored"} for i in range(3)]
     one = head("zhou2021-v4", write_slices(tmp_path / "data", [*part1(), *part2]))
-    assert "7 instead of 473 slices." in one.stood_in
-    assert "radiopaedia_part2 does not tell the kind of lesion in 3 slices." in one.stood_in
-    assert any(text.startswith("3 slices are 8-bit, brought to HU by the peaks") for text in one.stood_in)
+    assert "7 instead of 473 slices." in one.deviations
+    assert "radiopaedia_part2 does not tell the kind of lesion in 3 slices." in one.deviations
+    assert any(text.startswith("3 slices are 8-bit, brought to HU by the peaks") for text in one.deviations)
     assert (
-        "3 patients known, patient unknown for 4 slices; 5 units (patient or group of look-alikes)"
+        "3 patients known, patient unknown for 4 slices; 5 units (patient or group of near-duplicates)"
         in sides(one)["data"]
     )
 
@@ -92,7 +92,7 @@ def test_merged_data_are_told_source_by_source(tmp_path):
 @pytest.mark.parametrize("budget", ["full", "quick"])
 def test_quick_is_said_and_the_networks_size_is_that_of_the_budget(budget, tmp_path):
     one = head("zhou2020-v1", write_slices(tmp_path / "data", part1()), budget)
-    assert any("quick" in text for text in one.stood_in) == (budget == "quick")
+    assert any("quick" in text for text in one.deviations) == (budget == "quick")
     assert sides(one)["canvas"].endswith("128 x 128" if budget == "quick" else "512 x 512")
 
 
@@ -102,7 +102,7 @@ def test_both_protocols_say_how_they_split_and_choose(tmp_path):
         "paper: 5 folds, slices at random; the validation part is the test part; weights of the highest validation Dice"
         in split
     )
-    assert "grouped: 5 folds, by group of look-alikes; 20 % of the training slices are the validation part" in split
+    assert "grouped: 5 folds, by group of near-duplicates; 20 % of the training slices are the validation part" in split
 
 
 def test_a_table_of_class_means_says_so(tmp_path):

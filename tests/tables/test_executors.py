@@ -35,7 +35,7 @@ def queue_of(jobs, output, listener):
 
 def complete(job, output):
     (output / job.folder).mkdir(parents=True)
-    (output / job.folder / "cell.json").write_text('{"format": "covid-monai cell", "version": 1}')
+    (output / job.folder / "job.json").write_text('{"format": "covid-monai job", "version": 2}')
 
 
 def test_in_this_process_jobs_are_run_in_order_and_done_ones_are_found(tmp_path):
@@ -118,7 +118,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     (tmp_path / "parent.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], env=environment)
-    started = tmp_path / "cells/paper/row/tries"
+    started = tmp_path / "jobs/paper/row/tries"
     wait_for(lambda: started.exists() and started.read_text().endswith("\n"), seconds=120)
     child = int(tries(tmp_path)[0][1])
     parent.send_signal(signal.SIGKILL)

@@ -22,9 +22,9 @@ def test_quick_stands_behind_title_and_count(finished, tmp_path):
     output = shutil.copytree(finished, tmp_path / "quick")
     note = json.loads((output / "reproduce.json").read_text())
     # the budget quick runs the first fold
-    jobs = [job for job in note["cells"] if "/fold0-" in job]
-    (output / "reproduce.json").write_text(json.dumps({**note, "budget": "quick", "cells": jobs}))
+    jobs = [job for job in note["jobs"] if "/fold0-" in job]
+    (output / "reproduce.json").write_text(json.dumps({**note, "budget": "quick", "jobs": jobs}))
     found = find(output)
     assert found.title == "Tiny table (quick)"
     assert found.made_of == "8 of 8 jobs (budget quick)"
-    assert any(text.startswith("quick: ") for text in found.head.stood_in)
+    assert any(text.startswith("quick: ") for text in found.head.deviations)

@@ -19,7 +19,7 @@ def audits(output, dataset, **splits):
         write_split(output / "splits" / f"{name}.json", split)
     jobs = pd.DataFrame({"protocol": list(splits), "variant": ""})
     results = Results(
-        output, read_table("zhou2020-v1"), "full", {"": dataset}, jobs, pd.DataFrame(), pd.DataFrame(), ()
+        output, read_table("zhou2020-v1"), "full", {"": dataset}, jobs, pd.DataFrame(), pd.DataFrame(), (), "patient"
     )
     return {one.name: one for one in audit_splits(results)}
 
@@ -44,18 +44,18 @@ def given(dataset, test):
     return replace(split, folds=(fold,))
 
 
-def test_what_is_on_both_sides_is_counted_by_hand(dataset, tmp_path):
+def test_what_is_in_training_and_test_is_counted_by_hand(dataset, tmp_path):
     # one slice of p0, all of p1, one of g0 and none of its twin's group
     one = audits(tmp_path, dataset, paper=given(dataset, {"c00", "c02", "c03", "c08"}))["paper"]
-    assert one.both_sides["patients"] == (1, 4)
-    assert one.both_sides["groups of look-alikes"] == (1, 2)
-    assert one.both_sides["pairs of identical slices"] == (1, 1)
+    assert one.leaks["patients"] == (1, 4)
+    assert one.leaks["groups of near-duplicates"] == (1, 2)
+    assert one.leaks["pairs of identical slices"] == (1, 1)
     assert (one.tested, one.exposed) == (4, 2)
 
 
 def test_a_twin_alone_exposes_a_slice(dataset, tmp_path):
     one = audits(tmp_path, dataset, paper=given(dataset, {"c02", "c03", "c08", "c09"}))["paper"]
-    assert one.both_sides["groups of look-alikes"] == (0, 2)
+    assert one.leaks["groups of near-duplicates"] == (0, 2)
     assert (one.tested, one.exposed) == (4, 1)
 
 
@@ -67,9 +67,9 @@ def test_a_grouped_split_exposes_no_slice_and_the_papers_does(tmp_path):
         paper=split_dataset(dataset, "paper", folds=2),
         grouped=split_dataset(dataset, "grouped", folds=2),
     )
-    assert found["grouped"].both_sides["patients"] == (0, 4)
+    assert found["grouped"].leaks["patients"] == (0, 4)
     assert (found["grouped"].tested, found["grouped"].exposed) == (16, 0)
-    assert found["paper"].both_sides["patients"][0] > 0
+    assert found["paper"].leaks["patients"][0] > 0
     patient_of = {case.case: case.patient for case in dataset.cases}
     exposed = [
         name
@@ -88,7 +88,7 @@ def test_slices_that_look_alike_are_counted_where_nobody_knows_who_they_are(tmp_
     noisy = np.asarray(first.dataobj) + generator.normal(0, 5, first.shape)
     nibabel.save(nibabel.Nifti1Image(noisy.astype(np.int16), first.affine), tmp_path / "data" / dataset.cases[1].image)
     one = audits(tmp_path, dataset, paper=given(dataset, {"c00", "c02"}))["paper"]
-    assert one.both_sides["look-alike pairs"] == (1, 1)
+    assert one.leaks["pairs of near-duplicates"] == (1, 1)
     assert one.exposed == 1
     # and the changed file is found
     assert any(finding.check == "hash" and finding.cases == ("c01",) for finding in one.findings)

@@ -77,7 +77,7 @@ def variant_table(folder, bundle="unet"):
     return read_table(str(write_table(folder, changed)))
 
 
-def test_copies_made_before_the_folds_stand_on_both_sides_under_paper_only(tiny_dataset, tmp_path):
+def test_copies_made_before_the_folds_stand_on_leaks_under_paper_only(tiny_dataset, tmp_path):
     table = variant_table(tmp_path / "table")
     jobs = plan(table)
     prepare_parts(table, jobs, tiny_dataset, tmp_path)

@@ -59,7 +59,7 @@ def test_the_matrix_shows_the_state_of_every_job(jobs, tmp_path):
     # in the order of the plan: both rows of fold 0, then both of fold 1
     done, running, failed, _ = [tmp_path / job.folder for job in jobs]
     done.mkdir(parents=True)
-    (done / "cell.json").write_text('{"format": "covid-monai cell", "version": 1}')
+    (done / "job.json").write_text('{"format": "covid-monai job", "version": 2}')
     failed.parent.mkdir(parents=True, exist_ok=True)
     failure_file(failed).write_text("{}")
     running.parent.mkdir(parents=True)

@@ -38,7 +38,7 @@ def dice(found):
 
 
 def job(finished, protocol, fold, seed, row="a-segnet-tl-0.3-0.7"):
-    return counts(finished / "cells" / protocol / row / f"fold{fold}-seed{seed}")
+    return counts(finished / "jobs" / protocol / row / f"fold{fold}-seed{seed}")
 
 
 def test_mean_and_spread_are_those_of_the_jobs(finished, findings):
@@ -134,7 +134,7 @@ def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
 def test_over_thresholds_the_jobs_values_are_those_of_scores_json(finished, findings):
     stored = [
         json.loads((path / "evaluation/test/scores.json").read_text())["thresholds"]["stretched"]
-        for path in sorted((finished / "cells/paper/segnet-dl").glob("fold?-seed?"))
+        for path in sorted((finished / "jobs/paper/segnet-dl").glob("fold?-seed?"))
     ]
     one = entry(findings, "dice_mean_over_thresholds", "paper", SEGNET)
     assert one.mean == pytest.approx(np.mean([variant["mean_over_thresholds"]["value"] for variant in stored]))

@@ -47,9 +47,9 @@ def test_slices_without_lesion_and_undefined_values_are_left_out():
     rows = rows_of([("a", "a", 8, 2, 0, 90), ("b", "b", 0, 0, 0, 100), ("c", "c", 2, 0, 2, 96)])
     assert tally(rows, "dice", "slice", ["lesion"]).value() == pytest.approx((16 / 18 + 1 + 4 / 6) / 3)
     assert tally(rows, "dice", "slice_with_lesion", ["lesion"]).value() == pytest.approx((16 / 18 + 4 / 6) / 2)
-    one = tally(rows, "sensitivity", "slice", ["lesion"])
-    assert one.value() == pytest.approx((1 + 0.5) / 2)
-    assert one.contributing_units() == 2
+    of_slices = tally(rows, "sensitivity", "slice", ["lesion"])
+    assert of_slices.value() == pytest.approx((1 + 0.5) / 2)
+    assert of_slices.contributing_units() == 2
 
 
 def test_seeds_are_averaged_measure_by_measure():
@@ -74,15 +74,15 @@ def test_the_interval_is_that_of_whole_units_drawn_again(counts):
     pooled, means = [], []
     for drawn in weights:
         cases = [
-            one
+            slice_counts
             for name, times in zip(names, drawn, strict=True)
-            for one in counts
-            if one[1] == name
+            for slice_counts in counts
+            if slice_counts[1] == name
             for _ in range(times)
         ]
-        tp, fp, fn = (sum(one[place] for one in cases) for place in (2, 3, 4))
+        tp, fp, fn = (sum(slice_counts[place] for slice_counts in cases) for place in (2, 3, 4))
         pooled.append(2 * tp / (2 * tp + fp + fn))
-        means.append(np.mean([2 * one[2] / (2 * one[2] + one[3] + one[4]) for one in cases]))
+        means.append(np.mean([2 * tp / (2 * tp + fp + fn) for _, _, tp, fp, fn, _ in cases]))
     for averaging, draws in (("pooled", pooled), ("slice", means)):
         expected = np.percentile(draws, [2.5, 97.5])
         assert interval_of(tally(rows_of(counts), "dice", averaging, ["lesion"])) == pytest.approx(tuple(expected))
@@ -90,18 +90,18 @@ def test_the_interval_is_that_of_whole_units_drawn_again(counts):
 
 def test_a_difference_of_the_same_cases_is_paired_and_of_a_constant_shift_narrow(counts):
     worse = [(case, unit, tp, fp + 5, fn, tn) for case, unit, tp, fp, fn, tn in counts]
-    one, other = (tally(rows_of(each), "dice", "slice", ["lesion"]) for each in (counts, worse))
-    apart = interval_of_difference(one, other)
-    low, high = interval_of(one)
+    better, worse_tally = (tally(rows_of(each), "dice", "slice", ["lesion"]) for each in (counts, worse))
+    apart = interval_of_difference(better, worse_tally)
+    low, high = interval_of(better)
     assert apart[0] > 0
     assert apart[1] - apart[0] < 0.5 * (high - low)
-    assert interval_of_difference(one, one) == pytest.approx((0, 0))
+    assert interval_of_difference(better, better) == pytest.approx((0, 0))
 
 
 def test_a_difference_of_other_cases_of_the_same_units_draws_the_units_once(counts):
-    half = [one for one in counts if int(one[0][1:]) < 10]
-    rest = [one for one in counts if int(one[0][1:]) >= 10]
-    one, other = (tally(rows_of(each), "dice", "pooled", ["lesion"]) for each in (half, rest))
+    half = [slice_counts for slice_counts in counts if int(slice_counts[0][1:]) < 10]
+    rest = [slice_counts for slice_counts in counts if int(slice_counts[0][1:]) >= 10]
+    first, second = (tally(rows_of(each), "dice", "pooled", ["lesion"]) for each in (half, rest))
     weights = np.random.default_rng(0).multinomial(7, np.full(7, 1 / 7), size=2000)
     draws = []
     for drawn in weights:
@@ -110,14 +110,14 @@ def test_a_difference_of_other_cases_of_the_same_units_draws_the_units_once(coun
             tp, fp, fn = (sum(c[place] * drawn[int(c[1][1:])] for c in cases) for place in (2, 3, 4))
             values.append(2 * tp / (2 * tp + fp + fn))
         draws.append(values[0] - values[1])
-    assert interval_of_difference(one, other) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+    assert interval_of_difference(first, second) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
 
 
 def test_of_fewer_than_five_units_there_is_no_interval(counts):
     few = [(case, f"u{int(case[1:]) % 4}", *rest) for case, _, *rest in counts]
-    one = tally(rows_of(few), "dice", "pooled", ["lesion"])
-    assert interval_of(one) is None
-    assert interval_of_difference(one, tally(rows_of(counts), "dice", "pooled", ["lesion"])) is None
+    of_few = tally(rows_of(few), "dice", "pooled", ["lesion"])
+    assert interval_of(of_few) is None
+    assert interval_of_difference(of_few, tally(rows_of(counts), "dice", "pooled", ["lesion"])) is None
 
 
 def test_pooled_counts_of_several_slices_of_one_case_are_all_counted():

@@ -7,7 +7,7 @@ import pytest
 
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import ABSENT
-from covid_monai.tables.render import MINUS, digits_of, plain, spoken_p, with_interval
+from covid_monai.tables.render import MINUS, digits_of, p_text, plain, with_interval
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.write import content, frame, markdown, write_table
 
@@ -46,7 +46,7 @@ def test_the_json_is_complete_and_valid(files, findings):
     assert (stored["format"], stored["version"]) == ("covid-monai table", 2)
     assert len(stored["lines"]) == 20
     assert stored["missing"] == [
-        {"job": "cells/grouped/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
+        {"job": "jobs/grouped/segnet-dl/fold1-seed1", "state": "failed", "reason": "the loss is nan"}
     ]
     assert len(stored["jobs"]) == 15
     assert stored["jobs"][0]["seconds"] == 61
@@ -124,4 +124,4 @@ def test_numbers_are_written_as_one_reads_them():
     assert plain(-1.25, 1, "+") == f"{MINUS}1.2"
     assert with_interval(Estimate(0.5, (0.25, 0.75)), 2, "+") == "+0.50 [+0.25, +0.75]"
     assert with_interval(Estimate(0.5, None), 2) == "0.50"
-    assert (spoken_p(0.04), spoken_p(0.0000123), spoken_p(None)) == ("0.040", f"1.2e{MINUS}05", ABSENT)
+    assert (p_text(0.04), p_text(0.0000123), p_text(None)) == ("0.040", f"1.2e{MINUS}05", ABSENT)
