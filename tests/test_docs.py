@@ -1,10 +1,13 @@
 """The documents' Python is run and their command lines are parsed."""
 
+import inspect
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
+from types import FrameType
 
 import click
 import nibabel
@@ -14,6 +17,9 @@ from click.testing import CliRunner
 
 from covid_monai.cli import root
 from covid_monai.data.manifest import read_dataset
+from tests.tables.test_every_table import tiny
+from tests.test_imports import LAYERS
+from tests.tiny import write_tiny_dataset
 
 HOME = Path(__file__).resolve().parents[1]
 WITH_PYTHON = [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))]
@@ -132,3 +138,53 @@ def test_every_document_is_read():
     assert {path.name for path in WITH_COMMANDS} >= {"README.md", "reproduce.md", "exports.md", "gpu-runs.md"}
     assert len(PYTHON) >= 2
     assert len(COMMANDS) > 40
+
+
+def test_the_picture_of_the_rooms_shows_the_layers_that_imports_keep():
+    text = (HOME / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = next(fence["text"] for fence in FENCE.finditer(text) if fence["text"].startswith("┌"))
+    boxes = [set(re.findall(r"^│ (\w+)", box, re.MULTILINE)) for box in re.split(r"^├.*$", picture, flags=re.MULTILINE)]
+    # what offers the package's names stands above all rooms
+    assert boxes == [set(layer) for layer in reversed(LAYERS[:-1])]
+
+
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: path.name)
+def test_python_files_that_a_document_names_are_there(path):
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", path.read_text(encoding="utf-8")))
+    assert {name for name in named if not ((HOME / name).exists() or (HOME / "covid_monai" / name).exists())} == set()
+
+
+@pytest.mark.slow
+def test_a_row_of_a_table_goes_the_way_that_the_document_describes(tmp_path):
+    text = (HOME / "docs" / "architecture.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| \d+ \| `(\S+\.py)`", text, re.MULTILINE)
+    dataset = write_tiny_dataset(tmp_path / "data")
+    table = tiny("zhou2020-v1", tmp_path)
+    entered: dict[str, None] = {}
+    package = HOME / "covid_monai"
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        called = event == "call" and code.co_flags & inspect.CO_OPTIMIZED and not code.co_name.startswith("<")
+        if called and code.co_filename.startswith(f"{package}/"):
+            entered.setdefault(str(Path(code.co_filename).relative_to(package)))
+
+    arguments = ["--budget", "quick", "--rows", "1", "--protocol", "grouped", "--device", "cpu"]
+    arguments += [
+        "--data",
+        str(dataset),
+        "-o",
+        str(tmp_path / "out"),
+        "--allow-deviation",
+        "sources",
+        "--allow-deviation",
+        "canvas",
+    ]
+    sys.setprofile(note)
+    try:
+        result = CliRunner().invoke(root, ["reproduce", str(table), *arguments])
+    finally:
+        sys.setprofile(None)
+    assert result.exit_code == 0, result.output
+    assert [name for name in entered if name in documented] == documented
+    assert len(documented) <= 22
