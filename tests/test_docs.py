@@ -23,7 +23,7 @@ from tests.tiny import write_tiny_dataset
 
 HOME = Path(__file__).resolve().parents[1]
 WITH_PYTHON = [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))]
-WITH_COMMANDS = [*WITH_PYTHON, HOME / "data" / "README.md"]
+WITH_COMMANDS = [*WITH_PYTHON, HOME / "data" / "README.md", *sorted(HOME.glob("bundles/*/docs/README.md"))]
 
 ONNX_FILE = "a_segnet.onnx"
 """Exported before a block that reads it, which takes over ten seconds."""
@@ -148,7 +148,7 @@ def test_the_picture_of_the_rooms_shows_the_layers_that_imports_keep():
     assert boxes == [set(layer) for layer in reversed(LAYERS[:-1])]
 
 
-@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: str(path.relative_to(HOME)))
 def test_python_files_that_a_document_names_are_there(path):
     named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", path.read_text(encoding="utf-8")))
     assert {name for name in named if not ((HOME / name).exists() or (HOME / "covid_monai" / name).exists())} == set()
