@@ -35,7 +35,7 @@ MASK := $(RUN)/masks/$(patsubst %.nii,%,$(patsubst %.gz,%,$(notdir $(SHOWN)))).n
 # OpenMP's threads sleep while they wait: spinning ones slow a training step over three times as soon as another process runs
 export OMP_WAIT_POLICY := passive
 
-.PHONY: install demo test test-all lint format clean
+.PHONY: install demo test test-all lint format docs clean
 
 install: .venv/installed
 
@@ -73,5 +73,11 @@ test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
 
+# the Python API's pages, from its docstrings: site/index.html
+docs: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf site
+	$(BIN)/python -m pdoc --docformat google -o site covid_monai covid_monai.handlers covid_monai.networks.blocks
+
 clean:
-	rm -rf $(RUN) build dist *.egg-info
+	rm -rf site $(RUN) build dist *.egg-info
