@@ -10,7 +10,7 @@ from covid_monai.scoring.summary import LEVELS
 from covid_monai.scoring.thresholds import THRESHOLD_RULE
 from covid_monai.tables.needs import CanvasOfSlices, canvas_of_slices, cases_by_source
 from covid_monai.tables.results import Results, unit_kind, units_of
-from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
 
 _BACKGROUND_MEASURES = ("specificity", "accuracy")
 _LABELS_OF_PAPERS = (1, 2, 3)

@@ -9,8 +9,8 @@ import pandas as pd
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Row
 from covid_monai.tables.statistics import scored_classes
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Row
 from covid_monai.tables.tallies import interval_of_difference, tally
 
 PAIRS_RULE = (

@@ -23,7 +23,7 @@ from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.render import heading_of
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import Measure, Row
+from covid_monai.tables.table import Measure, Row
 
 
 @dataclass(frozen=True)

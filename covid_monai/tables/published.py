@@ -19,8 +19,8 @@ from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, SCORES, THRESHOLDS
 from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results
-from covid_monai.tables.spec import Budget, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism
+from covid_monai.tables.table import Budget, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE
 from covid_monai.tables.write import FORMAT, VERSION
 

@@ -11,8 +11,8 @@ from covid_monai.scoring.measures import MEASURES
 from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import Measure, Table
 from covid_monai.tables.statistics import Entry, Optimism, Verdict, job_values
+from covid_monai.tables.table import Measure, Table
 
 MINUS = "−"  # noqa: RUF001
 _NUMBER_OF_DIGITS = {True: 1, False: 3}

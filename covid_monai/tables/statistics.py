@@ -11,7 +11,7 @@ from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, FULL, OVER_THRESHOLDS, Measure, Row, Table
+from covid_monai.tables.table import CLASS_MEAN, FULL, OVER_THRESHOLDS, Measure, Row, Table
 from covid_monai.tables.tallies import Tally, curve_tally, interval_of, interval_of_difference, tally
 
 NO_INTERVAL = "no interval"

@@ -7,7 +7,8 @@ import pytest
 from covid_monai.data.manifest import Canvas
 from covid_monai.tables.comparability import head_of
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, read_table
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.table import CLASS_MEAN
 from tests.tables.small_data import write_slices
 
 

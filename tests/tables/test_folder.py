@@ -6,8 +6,9 @@ import pytest
 
 from covid_monai.data.splits import read_split
 from covid_monai.errors import InputError
+from covid_monai.tables.claim import Claim
 from covid_monai.tables.findings import find
-from covid_monai.tables.folder import Claim, files_of, read_note
+from covid_monai.tables.folder import files_of, read_note
 from covid_monai.tables.plan import plan
 from covid_monai.tables.publish import publish
 from covid_monai.tables.published import read_published
