@@ -180,7 +180,7 @@ def _settings(section: Section, key: str) -> Mapping[str, Any]:
 
 
 def _protocols(top: Section) -> list[Protocol]:
-    made = []
+    results = []
     section = top.section("protocols", PROTOCOLS)
     for name in section:
         entry = section.section(name, ("split", "validation", "weights", "without_near_duplicates"))
@@ -194,20 +194,20 @@ def _protocols(top: Section) -> list[Protocol]:
         without = "without_near_duplicates" in entry and entry.boolean("without_near_duplicates")
         if without and split != "given":
             raise InputError(f"{entry.where}: without_near_duplicates is for the split given, not for {split}")
-        made.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
-    return made
+        results.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
+    return results
 
 
 def _measures(top: Section) -> list[Measure]:
-    made = []
+    results = []
     section = top.section("measures")
     for name in section:
         entry = section.section(name, ("averaging", "scale", "not_comparable"))
         reason = entry.text("not_comparable") if "not_comparable" in entry else None
         measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason)
         check_measure(measure, entry.where)
-        made.append(measure)
-    return made
+        results.append(measure)
+    return results
 
 
 def _budgets(top: Section) -> Mapping[str, Budget]:

@@ -238,11 +238,11 @@ def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tu
     """The measure cross-validated over all folds with its interval, in the paper's scale, and how many units it has."""
     if not is_scored(measure):
         return None, 0
-    one = _tally(results, protocol, row, measure)
-    value = one.value()
+    entry = _tally(results, protocol, row, measure)
+    value = entry.value()
     if not np.isfinite(value):
         return None, 0
-    return _scaled(value, interval_of(one), measure.scale), one.contributing_units()
+    return _scaled(value, interval_of(entry), measure.scale), entry.contributing_units()
 
 
 def _tested(results: Results, protocol: str, row: Row) -> set[str]:

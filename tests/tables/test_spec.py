@@ -51,15 +51,15 @@ def test_an_unknown_table_is_refused_with_the_known_ones():
 
 def changed(*path, to):
     """The tiny table's content with one place changed; ``None`` takes it away."""
-    made = content()
-    place = made
+    result = content()
+    place = result
     for step in path[:-1]:
         place = place[step]
     if to is None:
         del place[path[-1]]
     else:
         place[path[-1]] = to
-    return made
+    return result
 
 
 @pytest.mark.parametrize(
