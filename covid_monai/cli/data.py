@@ -10,9 +10,9 @@ from covid_monai.cli.data_check import check
 from covid_monai.cli.data_prepare import COMMANDS, import_source, report_dataset
 from covid_monai.cli.data_sets import copies, download, group, merge
 from covid_monai.cli.data_split import split
+from covid_monai.cli.options import INTENSITY
 
 _FOLDER = click.Path(path_type=Path)
-_MODES = click.Choice(["auto", "window", "anchors", "hu"])
 _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaedia-part2"])
 
 
@@ -42,10 +42,11 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--label-map", help="Source to our labels: 255=lesion, 1=1,2=2,3=3 or 0xff0000=3."),
         click.option(
             "--intensity",
-            type=_MODES,
+            type=INTENSITY,
             default="auto",
             show_default=True,
-            help="auto: HU kept, 8-bit mapped to HU by air and fat peaks, else by the window [-1024, 600].",
+            help="auto: HU kept, 8-bit mapped by air and fat peaks, else by the window [-1024, 600]; hu: taken as "
+            "they are; checked: refused unless they look like HU.",
         ),
         click.option("--name", help="Name of the data set."),
         click.option("--licence", help="Terms of use, one line."),

@@ -1,9 +1,11 @@
 """``covid-monai data split``: training, validation and test part."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from covid_monai.cli.options import RenamedChoice
 
 if TYPE_CHECKING:
     from covid_monai.data.manifest import Dataset
@@ -12,25 +14,12 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-class ProtocolChoice(click.Choice):
-    """Protocols by their present names; an old one is taken too, with a hint."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The protocol's present name."""
-        from covid_monai.data.splits import OLD_PROTOCOLS
-
-        if value in OLD_PROTOCOLS:
-            click.echo(f"protocol {value} is now called {OLD_PROTOCOLS[value]}", err=True)
-            value = OLD_PROTOCOLS[value]
-        return super().convert(value, param, ctx)
-
-
 @click.command()
 @click.argument("folder", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, help="The split file to write.")
 @click.option(
     "--protocol",
-    type=ProtocolChoice(["paper", "grouped", "given"]),
+    type=RenamedChoice(["paper", "grouped", "given"], {"strict": "grouped"}),
     required=True,
     help="paper: by slice; grouped: by patient, else volume, else near-duplicate group; given: the source's own parts.",
 )

@@ -1,12 +1,37 @@
 """Options under their names in the last release, and the arguments of Python functions as options in errors."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 SUBSET = click.Choice(["train", "validation", "test", "all"])
+
+
+class RenamedChoice(click.Choice):
+    """Choices by their present names; an old one is taken too, with a hint, until the next minor release.
+
+    Args:
+        choices: the present names.
+        renamed: the present name by the old one.
+    """
+
+    def __init__(self, choices: Sequence[str], renamed: Mapping[str, str]) -> None:
+        super().__init__(choices)
+        self.renamed = renamed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The present name of a choice."""
+        if value in self.renamed:
+            click.echo(
+                f"{value} is now called {self.renamed[value]}; the old name goes with the next release", err=True
+            )
+            value = self.renamed[value]
+        return super().convert(value, param, ctx)
+
+
+INTENSITY = RenamedChoice(["auto", "checked", "hu", "window", "anchors"], {"trusted": "hu"})
 
 
 class RenamedOptions(click.Command):

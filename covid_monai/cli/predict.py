@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from covid_monai.cli.options import RenamedOptions
+from covid_monai.cli.options import INTENSITY, RenamedOptions
 
 
 @click.command(
@@ -23,10 +23,11 @@ from covid_monai.cli.options import RenamedOptions
 )
 @click.option(
     "--intensity",
-    default="hu",
+    default="checked",
     show_default=True,
-    type=click.Choice(["hu", "auto", "window", "anchors", "trusted"]),
-    help="hu refuses other values; auto, window and anchors map 8-bit values to HU; trusted takes all.",
+    type=INTENSITY,
+    help="checked refuses what does not look like HU; hu takes values as they are; window and anchors map 8-bit "
+    "values to HU; auto keeps HU and maps 8-bit values.",
 )
 @click.option("--probabilities", is_flag=True, help="Write the probability of lesion too (float32).")
 @click.option("--preview", is_flag=True, help="Write a PNG overlay too.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from covid_monai.cli.data_split import ProtocolChoice
+from covid_monai.cli.options import RenamedChoice
 
 
 @click.command()
@@ -15,7 +15,7 @@ from covid_monai.cli.data_split import ProtocolChoice
     "--protocol",
     default="both",
     show_default=True,
-    type=ProtocolChoice(["paper", "grouped", "both"]),
+    type=RenamedChoice(["paper", "grouped", "both"], {"strict": "grouped"}),
     help="paper: as the paper says; grouped: no known leak, and nothing decided on the test part.",
 )
 @click.option(

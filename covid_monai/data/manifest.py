@@ -14,6 +14,7 @@ from typing import Any
 
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
+from covid_monai.transforms.intensity import KINDS, SOURCE_WINDOWS, WINDOW
 
 FORMAT = "covid-monai dataset"
 VERSION = 1
@@ -23,12 +24,6 @@ LABELS = {0: "background", 1: "ground-glass", 2: "consolidation", 3: "pleural ef
 """The labels of every mask; ``lesion`` is an infection whose kind the source does not tell."""
 
 PARTS = ("train", "test")
-INTENSITIES = ("hu", "anchored", "window")
-"""True HU; 8-bit values mapped to HU by the peaks of air and fat; 8-bit values mapped by a window.
-
-The window is [-1024, 600], unless the source publishes the one that its 8-bit values were made with: that of
-Zenodo 3757476 is [-1250, 250].
-"""
 
 # a case names files (masks, overlays), so it has to be a plain file name
 _CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -115,6 +110,11 @@ def write_dataset(dataset: Dataset) -> None:
     write_json(dataset.folder / FILE_NAME, content)
 
 
+def window_of(case: Case) -> tuple[float, float] | None:
+    """The window in HU by which 8-bit values were mapped; None where the values are HU, or were mapped by anchors."""
+    return SOURCE_WINDOWS.get(case.source, WINDOW) if case.intensity == "window" else None
+
+
 def is_case_name(name: str) -> bool:
     """Whether ``name`` can stand for a case: letters, digits, point, hyphen and underscore, no path."""
     return _CASE_NAME.fullmatch(name) is not None
@@ -137,7 +137,7 @@ def _case_of(entry: Any, where: str) -> Case:
         volume=_optional(entry, "volume", str, where),
         slice=_optional(entry, "slice", int, where),
         part=_choice(_optional(entry, "part", str, where), (None, *PARTS), "part", where),
-        intensity=_choice(_value(entry, "intensity", str, where), INTENSITIES, "intensity", where),
+        intensity=_choice(_value(entry, "intensity", str, where), KINDS, "intensity", where),
         spacing_known=_value(entry, "spacing_known", bool, where),
         canvas=_canvas_of(_optional(entry, "canvas", dict, where), where),
         pixels=_integer_keys(_value(entry, "pixels", dict, where), int, f"{where}, pixels"),

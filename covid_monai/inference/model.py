@@ -113,8 +113,8 @@ def load(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
-        intensity: how the values of images are read; see :mod:`covid_monai.transforms.intensity`. The bundle's
-            choice if None, which refuses what does not look like HU.
+        intensity: how the values of images are read, a mode of :mod:`covid_monai.transforms.intensity`. The bundle's
+            choice if None: ``checked``, which refuses what does not look like HU.
         settings: further overrides of the bundle's inference configuration.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covid_monai.data.manifest import Dataset
+from covid_monai.data.manifest import Dataset, window_of
 from covid_monai.errors import InputError
 from covid_monai.report.overlays import OverlayCase
 from covid_monai.report.volumes import read_image, read_mask
@@ -89,7 +89,15 @@ def load_case(
             f"{dataset.folder}; the data changed, so run `covid-monai evaluate` again"
         )
     slice_of = (slice(None), slice(None), 0)
-    return OverlayCase(name, image.values[slice_of], prediction[slice_of], reference[slice_of], image.spacing[:2], dice)
+    return OverlayCase(
+        name,
+        image.values[slice_of],
+        prediction[slice_of],
+        reference[slice_of],
+        image.spacing[:2],
+        dice,
+        window_of(found[0]) or image.window,
+    )
 
 
 def _classes(labels: NDArray[Any], class_of_label: dict[int, int]) -> NDArray[np.uint8]:

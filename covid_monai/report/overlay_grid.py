@@ -69,7 +69,7 @@ def draw_overlay_grid(cases: Sequence[GridCase], columns: Sequence[str], picture
 def _draw_case(line: NDArray[Any], case: GridCase) -> None:
     shown = next(one for one in case.overlays if one is not None)
     for axes in line[:2]:
-        show_slice(axes, shown.image, shown.spacing)
+        show_slice(axes, shown.image, shown.spacing, shown.window)
     fill_mask(line[1], shown.reference > 0, REDDISH_PURPLE, _OPACITY)
     line[0].set_ylabel(fill(case.name, 18), fontsize=6.5)
     for axes, overlay in zip(line[2:], case.overlays, strict=True):
@@ -83,7 +83,7 @@ def _draw_case(line: NDArray[Any], case: GridCase) -> None:
 
 
 def _draw_overlay(axes: Axes, overlay: OverlayCase) -> None:
-    show_slice(axes, overlay.image, overlay.spacing)
+    show_slice(axes, overlay.image, overlay.spacing, overlay.window)
     for name, mask in agreement(overlay).items():
         fill_mask(axes, np.asarray(mask), AGREEMENT[name], _OPACITY)
     # under the slice, where it never covers a lesion

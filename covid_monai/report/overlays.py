@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from covid_monai.errors import InputError
 from covid_monai.report.style import (
     BLUISH_GREEN,
+    LUNG_WINDOW,
     SKY_BLUE,
     VERMILION,
     YELLOW,
@@ -39,7 +40,8 @@ class OverlayCase:
     """An axial slice with two segmentations of it.
 
     ``image`` is in HU, ``prediction`` and ``reference`` are class maps (0 background); all are (X, Y) in LPS
-    order. ``spacing`` is the pixel size along x and y, ``dice`` (0..1) that of all lesion classes as one.
+    order. ``spacing`` is the pixel size along x and y, ``dice`` (0..1) that of all lesion classes as one, ``window``
+    what black and white show, in HU.
     """
 
     name: str
@@ -48,6 +50,7 @@ class OverlayCase:
     reference: NDArray[Any]
     spacing: tuple[float, float]
     dice: float
+    window: tuple[float, float] = LUNG_WINDOW
 
 
 def draw_overlays(cases: Sequence[OverlayCase], picture: str | os.PathLike[str]) -> None:
@@ -83,7 +86,7 @@ def draw_overlays(cases: Sequence[OverlayCase], picture: str | os.PathLike[str])
 def draw_overlay(plain: Axes, marked: Axes, case: OverlayCase) -> None:
     """Draw one case on two axes: the CT alone, and the CT with the agreement in colours."""
     for axes in (plain, marked):
-        show_slice(axes, case.image, case.spacing)
+        show_slice(axes, case.image, case.spacing, case.window)
     plain.set_title(case.name, loc="left", pad=3)
     marked.set_title(f"Dice {case.dice:.3f}", loc="right", pad=3)
     for name, mask in agreement(case).items():

@@ -70,7 +70,7 @@ def draw_preview(
         grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
         for index, k in enumerate(chosen):
             axes = figure.add_subplot(grid[divmod(index, columns)])
-            show_slice(axes, volume.values[:, :, k], volume.spacing[:2])
+            show_slice(axes, volume.values[:, :, k], volume.spacing[:2], volume.window)
             _paint_classes(axes, labels.values[:, :, k])
             if whole:
                 axes.set_title(f"slice {k + 1} of {volume.values.shape[2]}", loc="left", pad=3, fontsize=8)
@@ -102,7 +102,7 @@ def slices_with_lesion(lesion: NDArray[np.bool_], count: int) -> list[int]:
 def _draw_coronal(axes: Any, volume: Volume, labels: NDArray[np.uint8], chosen: list[int]) -> None:
     lesion = (labels > 0).sum(axis=(0, 2))
     row = int(lesion.argmax()) if lesion.any() else labels.shape[1] // 2
-    show_slice(axes, volume.values[:, row, :], (volume.spacing[0], volume.spacing[2]), head_on_top=True)
+    show_slice(axes, volume.values[:, row, :], (volume.spacing[0], volume.spacing[2]), volume.window, head_on_top=True)
     _paint_classes(axes, labels[:, row, :])
     axes.set_title(f"coronal slice {row + 1} of {labels.shape[1]}", loc="left", pad=3, fontsize=8)
     axes.set_anchor("C")

@@ -59,17 +59,24 @@ def plain_axes(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def show_slice(axes: Axes, image: NDArray[Any], spacing: tuple[float, float], head_on_top: bool = False) -> None:
-    """Show a slice in the lung window.
+def show_slice(
+    axes: Axes,
+    image: NDArray[Any],
+    spacing: tuple[float, float],
+    window: tuple[float, float] = LUNG_WINDOW,
+    head_on_top: bool = False,
+) -> None:
+    """Show a slice of CT, in the lung window by default.
 
     Args:
         axes: where to.
         image: HU along the picture's (column, row), as LPS arrays give it: (x, y) of an axial slice, which
             puts anterior at the top and the patient's right at the left; (x, z) of a coronal one.
         spacing: pixel size along these, in mm.
+        window: HU of black and white.
         head_on_top: the second axis ascends to the head, as z does.
     """
-    low, high = LUNG_WINDOW
+    low, high = window
     axes.imshow(
         image.T,
         cmap="gray",

@@ -17,7 +17,8 @@ from nibabel.orientations import (
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import looks_8_bit, to_hu
+from covid_monai.report.style import LUNG_WINDOW
+from covid_monai.transforms.intensity import WINDOW, looks_8_bit, to_hu
 from covid_monai.transforms.reader import read_nifti
 
 
@@ -26,21 +27,24 @@ class Volume:
     """``values`` (X, Y, Z): x from the patient's right to left, y from front to back, z towards the head.
 
     ``spacing`` is the voxel size along them in mm. An oblique volume is turned to the nearest of these axes.
+    ``window`` is what black and white show, in HU.
     """
 
     values: NDArray[Any]
     spacing: tuple[float, float, float]
+    window: tuple[float, float] = LUNG_WINDOW
 
 
 def read_image(path: str | os.PathLike[str]) -> Volume:
-    """Read CT for display: values count as HU, 8-bit grey values (0..255) are spread over the lung window.
+    """Read CT for display: 8-bit grey values (0..255) are mapped and shown by a window, others are HU.
 
     Raises:
         InputError: the file is missing, no NIfTI file, or no volume or slice of finite numbers.
     """
     volume = _read(path)
-    kind = "window" if looks_8_bit(volume.values) else "hu"
-    return Volume(to_hu(volume.values, kind, str(path))[0], volume.spacing)
+    if looks_8_bit(volume.values):
+        return Volume(to_hu(volume.values, "window", str(path))[0], volume.spacing, WINDOW)
+    return volume
 
 
 def read_mask(path: str | os.PathLike[str]) -> Volume:

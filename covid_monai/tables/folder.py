@@ -196,7 +196,7 @@ def _write_variant(table: Table, variant: str, data: Path, folder: Path) -> None
     for row in table.rows:
         if row.variant == variant and row.bundle:
             config = read_config(bundle_folder(row.bundle), "train")
-            if "copy_quarter_turns" not in config:
+            if not (config.get("copy_quarter_turns") or config.get("copy_scalings")):
                 raise InputError(
                     f"row {row.number} of {table.name}: {row.bundle} makes no copies, so it has no {variant}"
                 )

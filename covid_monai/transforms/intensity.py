@@ -3,6 +3,18 @@
 Published slices are often 8-bit pictures. Their grey value is a linear map of HU whose two numbers are lost.
 Chen et al. 2020 restore them per image from two tissues of known HU: air at -1000 and fat at -100 ("reverse
 normalisation"). Where these two peaks cannot be told, the 256 grey values are spread over a lung window.
+
+How stored values are read is a *mode*, under the same names in importers, the reader, bundles and options:
+
+- ``auto``: values that reach below -500 are HU; integers in 0..255 are grey values, mapped by anchors where they are
+  found and else by the window, unless they show another window than the lung's; anything else is refused.
+- ``checked``: HU that look like HU (they reach below -500), else refused.
+- ``hu``: HU on the user's word, taken as they are. ``trusted`` is its name in release 0.1.
+- ``window``: grey values, mapped by the window.
+- ``anchors``: grey values, mapped by the peaks of air and fat.
+
+In the bundles of release 0.1 ``hu`` was the reader's name for ``checked``. Copies of these bundles go on working: their
+``hu`` now takes values as they are, and the reader warns where such values look like grey values.
 """
 
 from dataclasses import dataclass
@@ -20,7 +32,20 @@ WINDOW = (-1024.0, 600.0)
 OUTSIDE_HU = -1024
 """What a slice is surrounded with when it is put on a larger canvas."""
 
-MODES = ("auto", "window", "anchors", "hu")
+MODES = ("auto", "checked", "hu", "window", "anchors")
+"""How stored values are read; see above."""
+
+OLD_MODES = {"trusted": "hu"}
+"""Modes by their names in release 0.1."""
+
+KINDS = ("hu", "anchored", "window")
+"""What a manifest says of values: true HU; mapped to HU by the mode ``anchors``; mapped by the mode ``window``.
+
+The window is ``WINDOW``, unless the source publishes the one that its 8-bit values were made with.
+"""
+
+SOURCE_WINDOWS = {"zenodo_3757476": (-1250.0, 250.0)}
+"""HU of grey values 0 and 255 by the names of the sources that publish them."""
 
 # what a chest CT shows once its scale is right; an anchored map that says otherwise is not believed
 _LUNG_HU = (-950.0, -600.0)
@@ -29,7 +54,8 @@ AIR_OR_LUNG_BELOW = -500.0
 """No chest CT is without lung or air: values that never fall below this are no HU."""
 
 # the importers of published sets and the bundles have no such option, so the commands that have it are named
-_TAKEN_AS_HU = "if they are HU, say so (`data prepare nifti` and `predict` have --intensity hu)"
+_TAKEN_AS_HU = "if they are HU, take them as they are (`data prepare nifti` and `predict` have --intensity hu)"
+_MAPPED = "`data prepare slices`, `data prepare nifti` and `predict` have --intensity window"
 
 # grey values that leave the upper half empty, or are mostly black, were not made with a lung window
 _LEAST_BRIGHTEST = 128
@@ -52,14 +78,24 @@ def window_map(window: tuple[float, float]) -> GreyToHU:
 WINDOW_MAP = window_map(WINDOW)
 
 
+def mode_named(name: str) -> str:
+    """A mode by its present name, for a present or an old one.
+
+    Raises:
+        InputError: there is no such mode.
+    """
+    mode = OLD_MODES.get(name, name)
+    if mode not in MODES:
+        raise InputError(f"intensity is {name!r}; it can be one of {', '.join(MODES)}")
+    return mode
+
+
 def to_hu(values: npt.NDArray, mode: str, where: str, window: tuple[float, float] = WINDOW) -> tuple[npt.NDArray, str]:
     """Bring one image or volume to HU.
 
     Args:
         values: stored values, any shape, finite.
-        mode: ``auto``: values reaching below -500 are HU, integers in 0..255 are grey values, mapped by
-            anchors where they are found and else by the window, unless they show another window than the
-            lung's; ``window``, ``anchors``: grey values, mapped so; ``hu``: HU, whatever they look like.
+        mode: one of ``MODES``, or an old name.
         where: the file, for the error message.
         window: HU of grey values 0 and 255, where a source publishes its own window.
 
@@ -68,22 +104,26 @@ def to_hu(values: npt.NDArray, mode: str, where: str, window: tuple[float, float
         float32; and the kind: ``hu``, ``anchored`` or ``window``.
 
     Raises:
-        InputError: the values fit no mode (``auto``), are no grey values (``window``, ``anchors``), or have
-            no clear anchors (``anchors``).
+        InputError: there is no such mode; or the values fit none (``auto``), do not look like HU (``checked``), are no
+            grey values (``window``, ``anchors``), or have no clear anchors (``anchors``).
     """
-    if mode == "hu" or (mode == "auto" and not looks_8_bit(values) and values.min() < AIR_OR_LUNG_BELOW):
+    mode = mode_named(mode)
+    looks_like_hu = values.min() < AIR_OR_LUNG_BELOW
+    if mode == "hu" or (mode in ("auto", "checked") and looks_like_hu):
         return _smallest_type(values), "hu"
     if not looks_8_bit(values):
         spread = f"{where} has values {values.min():g} to {values.max():g}"
-        if mode == "auto":
+        if mode in ("auto", "checked"):
             raise InputError(
                 f"{spread}: neither HU (air below {AIR_OR_LUNG_BELOW:g}) nor 8-bit (integers 0 to 255); "
                 f"convert them to HU; {_TAKEN_AS_HU}"
             )
         raise InputError(f"{spread}: the mapping {mode!r} is for 8-bit values (integers 0 to 255); {_TAKEN_AS_HU}")
+    if mode == "checked":
+        raise InputError(f"{where} holds 8-bit grey values, not HU; map them to HU by a lung window ({_MAPPED})")
     anchored = None if mode == "window" else find_anchors(values)
     if anchored is None and mode == "anchors":
-        raise InputError(f"{where} has no clear peaks of air and fat: use --intensity auto or window")
+        raise InputError(f"{where} has no clear peaks of air and fat; map it by a lung window ({_MAPPED})")
     if anchored is None and mode == "auto":
         _refuse_other_windows(values, where)
     grey_map, kind = (window_map(window), "window") if anchored is None else (anchored, "anchored")
@@ -136,8 +176,7 @@ def _refuse_other_windows(grey: npt.NDArray, where: str) -> None:
     if grey.max() < _LEAST_BRIGHTEST or black > _MOST_BLACK:
         raise InputError(
             f"{where} has grey values up to {grey.max():g} and {black:.0%} black: that is no lung window, "
-            "its HU cannot be told; leave it out, or map it all the same (`data prepare slices`, `data prepare nifti` "
-            "and `predict` have --intensity window)"
+            f"its HU cannot be told; leave it out, or map it all the same ({_MAPPED})"
         )
 
 

@@ -1,5 +1,6 @@
 """MONAI's NIfTI reader for CT, which refuses what a network must not be fed."""
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,33 +12,28 @@ from monai.data import NibabelReader
 from monai.utils import ensure_tuple
 
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import to_hu
+from covid_monai.transforms.intensity import looks_8_bit, mode_named, to_hu
 from covid_monai.transforms.nifti import read_nifti
 
 LARGEST_HU = 32767
 """Scanners store HU as 16-bit numbers."""
-
-INTENSITIES = ("hu", "auto", "window", "anchors", "trusted")
 
 
 class HounsfieldReader(NibabelReader):
     """Reads a NIfTI volume (X, Y, Z) or slice (X, Y) or (X, Y, 1) in HU; a slice comes out as (X, Y, 1).
 
     Args:
-        intensity: ``"hu"`` refuses values that do not look like HU; ``"auto"``, ``"window"`` and ``"anchors"`` map
-            8-bit values as :func:`covid_monai.transforms.intensity.to_hu` does; ``"trusted"`` takes values as they
-            are, for data whose manifest vouches for them.
+        intensity: a mode of :mod:`covid_monai.transforms.intensity`. ``checked`` refuses what does not look like HU;
+            ``hu`` is for data whose manifest, or user, vouches for them.
 
     Raises (when a file is read):
         InputError: the file is missing, truncated or not NIfTI, has other dimensions, holds NaN or infinite or
-            non-numeric values, or no HU.
+            non-numeric values, or values that the mode refuses.
     """
 
-    def __init__(self, intensity: str = "hu", **kwargs: Any) -> None:
-        if intensity not in INTENSITIES:
-            raise InputError(f"intensity is {intensity!r}; it can be one of {', '.join(INTENSITIES)}")
+    def __init__(self, intensity: str = "checked", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.intensity = intensity
+        self.intensity = mode_named(intensity)
 
     def read(self, data: Sequence[PathLike[str]] | PathLike[str], **kwargs: Any) -> Any:
         """Remember the file; it is opened by :meth:`get_data`, as ``LoadImage`` hides the errors of this method."""
@@ -53,12 +49,14 @@ class HounsfieldReader(NibabelReader):
             self.filenames = ("image in memory",)
         image = read_nifti(img)
         values = image.get_fdata(dtype=np.float32)
-        if self.intensity != "trusted" and np.abs(values).max() > LARGEST_HU:
+        if self.intensity == "hu":
+            if looks_8_bit(values):
+                warnings.warn(
+                    f"{img} has integers from {values.min():g} to {values.max():g}, taken as HU as intensity hu says; "
+                    "they look like 8-bit grey values, which intensity window maps to HU",
+                    stacklevel=2,
+                )
+        elif np.abs(values).max() > LARGEST_HU:
             raise InputError(f"{img} has values up to {np.abs(values).max():g}, which are no HU; repair or convert it")
-        mode = {"hu": "auto", "trusted": "hu"}.get(self.intensity, self.intensity)
-        hounsfield, kind = to_hu(values, mode, where=str(img))
-        if self.intensity == "hu" and kind != "hu":
-            raise InputError(
-                f"{img} holds 8-bit grey values, not HU; say how to map them with intensity window, anchors or auto"
-            )
+        hounsfield, _ = to_hu(values, self.intensity, where=str(img))
         return super().get_data(nibabel.Nifti1Image(hounsfield.astype(np.float32), image.affine))

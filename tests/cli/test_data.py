@@ -8,12 +8,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from covid_monai.cli.data import _LAYOUTS, _MODES, data
+from covid_monai.cli.data import _LAYOUTS, data
+from covid_monai.cli.options import INTENSITY
 from covid_monai.data.manifest import read_dataset
 from covid_monai.data.sources.picture_index import LAYOUTS
-from covid_monai.data.splits import PROTOCOLS, datalist
+from covid_monai.data.splits import OLD_PROTOCOLS, PROTOCOLS, datalist
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import MODES
+from covid_monai.transforms.intensity import MODES, OLD_MODES
 
 
 def run(*arguments: object):
@@ -166,9 +167,9 @@ def test_wrong_use_exits_with_2(arguments):
 
 def test_choices_are_those_of_the_code():
     assert tuple(_LAYOUTS.choices) == tuple(LAYOUTS)
-    assert tuple(_MODES.choices) == MODES
+    assert (tuple(INTENSITY.choices), INTENSITY.renamed) == (MODES, OLD_MODES)
     protocol = next(option for option in data.commands["split"].params if option.name == "protocol")
-    assert tuple(protocol.type.choices) == PROTOCOLS
+    assert (tuple(protocol.type.choices), protocol.type.renamed) == (PROTOCOLS, OLD_PROTOCOLS)
 
 
 def test_the_commands_load_nothing_heavy():

@@ -6,11 +6,14 @@ import pytest
 
 from covid_monai.data.splits import read_split
 from covid_monai.errors import InputError
+from covid_monai.tables.findings import find
 from covid_monai.tables.folder import Claim, files_of, read_note
 from covid_monai.tables.plan import plan
 from covid_monai.tables.publish import publish
+from covid_monai.tables.published import read_published
 from covid_monai.tables.results import collect
 from covid_monai.tables.spec import read_table
+from covid_monai.tables.write import write_table as write_results_of
 from tests.tables.test_parts import variant_table
 from tests.tables.tiny_table import write_table
 
@@ -80,10 +83,13 @@ def test_a_folder_of_release_0_1_gives_the_same_scores_and_can_be_published(fini
     assert [(one.job.folder, one.state, one.reason) for one in before.missing] == [
         (one.job.folder, one.state, one.reason) for one in now.missing
     ]
+    for row in now.jobs["folder"]:
+        (old / row.replace("jobs/grouped", "cells/strict").replace("jobs/", "cells/") / "config.yaml").touch()
+    write_results_of(find(old), old)
     assert publish(old, tmp_path / "published") == len(now.jobs)
-    record = json.loads((tmp_path / "published/jobs/grouped/segnet-dl/fold0-seed0/job.json").read_text())
-    assert (record["protocol"], record["variant"], record["version"]) == ("grouped", None, 2)
-    assert (tmp_path / "published" / "splits" / "grouped.json").is_file()
+    published = read_published(tmp_path / "published").results
+    assert set(published.jobs["protocol"]) == {"paper", "grouped"}
+    assert set(json.loads((tmp_path / "published" / "splits.json").read_text())["splits"]) == {"paper", "grouped"}
 
 
 def test_a_table_with_other_settings_than_its_records_is_refused(finished, tmp_path):

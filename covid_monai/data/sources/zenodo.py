@@ -10,12 +10,13 @@ from covid_monai.data.sources.folders import find_pairs
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
 from covid_monai.data.sources.radiopaedia import patient_of
 from covid_monai.errors import InputError
+from covid_monai.transforms.intensity import SOURCE_WINDOWS
 
 IMAGES = "COVID-19-CT-Seg_20cases"
 MASKS = {"Infection_Mask": {1: 4}, "Lung_and_Infection_Mask": {1: 0, 2: 0, 3: 4}}
 """Mask folders in the order in which they are looked for, and their labels; 1 and 2 of the second are the lungs."""
 
-WINDOW = (-1250.0, 250.0)
+WINDOW = SOURCE_WINDOWS["zenodo_3757476"]
 """HU of grey values 0 and 255 of the radiopaedia volumes, as the authors of the set made them."""
 
 
