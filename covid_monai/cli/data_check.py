@@ -14,16 +14,16 @@ _NAMES = 6
 
 @click.command()
 @click.argument("folder", type=_PATH)
-@click.option("--split", type=_PATH, help="Check this split file too.  [default: the source's own parts]")
+@click.option("--split", type=_PATH, help="Check this split file too.  [default: the source's own subsets]")
 @click.option("--json", "json_file", type=_PATH, help="Write all findings to this file.")
 @click.pass_context
 def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path | None) -> None:
     """Find what is wrong with the data set in FOLDER.
 
-    Files, hashes, grids, orientation, HU, masks, duplicates, near-duplicates, and patients in two parts. Exit
+    Files, hashes, grids, orientation, HU, masks, duplicates, near-duplicates, and patients in two subsets. Exit
     status 1 when there are errors; notes are true of sound data too, or evidence only, but have to be known. How
-    slices lie is also told from the anatomy; left and right swapped is not found. "No leak found" means
-    no known leak: slices of one person that do not look alike are not found where the patient is not known.
+    slices lie is also told from the anatomy; left and right swapped is not found. Data leakage is
+    found as far as it is known: slices of one patient without ID that are no near-duplicates are not.
     """
     from covid_monai.data.checks import check_dataset
     from covid_monai.data.manifest import read_dataset

@@ -105,14 +105,14 @@ def test_only_that_overlap_is_allowed(tmp_path):
     path = tmp_path / "split.json"
     first, *others = split.folds
     for fold, message in (
-        (replace(first, validation=first.validation[:-1]), "validation of fold 0 is not its test part"),
-        (replace(first, train=(*first.train, first.test[0])), "fold 0 has a case in two parts"),
+        (replace(first, validation=first.validation[:-1]), "validation of fold 0 is not its test subset"),
+        (replace(first, train=(*first.train, first.test[0])), "fold 0 has a case in two subsets"),
     ):
         write_split(path, replace(split, folds=(fold, *others)))
         with pytest.raises(InputError, match=message):
             read_split(path)
     write_split(path, replace(split, validation_is_test=False))
-    with pytest.raises(InputError, match="fold 0 has a case in two parts"):
+    with pytest.raises(InputError, match="fold 0 has a case in two subsets"):
         read_split(path)
 
 

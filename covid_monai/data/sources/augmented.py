@@ -26,7 +26,7 @@ def augmented_copies(
     Chen et al. 2020 turn every slice by 90, 180 and 270 degrees and scale it by 0.5 and 1.5: 600 slices of 100.
 
     Args:
-        cases: a datalist, as :func:`covid_monai.data.datalist` makes it; only ever that of a training part, or the
+        cases: a datalist, as :func:`covid_monai.data.datalist` makes it; only ever that of a training subset, or the
             copies leak into what is scored.
         quarter_turns: turns by 90 degrees, 1 to 3.
         scalings: factors over 0 about the slice's centre; the canvas stays.
@@ -90,7 +90,7 @@ def write_copies(
         raise InputError(f"the output folder is the data set {data}: give another one")
     dataset = read_dataset(data)
     # a copy looks like nothing else, so nothing could tie it to its original afterwards
-    refuse_unknown_cases(dataset.cases, "making copies", "say whose slices they are when you prepare them")
+    refuse_unknown_cases(dataset, "making copies", "give the patient IDs when you prepare them")
     source = SliceCopies(dataset, quarter_turns, scalings)
     with staged(output, overwrite) as staging:
         copies = write_cases(source, staging, progress).cases

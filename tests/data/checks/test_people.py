@@ -137,8 +137,8 @@ def test_known_people_are_not_grouped(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "dataset.json").read_bytes() == before
 
 
-def test_a_test_part_that_also_validates_is_told(tmp_path: Path) -> None:
+def test_a_test_subset_that_also_validates_is_told(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     write_split(tmp_path / "split.json", split_dataset(dataset, "paper", folds=2, validation_is_test=True))
     messages = [finding.message for finding in check_dataset(tmp_path / "data", tmp_path / "split.json")]
-    assert any("the test part is the validation part too" in message for message in messages)
+    assert any("the test subset validates too" in message for message in messages)
