@@ -26,7 +26,7 @@ class Subsets:
         where = f"{message} in fold {', '.join(map(str, folds))}"
         if self.protocol == "grouped":
             return error(check, f"{where}: protocol grouped forbids it, make the split again", *cases)
-        return note(check, f"{where}: a known data leakage of protocol {self.protocol}", *cases)
+        return note(check, f"{where}: known data leakage of protocol {self.protocol}", *cases)
 
 
 def load_split(dataset: Dataset, path: str | PathLike[str]) -> tuple[Subsets | None, list[Finding]]:
