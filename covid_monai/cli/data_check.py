@@ -54,17 +54,17 @@ def _tell(findings: list[Any]) -> None:
     """The findings, the first ones of each kind; then how many of each kind there are."""
     from covid_monai.data.checks import CHECKS
 
-    told: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for finding in findings:
         kind = finding.severity, finding.check
-        told[kind] += 1
-        if told[kind] <= _SHOWN:
+        counts[kind] += 1
+        if counts[kind] <= _SHOWN:
             names = ", ".join(finding.cases[:_NAMES]) + (", ..." if len(finding.cases) > _NAMES else "")
             click.echo(f"{finding.severity} {finding.check}: {names}{': ' if names else ''}{finding.message}")
-    for (severity, name), number in told.items():
+    for (severity, name), number in counts.items():
         if number > _SHOWN:
             click.echo(f"{severity} {name}: {number - _SHOWN} more; --json FILE has all")
     width = max(map(len, CHECKS))
     click.echo(f"{'check':<{width}}  errors  notes")
     for name in CHECKS:
-        click.echo(f"{name:<{width}}  {told['error', name]:6}  {told['note', name]:5}")
+        click.echo(f"{name:<{width}}  {counts['error', name]:6}  {counts['note', name]:5}")

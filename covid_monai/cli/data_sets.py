@@ -52,15 +52,15 @@ def group(folder: Path) -> None:
     from covid_monai.data.manifest import read_dataset
     from covid_monai.data.near_duplicates import group_cases
 
-    made = group_cases(read_dataset(folder), progress=True)
-    if not made.unknown:
+    grouping = group_cases(read_dataset(folder), progress=True)
+    if not grouping.unknown:
         click.echo("every case has a patient or a volume: nothing to group")
         return
-    several = [members for members in made.groups.values() if len(members) > 1]
+    several = [members for members in grouping.groups.values() if len(members) > 1]
     for members in several:
         click.echo(f"near-duplicates: {', '.join(members)}")
     click.echo(
-        f"{made.unknown} cases without patient or volume: {len(made.groups)} groups, {len(several)} of them of "
+        f"{grouping.unknown} cases without patient or volume: {len(grouping.groups)} groups, {len(several)} of them of "
         "several cases; a grouped split of them has no known data leakage, more cannot be claimed"
     )
 

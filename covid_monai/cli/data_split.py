@@ -71,7 +71,7 @@ def split(
             f"`{command}{drawn} --validation-is-test --seed {seed}`"
         )
     dataset = read_dataset(folder)
-    made = split_dataset(
+    drawn_split = split_dataset(
         dataset,
         protocol,
         folds,
@@ -81,23 +81,23 @@ def split(
         validation_is_test=validation_is_test,
         without_near_duplicates=without_near_duplicates,
     )
-    write_split(output, made)
-    _tell(dataset, made)
+    write_split(output, drawn_split)
+    _tell(dataset, drawn_split)
     click.echo(f"wrote {output}")
 
 
-def _tell(dataset: "Dataset", made: "Split") -> None:
+def _tell(dataset: "Dataset", split: "Split") -> None:
     patients = {case.case: case.patient for case in dataset.cases}
     click.echo("fold  train  validation  test  test patients")
-    for index, fold in enumerate(made.folds):
+    for index, fold in enumerate(split.folds):
         known = {patients[name] for name in fold.test}
         tested = "unknown" if None in known else str(len(known))
         sizes = f"{len(fold.train):5}  {len(fold.validation):10}  {len(fold.test):4}"
         click.echo(f"{index:4}  {sizes}  {tested:>13}")
-        if made.without_near_duplicates:
+        if split.without_near_duplicates:
             left_out = len(patients) - len({*fold.train, *fold.validation, *fold.test})
             click.echo(f"left out as near-duplicates of test cases: {left_out} training cases")
-    if made.validation_is_test:
+    if split.validation_is_test:
         click.echo(
             "validation is the test subset: data leakage, as the test subset then chooses the weights. It is there to "
             "repeat papers with one held-out subset only; the scores are too high for unseen patients"

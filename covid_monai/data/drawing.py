@@ -94,11 +94,11 @@ def balanced_folds(groups: Groups, folds: int, generator: np.random.Generator) -
     """
     if folds > len(groups):
         raise InputError(f"{folds} folds need as many groups (cases or patients), there are {len(groups)}")
-    made: list[set[str]] = [set() for _ in range(folds)]
+    tests: list[set[str]] = [set() for _ in range(folds)]
     # the sort is stable: among groups of one size the drawn order stays
     for group in sorted(_shuffled(groups, generator), key=len, reverse=True):
-        min(made, key=len).update(group)
-    return made
+        min(tests, key=len).update(group)
+    return tests
 
 
 def drawn_subset(groups: Groups, fraction: float, generator: np.random.Generator, subset: str) -> set[str]:

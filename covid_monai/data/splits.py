@@ -137,7 +137,7 @@ def split_dataset(
         kind, tests = "folds", balanced_folds(groups, folds, generator)
     else:
         kind, tests = "holdout", [drawn_subset(groups, test_fraction or 0.0, generator, "test")]
-    made = []
+    drawn = []
     for test in tests:
         rest = groups_to_train_on(groups, test, without_near_duplicates)
         if validation_is_test:
@@ -147,8 +147,8 @@ def split_dataset(
                 drawn_subset(rest, validation_fraction, generator, "validation") if validation_fraction else set()
             )
         train = set(chain.from_iterable(rest)) - validation
-        made.append(Fold(*(tuple(sorted(names)) for names in (train, validation, test))))
-    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(made), validation_is_test, without_near_duplicates)
+        drawn.append(Fold(*(tuple(sorted(names)) for names in (train, validation, test))))
+    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(drawn), validation_is_test, without_near_duplicates)
 
 
 def write_split(path: str | PathLike[str], split: Split) -> None:

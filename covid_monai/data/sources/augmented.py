@@ -193,13 +193,13 @@ def _affine(
 ) -> npt.NDArray[np.float64]:
     """The copy's grid: axes and centre as they were, pixels as large as what they show."""
     across, along = np.linalg.norm(affine[:3, :2], axis=0)
-    made = affine.copy()
+    changed_affine = affine.copy()
     if quarter_turns % 2:
-        made[:3, :2] *= along / across, across / along
-    made[:3, :2] /= scaling
+        changed_affine[:3, :2] *= along / across, across / along
+    changed_affine[:3, :2] /= scaling
     centre, moved = ((np.array([*shape[:2], 1]) - 1) / 2 for shape in (before, after))
-    made[:3, 3] += affine[:3, :3] @ centre - made[:3, :3] @ moved
-    return made
+    changed_affine[:3, 3] += affine[:3, :3] @ centre - changed_affine[:3, :3] @ moved
+    return changed_affine
 
 
 def _canvas(canvas: Canvas | None, shape: tuple[int, ...], quarter_turns: int) -> Canvas | None:
