@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from covid_monai.cli.options import RenamedChoice
+from covid_monai.cli.options import RenamedChoice, RenamedOptions
 
 if TYPE_CHECKING:
     from covid_monai.data.manifest import Dataset
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=RenamedOptions, renamed={"--without-look-alikes": "--without-near-duplicates"})
 @click.argument("folder", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, help="The split file to write.")
 @click.option(
@@ -39,7 +39,6 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--without-near-duplicates",
-    "--without-look-alikes",
     is_flag=True,
     help="For given: leave out training cases that share patient, volume or group with a test case.",
 )

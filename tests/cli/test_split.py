@@ -44,9 +44,11 @@ def test_other_splits_speak_of_no_leak_and_of_nothing_left_out(tiny_dataset: Pat
     assert "left out" not in result.output
 
 
-def test_left_out_cases_are_counted(given, tmp_path):
-    result = run(given, "-o", tmp_path / "split.json", "--protocol", "given", "--without-near-duplicates")
+@pytest.mark.parametrize("option", ["--without-near-duplicates", "--without-look-alikes"])
+def test_left_out_cases_are_counted(given, tmp_path, option):
+    result = run(given, "-o", tmp_path / "split.json", "--protocol", "given", option)
     assert result.exit_code == 0, result.output
+    assert ("is now called --without-near-duplicates" in result.output) == (option == "--without-look-alikes")
     assert "left out as near-duplicates of test cases: 2 training cases" in result.output
     (fold,) = read_split(tmp_path / "split.json").folds
     assert {name[:2] for name in (*fold.train, *fold.validation)} == {"p2", "p3"}

@@ -26,12 +26,12 @@ def write_torn_split(path: Path, dataset, protocol: str) -> Path:
     return path
 
 
-def test_slices_of_one_person_that_look_alike_are_no_finding(tmp_path: Path) -> None:
+def test_near_duplicates_of_one_patient_are_no_finding(tmp_path: Path) -> None:
     write_people(tmp_path / "data", known=True)
     assert check_dataset(tmp_path / "data") == []
 
 
-def test_slices_of_unknown_people_that_look_alike_are_told_person_by_person(tmp_path: Path) -> None:
+def test_near_duplicates_of_unknown_patients_are_found_patient_by_patient(tmp_path: Path) -> None:
     write_people(tmp_path / "data", known=False)
     found = of_kind(check_dataset(tmp_path / "data"), "near-duplicate")
     assert found == [("note", tuple(f"p{person}_s{index}" for index in range(3))) for person in range(4)]
@@ -92,7 +92,7 @@ def test_one_image_in_two_parts_is_an_error_under_every_protocol(tmp_path: Path)
     assert of_kind(check_dataset(tmp_path / "data", split), "duplicate") == [("error", ("p0_s0", "p0_s1"))]
 
 
-def test_patients_whose_slices_look_alike_are_a_note(tmp_path: Path) -> None:
+def test_patients_with_near_duplicates_are_a_note(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     change_cases(dataset, {"p0_s2": {"patient": "p1", "volume": "p1"}})
     (finding,) = check_dataset(tmp_path / "data")
