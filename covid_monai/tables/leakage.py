@@ -9,7 +9,7 @@ from statistics import fmean
 from covid_monai.data.checks.cases import Look, check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
 from covid_monai.data.checks.near_duplicates import check_duplicates
-from covid_monai.data.checks.splits import Parts, check_persons, load_split
+from covid_monai.data.checks.splits import Subsets, check_persons, load_split
 from covid_monai.data.drawing import tied_cases
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import similar_pairs
@@ -129,11 +129,11 @@ def _audit(
     )
 
 
-def _leaks(names: Sequence[str], parts: Parts) -> bool:
+def _leaks(names: Sequence[str], parts: Subsets) -> bool:
     return any(len({fold[name] == "test" for name in names if name in fold}) > 1 for fold in parts.folds)
 
 
-def _exposure(parts: Parts, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
+def _exposure(parts: Subsets, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
     """How many test slices there are, and how many have a relative that their fold trains or validates on."""
     tested = exposed = 0
     for fold in parts.folds:
