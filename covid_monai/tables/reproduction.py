@@ -179,19 +179,19 @@ def _execute(
 ) -> None:
     executor, device = options.chosen_executor, options.device
     queue = Queue(jobs, partial(state_of, output=output), progress)
-    run_one = partial(run_job, output=output, data=data, asked_device=device)
+    run_here = partial(run_job, output=output, data=data, asked_device=device)
     if executor == "in-process":
         from covid_monai.tables.executors.local import run_in_process
 
-        run_in_process(queue, partial(run_one, bars=progress.draws), progress, device)
+        run_in_process(queue, partial(run_here, bars=progress.draws), progress, device)
     elif executor == "processes":
         from covid_monai.tables.executors.local import run_in_processes
 
-        run_in_processes(queue, run_one, progress, slots)
+        run_in_processes(queue, run_here, progress, slots)
     else:
         from covid_monai.tables.executors import ray
 
-        ray.run(queue, run_one, progress, options.workers, options.per_device, device)
+        ray.run(queue, run_here, progress, options.workers, options.per_device, device)
 
 
 def preview(

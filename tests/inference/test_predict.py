@@ -26,7 +26,7 @@ def save(path, array, affine=None):
     return path
 
 
-def one(inputs, tmp_path, run, **settings):
+def predicted(inputs, tmp_path, run, **settings):
     (prediction,) = predict([inputs], tmp_path / "out", run, **settings)
     return prediction
 
@@ -38,7 +38,7 @@ def dice(mask, truth):
 @pytest.mark.parametrize("roi_size", [None, (48, 48)])
 def test_volume_is_segmented_on_its_own_grid(volume, tiny_run, tmp_path, roi_size):
     image, truth = volume
-    done = one(save(tmp_path / "ct.nii.gz", image), tmp_path, tiny_run, roi_size=roi_size)
+    done = predicted(save(tmp_path / "ct.nii.gz", image), tmp_path, tiny_run, roi_size=roi_size)
     mask = nibabel.load(done.mask)
     assert mask.get_data_dtype() == np.uint8
     assert mask.shape == image.shape
@@ -47,14 +47,14 @@ def test_volume_is_segmented_on_its_own_grid(volume, tiny_run, tmp_path, roi_siz
 
 def test_mask_follows_the_patient_whatever_the_order_of_the_axes(volume, tiny_run, tmp_path):
     image, _ = volume
-    straight = one(save(tmp_path / "straight.nii", image), tmp_path, tiny_run)
+    straight = predicted(save(tmp_path / "straight.nii", image), tmp_path, tiny_run)
     # the same patient stored as RAS, axes permuted
     lps = nibabel.Nifti1Image(image, np.diag([-2.0, -2.0, 5.0, 1.0]))
     turned = lps.as_reoriented(
         nibabel.orientations.ornt_transform([[0, -1], [1, -1], [2, 1]], [[2, 1], [0, 1], [1, 1]])
     )
     nibabel.save(turned, tmp_path / "turned.nii.gz")
-    other = one(tmp_path / "turned.nii.gz", tmp_path, tiny_run)
+    other = predicted(tmp_path / "turned.nii.gz", tmp_path, tiny_run)
     mask = nibabel.load(other.mask)
     np.testing.assert_allclose(mask.affine, turned.affine)
     back = mask.as_reoriented(
@@ -66,7 +66,7 @@ def test_mask_follows_the_patient_whatever_the_order_of_the_axes(volume, tiny_ru
 def test_other_pixel_sizes_are_brought_back(volume, tiny_run, tmp_path):
     image, truth = volume
     large = image.repeat(2, axis=0).repeat(2, axis=1)
-    done = one(save(tmp_path / "large.nii.gz", large), tmp_path, tiny_run)
+    done = predicted(save(tmp_path / "large.nii.gz", large), tmp_path, tiny_run)
     mask = nibabel.load(done.mask).get_fdata()
     assert mask.shape == large.shape
     assert dice(mask, truth.repeat(2, axis=0).repeat(2, axis=1)) > 0.8
@@ -75,12 +75,12 @@ def test_other_pixel_sizes_are_brought_back(volume, tiny_run, tmp_path):
 @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 1), (64, 64, 1, 1)])
 def test_a_slice_keeps_its_dimensions(volume, tiny_run, tmp_path, shape):
     image = volume[0][:, :, 0].reshape(shape)
-    done = one(save(tmp_path / "slice.nii.gz", image), tmp_path, tiny_run)
+    done = predicted(save(tmp_path / "slice.nii.gz", image), tmp_path, tiny_run)
     assert nibabel.load(done.mask).shape == shape
 
 
 def test_probabilities_are_written_and_agree_with_the_mask(volume, tiny_run, tmp_path):
-    done = one(save(tmp_path / "ct.nii.gz", volume[0]), tmp_path, tiny_run, probabilities=True)
+    done = predicted(save(tmp_path / "ct.nii.gz", volume[0]), tmp_path, tiny_run, probabilities=True)
     probability = nibabel.load(done.probability)
     assert probability.get_data_dtype() == np.float32
     np.testing.assert_array_equal(probability.get_fdata() > 0.5, nibabel.load(done.mask).get_fdata() == 1)
@@ -90,7 +90,7 @@ def test_rescaled_storage_does_not_leak_into_the_mask(volume, tiny_run, tmp_path
     stored = nibabel.Nifti1Image((volume[0] + 1024).astype(np.int16), np.diag([-2.0, -2.0, 5.0, 1.0]))
     stored.header.set_slope_inter(1, -1024)
     nibabel.save(stored, tmp_path / "plain.nii.gz")
-    done = one(tmp_path / "plain.nii.gz", tmp_path, tiny_run)
+    done = predicted(tmp_path / "plain.nii.gz", tmp_path, tiny_run)
     assert set(np.unique(nibabel.load(done.mask).get_fdata())) <= {0, 1}
 
 
@@ -151,7 +151,7 @@ def test_each_bad_file_is_named_with_its_reason_and_the_good_one_goes_on(volume,
 
 def test_grey_values_are_taken_when_their_scale_is_said(volume, tiny_run, tmp_path):
     grey = np.rint((np.clip(volume[0], -1024, 600) + 1024) / 1624 * 255).astype(np.uint8)
-    done = one(save(tmp_path / "grey.nii.gz", grey), tmp_path, tiny_run, intensity="window")
+    done = predicted(save(tmp_path / "grey.nii.gz", grey), tmp_path, tiny_run, intensity="window")
     assert dice(nibabel.load(done.mask).get_fdata(), volume[1]) > 0.8
 
 
@@ -220,4 +220,4 @@ def test_a_run_folder_that_brings_code_is_refused_unless_it_is_trusted(volume, t
     with pytest.raises(InputError, match=r"contains executable configuration.*`trust=True`"):
         predict([image], tmp_path / "out", tmp_path / "run")
     assert not (tmp_path / "ran").exists()
-    assert one(image, tmp_path, tmp_path / "run", trust=True).error is None
+    assert predicted(image, tmp_path, tmp_path / "run", trust=True).error is None

@@ -18,7 +18,7 @@ from covid_monai.tables.job import RunOne
 from covid_monai.tables.plan import Job
 
 
-def run_in_process(queue: Queue, run_one: RunOne, listener: Listener, device: str | None = None) -> None:
+def run_in_process(queue: Queue, run_job: RunOne, listener: Listener, device: str | None = None) -> None:
     """Run all jobs of ``queue`` on ``device``, the bundle's choice if None."""
     while queue:
         job = queue.take()
@@ -26,7 +26,7 @@ def run_in_process(queue: Queue, run_one: RunOne, listener: Listener, device: st
             time.sleep(POLL_SECONDS)
             continue
         listener.started(job, None)
-        queue.settle(run_one(job, device, None))
+        queue.settle(run_job(job, device, None))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class _Running:
     answer: "Connection[None, Outcome]"
 
 
-def run_in_processes(queue: Queue, run_one: RunOne, listener: Listener, slots: Sequence[Slot]) -> None:
+def run_in_processes(queue: Queue, run_job: RunOne, listener: Listener, slots: Sequence[Slot]) -> None:
     """Run all jobs of ``queue``, as many at once as there are slots.
 
     A process that dies takes its job with it and no other. Those that run when this one is interrupted, or dies,
@@ -102,7 +102,7 @@ def run_in_processes(queue: Queue, run_one: RunOne, listener: Listener, slots: S
 
     Args:
         queue: the jobs.
-        run_one: runs one of them; it and its outcome are sent to another process.
+        run_job: runs one of them; it and its outcome are sent to another process.
         listener: is told of the jobs.
         slots: where they are run.
     """
@@ -111,7 +111,7 @@ def run_in_processes(queue: Queue, run_one: RunOne, listener: Listener, slots: S
         while queue or running:
             while free and (job := queue.take()):
                 listener.started(job, free[-1].threads)
-                running.append(_start(job, run_one, free.pop()))
+                running.append(_start(job, run_job, free.pop()))
             if not running:
                 time.sleep(POLL_SECONDS if queue else 0)
                 continue
@@ -129,11 +129,11 @@ def run_in_processes(queue: Queue, run_one: RunOne, listener: Listener, slots: S
             entry.process.join()
 
 
-def _start(job: Job, run_one: RunOne, slot: Slot) -> _Running:
+def _start(job: Job, run_job: RunOne, slot: Slot) -> _Running:
     # a forked process could not use the GPU, nor the threads that torch has started here
     context = multiprocessing.get_context("spawn")
     answer, send = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, run_one, slot, send))
+    process = context.Process(target=_work, args=(job, run_job, slot, send))
     process.start()
     send.close()
     return _Running(job, slot, process, answer)
@@ -153,11 +153,11 @@ def _end(running: _Running) -> Outcome:
     return Outcome(running.job, "failed", f"its process {why} before it was done; --resume goes on with it")
 
 
-def _work(job: Job, run_one: RunOne, slot: Slot, send: "Connection[Outcome, None]") -> None:
+def _work(job: Job, run_job: RunOne, slot: Slot, send: "Connection[Outcome, None]") -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # before torch is imported, which reads it
     os.environ["OMP_NUM_THREADS"] = str(slot.threads)
-    send.send(run_one(job, slot.device, slot.threads))
+    send.send(run_job(job, slot.device, slot.threads))
 
 
 def _end_with_parent() -> None:

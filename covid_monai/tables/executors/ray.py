@@ -18,7 +18,7 @@ RETRIES = 3
 
 def run(
     queue: Queue,
-    run_one: RunOne,
+    run_job: RunOne,
     listener: Listener,
     workers: int | None = None,
     per_device: int | None = None,
@@ -28,7 +28,7 @@ def run(
 
     Args:
         queue: the jobs.
-        run_one: runs one of them; it and its outcome are sent to other processes.
+        run_job: runs one of them; it and its outcome are sent to other processes.
         listener: is told of the jobs.
         workers: how many at once at most; as many as the cluster has room for if None.
         per_device: how many share a GPU; 1 if None.
@@ -52,7 +52,7 @@ def run(
         task = ray.remote(
             max_calls=1, max_retries=RETRIES, num_cpus=threads, num_gpus=1 / (per_device or 1) if gpus else 0
         )(_work)
-        _run(ray, task, queue, run_one, listener, room, ("cuda:0" if gpus else "cpu", threads))
+        _run(ray, task, queue, run_job, listener, room, ("cuda:0" if gpus else "cpu", threads))
 
 
 def check_device(device: str | None) -> None:
@@ -73,14 +73,14 @@ def processors_of_smallest_node(ray: Any, with_gpu: bool) -> int:
 
 
 def _run(
-    ray: Any, task: Any, queue: Queue, run_one: RunOne, listener: Listener, room: int, where: tuple[str, int]
+    ray: Any, task: Any, queue: Queue, run_job: RunOne, listener: Listener, room: int, where: tuple[str, int]
 ) -> None:
     running: dict[Any, Job] = {}
     try:
         while queue or running:
             while len(running) < room and (job := queue.take()):
                 listener.started(job, where[1])
-                running[task.remote(run_one, job, *where)] = job
+                running[task.remote(run_job, job, *where)] = job
             if not running:
                 time.sleep(POLL_SECONDS if queue else 0)
                 continue
@@ -92,8 +92,8 @@ def _run(
             ray.cancel(reference, force=True)
 
 
-def _work(run_one: RunOne, job: Job, device: str, threads: int) -> Outcome:
-    return run_one(job, device, threads)
+def _work(run_job: RunOne, job: Job, device: str, threads: int) -> Outcome:
+    return run_job(job, device, threads)
 
 
 def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
