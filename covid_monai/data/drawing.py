@@ -2,12 +2,16 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from os import PathLike
+from shlex import quote
 
 import numpy as np
 
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import joined
 from covid_monai.errors import InputError
+
+_USUAL_FOLDS = 5
 
 Groups = list[list[str]]
 """Names of the cases that have to stay together, each group sorted, and the groups too."""
@@ -66,6 +70,32 @@ def refuse_leakage(protocol: str, validation_is_test: bool, without_near_duplica
             f"near-duplicates are left out under protocol given alone, not {protocol}: grouped keeps them together "
             "anyway, and paper draws slices at random"
         )
+
+
+def split_command(dataset: Dataset, path: str | PathLike[str], protocol: str | None = None) -> str:
+    """A command line that splits a data set; it works when pasted into a shell.
+
+    Args:
+        dataset: the data set.
+        path: the split file to write.
+        protocol: the protocol; None takes ``grouped`` where patients, volumes or groups are known (``paper`` where it
+            is but one), else ``given`` where the source has subsets, else ``grouped`` after grouping near-duplicates.
+    """
+    known = all(_ties(case) for case in dataset.cases)
+    if protocol is None:
+        subsets = {case.part for case in dataset.cases}
+        protocol = "given" if not known and subsets == {"train", "test"} else "grouped"
+        protocol = "paper" if known and len(tied_cases(dataset.cases)) == 1 else protocol
+    folder = quote(str(dataset.folder))
+    command = f"covid-monai data split {folder} -o {quote(str(path))} --protocol {protocol}"
+    if protocol == "given":
+        return command
+    groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
+    command += f" --folds {max(2, min(_USUAL_FOLDS, len(groups)))}"
+    if len(groups) < 3:
+        # the training subset of a fold is then one group, of which no validation subset can be cut
+        command += " --validation-fraction 0"
+    return command if known or protocol == "paper" else f"covid-monai data group {folder} && {command}"
 
 
 def given_test(cases: Sequence[Case]) -> set[str]:

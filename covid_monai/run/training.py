@@ -10,6 +10,7 @@ import yaml
 
 from covid_monai.catalog.bundles import bundle_folder, stored_name
 from covid_monai.catalog.config import build_workflow, is_code
+from covid_monai.data.drawing import split_command
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME
 from covid_monai.environment import describe_environment, device_setting
@@ -70,7 +71,7 @@ def train(
     manifest = sha256_of(read_dataset(data).folder / FILE_NAME)
     split = Path(data) / SPLIT_FILE_NAME if split is None else Path(split)
     if not split.is_file():
-        command = f"covid-monai data split {data} -o {split} --protocol grouped --folds 5"
+        command = split_command(read_dataset(data), split)
         raise InputError(f"no split file at {split}; make one, such as by `{command}`")
     for key in {*(settings or {})} & {*GIVEN_OTHERWISE}:
         raise InputError(f"{key} is not one of the `settings`: it is given by {GIVEN_OTHERWISE[key]}")
