@@ -21,7 +21,7 @@ PHANTOM := --size 128 --slices 20
 OWN := $(filter-out $(RUN)/data,$(DATA))
 ifdef OWN
 # as the manifest says, preparing has brought the intensities to HU
-INTENSITY := $(if $(VOLUME),,--intensity trusted)
+INTENSITY := $(if $(VOLUME),,--intensity hu)
 VOLUMES := $(sort $(wildcard $(DATA)/volumes/images/*.nii*))
 VOLUME ?= $(if $(VOLUMES),$(firstword $(VOLUMES)),$(wordlist 1,8,$(sort $(wildcard $(DATA)/images/*.nii*))))
 else
@@ -35,7 +35,7 @@ MASK := $(RUN)/masks/$(patsubst %.nii,%,$(patsubst %.gz,%,$(notdir $(SHOWN)))).n
 # OpenMP's threads sleep while they wait: spinning ones slow a training step over three times as soon as another process runs
 export OMP_WAIT_POLICY := passive
 
-.PHONY: install demo test test-all lint format clean
+.PHONY: install demo test test-all lint format docs clean
 
 install: .venv/installed
 
@@ -53,7 +53,7 @@ endif
 	$(COMMAND) data split $(DATA) -o $(RUN)/split.json --protocol $(PROTOCOL) --test-fraction 0.25
 	$(COMMAND) train a_segnet --data $(DATA) --split $(RUN)/split.json -o $(RUN)/run $(SETTINGS)
 	$(COMMAND) evaluate $(RUN)/run $(AT_LEAST)
-	$(COMMAND) predict $(VOLUME) -o $(RUN)/masks --checkpoint $(RUN)/run --preview $(INTENSITY)
+	$(COMMAND) predict $(VOLUME) -o $(RUN)/masks --run $(RUN)/run --preview $(INTENSITY)
 	$(COMMAND) report $(RUN)/run -o $(RUN)/report.html --volume $(SHOWN) $(MASK)
 	@echo "Look at $(RUN)/report.html; the masks and a preview are in $(RUN)/masks."
 
@@ -73,5 +73,11 @@ test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
 
+# the Python API's pages, from its docstrings: site/index.html
+docs: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	rm -rf site
+	$(BIN)/python -m pdoc --docformat google -o site covid_monai covid_monai.handlers covid_monai.networks.blocks
+
 clean:
-	rm -rf $(RUN) build dist *.egg-info
+	rm -rf site $(RUN) build dist *.egg-info

@@ -34,6 +34,13 @@ from covid_monai.cli.options import RenamedChoice
     help="quick: small and short, labelled so wherever a result stands; some tables have further ones.",
 )
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option(
+    "--allow-deviation",
+    "allow_deviations",
+    multiple=True,
+    type=click.Choice(["canvas", "sources"]),
+    help="Accept data that miss what the table needs: slices that are crops, other sources; noted in OUTPUT.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the table in OUTPUT, if there is one.")
 @click.option(
     "--executor",
@@ -59,6 +66,7 @@ def reproduce(
     seeds: int | None,
     budget: str,
     device: str | None,
+    allow_deviations: tuple[str, ...],
     resume: bool,
     executor: str | None,
     workers: int | None,
@@ -78,15 +86,19 @@ def reproduce(
     then 1. Jobs that are done never run again.
     """
     from covid_monai.errors import InputError
-    from covid_monai.tables.reproduction import Request, RunOptions, preview
-    from covid_monai.tables.reproduction import reproduce as run_table
+    from covid_monai.tables.needs import UnmetNeeds
+    from covid_monai.tables.reproduction import Request, RunOptions, preview, run_request
 
-    request = Request(protocol, rows, folds, seeds, budget)
+    request = Request(protocol, rows, folds, seeds, budget, resume, allow_deviations)
     options = RunOptions(device, executor, workers, per_device)
-    if dry_run:
-        click.echo(preview(table, data, output, request, options))
-        return
-    outcomes = run_table(table, data, output, request, options, resume=resume, write=click.echo)
+    try:
+        if dry_run:
+            click.echo(preview(table, data, output, request, options))
+            return
+        outcomes = run_request(table, data, output, request, options, click.echo)
+    except UnmetNeeds as error:
+        words = " ".join(f"--allow-deviation {name}" for name in error.deviations)
+        raise InputError(f"{error} ({words})") from error
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         click.echo(f"failed: {outcome.job.title}: {outcome.message}", err=True)
@@ -101,5 +113,5 @@ def reproduce(
             click.echo(f"published to {publish}; finished jobs: {publish_jobs(output, publish)}")
     if failed:
         raise InputError(
-            f"{len(failed)} of {len(outcomes)} jobs failed; the reasons stand above, and --resume tries them again"
+            f"{len(failed)} of {len(outcomes)} jobs failed; see the messages above, and --resume tries them again"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from PIL import Image
 
 _JPEG_QUALITY = 90
@@ -33,10 +33,18 @@ def embedded_picture(draw: Callable[[Path], None], photographic: bool = False) -
 
 
 def filled_template(package: str, name: str, **content: Any) -> str:
-    """A template of a package with ``content``, which is escaped; a name that is not given is an error."""
-    template = files(package).joinpath(name).read_text(encoding="utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.from_string(template).render(**content)
+    """A template of a package with ``content``, which is escaped; a name that is not given is an error.
+
+    The template extends ``base.html`` of this package, which has the style of all pages.
+    """
+    templates = {
+        "base.html": files(__package__).joinpath("base.html").read_text(encoding="utf-8"),
+        name: files(package).joinpath(name).read_text(encoding="utf-8"),
+    }
+    environment = Environment(
+        loader=DictLoader(templates), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name).render(**content)
 
 
 def _data_uri(kind: str, content: bytes) -> str:

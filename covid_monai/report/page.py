@@ -17,7 +17,16 @@ from covid_monai.report.curves import draw_curves
 from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.overlays import draw_overlays
 from covid_monai.report.preview import draw_preview
-from covid_monai.report.scores import averaging, empty_masks, left_out, read_scores, score_tables, thresholds
+from covid_monai.report.scores import (
+    averaging,
+    empty_masks,
+    left_out,
+    outcome_sentence,
+    read_scores,
+    score_tables,
+    thresholds,
+    thresholds_note,
+)
 from covid_monai.run.folder import RunFolder, RunRecord, read_run
 
 CASES_SHOWN = 6
@@ -66,7 +75,7 @@ def write_report(
         subset=subset,
         model=model,
         scores=scores,
-        **_told_scores(evaluation, scores),
+        **_score_sections(evaluation, scores),
         preview=_preview(volume, settings),
         curves=embedded_picture(lambda picture: draw_curves(folder / "log.jsonl", picture)),
         overlays=_overlays(evaluation, scores["classes"][-1], dataset, settings),
@@ -79,14 +88,16 @@ def write_report(
     return target
 
 
-def _told_scores(evaluation: Path, scores: dict[str, Any]) -> dict[str, Any]:
+def _score_sections(evaluation: Path, scores: dict[str, Any]) -> dict[str, Any]:
     try:
         return {
+            "outcome": outcome_sentence(scores),
             "tables": score_tables(scores),
             "averaging": averaging(scores),
             "empty_masks": empty_masks(scores),
             "left_out": left_out(scores),
             "thresholds": thresholds(scores),
+            "thresholds_note": thresholds_note(scores),
         }
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         path = evaluation / "scores.json"
@@ -170,18 +181,18 @@ def _read_environment(path: Path) -> dict[str, Any]:
 
 
 # paths and switches of one machine, which say nothing about the result, or stand elsewhere on the page
-_UNTOLD = ("imports", "bundle_root", "dataset_dir", "split_file", "output_dir", "resume", "workers", "fold")
+_NOT_SHOWN = ("imports", "bundle_root", "dataset_dir", "split_file", "output_dir", "resume", "workers", "fold")
 
 
 def _shown_settings(settings: dict[str, Any], run: RunRecord) -> list[tuple[str, str, bool]]:
     """(name, value, whether it was set for this run) of each setting."""
-    return [(name, _spoken(value), name in run.settings) for name, value in settings.items() if name not in _UNTOLD]
+    return [(name, _text(value), name in run.settings) for name, value in settings.items() if name not in _NOT_SHOWN]
 
 
 def _shown_environment(environment: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [("python", environment.get("python")), *environment["packages"].items()]
     lines += [(name, environment.get(name)) for name in ("system", "processor", "threads")]
-    return [(name, _spoken(value)) for name, value in [*lines, ("GPU", environment.get("cuda"))]]
+    return [(name, _text(value)) for name, value in [*lines, ("GPU", environment.get("cuda"))]]
 
 
 def _shown_data(dataset: Dataset) -> dict[str, Any]:
@@ -206,9 +217,9 @@ def _shown_data(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _spoken(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or value == []:
         return "none"
     if isinstance(value, list):
-        return ", ".join(map(_spoken, value))
+        return ", ".join(map(_text, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)

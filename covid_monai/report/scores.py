@@ -70,19 +70,19 @@ def empty_masks(content: dict[str, Any]) -> list[tuple[str, str, dict[str, int]]
 
 def left_out(content: dict[str, Any]) -> list[str]:
     """What was left out of which means, and why: a line for each level, class and reason."""
-    told = []
+    sentences = []
     for name, level in content["levels"].items():
         for lesion_class, scored in level["classes"].items():
             measures: dict[str, list[str]] = {}
-            for measure, one in scored["measures"].items() if "rows" in scored else ():
-                if one["left_out"]:
-                    reasons = ", ".join(f"{number} {reason}" for reason, number in one["left_out"].items())
+            for measure, entry in scored["measures"].items() if "rows" in scored else ():
+                if entry["left_out"]:
+                    reasons = ", ".join(f"{number} {reason}" for reason, number in entry["left_out"].items())
                     measures.setdefault(reasons, []).append(MEASURES[measure].heading)
-            told += [
+            sentences += [
                 f"{in_words(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
                 for reasons, names in measures.items()
             ]
-    return told
+    return sentences
 
 
 def thresholds(content: dict[str, Any]) -> list[tuple[str, Cell, str, Cell]]:
@@ -101,17 +101,42 @@ def thresholds(content: dict[str, Any]) -> list[tuple[str, Cell, str, Cell]]:
     ]
 
 
+def thresholds_note(content: dict[str, Any]) -> str:
+    """Why the stretched Dice of slices without lesion is low; empty where every slice has lesion."""
+    counts = content["levels"]["slice"]["classes"][content["classes"][-1]].get("empty", {})
+    empty = counts.get("both_empty", 0) + counts.get("reference_empty", 0)
+    if not content["thresholds"] or not empty:
+        return ""
+    return (
+        f"{empty} of {content['slices']} slices have no lesion in the reference. Unless its probabilities are equal, "
+        "the stretch gives such a slice probabilities up to 1, so that something is found in it and its Dice is 0: the "
+        "stretched values are lower for this reason, and comparable only between data sets without such slices."
+    )
+
+
+def outcome_sentence(content: dict[str, Any]) -> str:
+    """What came out, in one sentence: Dice of all lesions as one, averaged over slices and pooled."""
+    union = content["classes"][-1]
+    values = []
+    for level, words in (("slice", "averaged over slices"), ("pooled", "pooled over all pixels")):
+        measures = content["levels"].get(level, {}).get("classes", {}).get(union, {}).get("measures", {})
+        cell = measure_cell(measures.get("dice"), "dice")
+        if cell.value:
+            values.append(f"{cell.value}{f' {cell.interval}' if cell.interval else ''} {words}")
+    return f"Dice of {union} is {' and '.join(values) or 'undefined'}, on {content['slices']} slices."
+
+
 def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
     scored = {name: level["classes"][lesion_class] for name, level in levels.items()}
     shown = [
         measure
         for measure in MEASURES
-        if any(one["measures"].get(measure, {}).get("value") is not None for one in scored.values())
+        if any(entry["measures"].get(measure, {}).get("value") is not None for entry in scored.values())
     ]
     rows = []
-    for name, one in scored.items():
-        number = str(one["rows"]) if "rows" in one else ", ".join(one["classes"]) or "none present"
-        cells = [measure_cell(one["measures"].get(measure), measure) for measure in shown]
+    for name, entry in scored.items():
+        number = str(entry["rows"]) if "rows" in entry else ", ".join(entry["classes"]) or "none present"
+        cells = [measure_cell(entry["measures"].get(measure), measure) for measure in shown]
         rows.append((in_words(name), number, cells))
     first = "n" if "rows" in scored["slice"] else "of"
     return ScoreTable(lesion_class, ["level", first, *(MEASURES[measure].heading for measure in shown)], rows)

@@ -1,4 +1,4 @@
-"""What stands at a table's head: the paper's data, canvas, classes, averaging and split, and what stood in for them."""
+"""A table's head: the paper's data, canvas, classes, averaging and split, and the deviations from them."""
 
 import re
 from collections import Counter
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from covid_monai.data.manifest import LABELS, Case, Dataset
 from covid_monai.scoring.summary import LEVELS
 from covid_monai.scoring.thresholds import THRESHOLD_RULE
+from covid_monai.tables.needs import CanvasOfSlices, canvas_of_slices, cases_by_source
 from covid_monai.tables.results import Results, unit_kind, units_of
-from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
-from covid_monai.transforms.nifti import grid_shape, open_nifti
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
 
 _BACKGROUND_MEASURES = ("specificity", "accuracy")
 _LABELS_OF_PAPERS = (1, 2, 3)
@@ -23,22 +23,13 @@ class Head:
 
     Attributes:
         sides: (aspect, what the paper says, what it is here).
-        stood_in: sentences about what differs from the paper.
+        deviations: sentences about what differs from the paper.
         not_comparable: why a measure (by its name) cannot be held against the paper's.
     """
 
     sides: tuple[tuple[str, str, str], ...]
-    stood_in: tuple[str, ...]
+    deviations: tuple[str, ...]
     not_comparable: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Canvas:
-    """``text`` says what the slices show; ``crops`` how many are crops, ``pasted`` how many crops are pasted back."""
-
-    text: str
-    crops: int
-    pasted: int
 
 
 def head_of(results: Results) -> Head:
@@ -48,7 +39,7 @@ def head_of(results: Results) -> Head:
         InputError: an image is missing or no NIfTI file.
     """
     table, dataset = results.table, results.datasets[""]
-    canvas = _canvas(dataset)
+    canvas = canvas_of_slices(dataset)
     theirs = table.theirs
     protocols = [table.protocols[name] for name in results.protocols]
     sides = (
@@ -56,11 +47,15 @@ def head_of(results: Results) -> Head:
         ("canvas", theirs.canvas, f"{canvas.text}; resized for the networks to {_sizes(table, results.budget)}"),
         ("classes", theirs.classes, _classes(table, dataset)),
         ("averaging", theirs.averaging, _averagings(table)),
-        ("split", theirs.split, "; ".join(f"{one.name}: {_split(one, table, dataset)}" for one in protocols)),
+        (
+            "split",
+            theirs.split,
+            "; ".join(f"{protocol.name}: {_split(protocol, table, dataset)}" for protocol in protocols),
+        ),
     )
-    stood_in = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
-    stood_in += [*_labels(dataset), *([results.label] if results.label else [])]
-    return Head(sides, tuple(stood_in), _not_comparable(results, dataset, canvas))
+    deviations = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
+    deviations += [*_labels(dataset), *([results.label] if results.label else [])]
+    return Head(sides, tuple(deviations), _not_comparable(results, dataset, canvas))
 
 
 def averaging_rules(table: Table) -> list[tuple[str, str]]:
@@ -102,7 +97,8 @@ def _classes(table: Table, dataset: Dataset) -> str:
 
 def _averagings(table: Table) -> str:
     return ", ".join(
-        f"{one.name.replace('_', ' ')}: {one.averaging.replace('_', ' ')}" for one in table.measures.values()
+        f"{measure.name.replace('_', ' ')}: {measure.averaging.replace('_', ' ')}"
+        for measure in table.measures.values()
     )
 
 
@@ -123,58 +119,64 @@ def _split(protocol: Protocol, table: Table, dataset: Dataset) -> str:
 
 
 def _numbers(table: Table, dataset: Dataset) -> list[str]:
-    told = re.match(r"(\d+) slices", table.theirs.data)
-    if told is None or int(told[1]) == len(dataset.cases):
+    published = re.match(r"(\d+) slices", table.theirs.data)
+    if published is None or int(published[1]) == len(dataset.cases):
         return []
-    return [f"{len(dataset.cases)} instead of {told[1]} slices."]
+    return [f"{len(dataset.cases)} instead of {published[1]} slices."]
 
 
-def _canvases(table: Table, canvas: _Canvas, dataset: Dataset) -> list[str]:
-    told = []
+def _canvases(table: Table, canvas: CanvasOfSlices, dataset: Dataset) -> list[str]:
+    sentences = []
     if canvas.pasted:
-        told.append(f"{canvas.pasted} slices are crops that were pasted back: what lay around them is air.")
+        sentences.append(f"{canvas.pasted} slices are crops that were pasted back: what lay around them is air.")
     if canvas.crops and table.needs.canvas:
-        told.append(
+        sentences.append(
             f"{canvas.crops} of {len(dataset.cases)} slices are crops instead of full slices: they have less "
             "background and a larger share of lesion, so specificity and accuracy cannot be compared."
         )
     if not canvas.crops and not table.needs.canvas:
-        told.append("Full slices instead of crops: more background, so specificity and accuracy cannot be compared.")
-    return told
+        sentences.append(
+            "Full slices instead of crops: more background, so specificity and accuracy cannot be compared."
+        )
+    return sentences
 
 
 def _intensities(dataset: Dataset) -> list[str]:
     counts = Counter(case.intensity for case in dataset.cases)
-    told = []
+    sentences = []
     if counts["window"]:
-        told.append(
+        sentences.append(
             f"{counts['window']} slices are 8-bit pictures whose grey values are spread over a fixed window (intensity "
             '"window"); such pictures are mostly stretched slice by slice, so their HU are rough.'
         )
     if counts["anchored"]:
-        told.append(
+        sentences.append(
             f'{counts["anchored"]} slices are 8-bit, brought to HU by the peaks of air and fat (intensity "anchored").'
         )
-    return told
+    return sentences
 
 
 def _labels(dataset: Dataset) -> list[str]:
-    told = []
-    for source, cases in _by_source(dataset).items():
+    sentences = []
+    for source, cases in cases_by_source(dataset.cases).items():
         present = _present(cases)
         # where kinds are not told, a kind is not missing
         if _LESION in present:
-            told.append(f"{source} does not tell the kind of lesion in {present[_LESION]} slices.")
+            sentences.append(f"{source} does not tell the kind of lesion in {present[_LESION]} slices.")
         elif missing := [LABELS[label] for label in _LABELS_OF_PAPERS if label not in present]:
-            told.append(
+            sentences.append(
                 f"No {' and no '.join(missing)} in the masks of {source}: where there was any, it counts as background."
             )
-    return told
+    return sentences
 
 
-def _not_comparable(results: Results, dataset: Dataset, canvas: _Canvas) -> dict[str, str]:
+def _not_comparable(results: Results, dataset: Dataset, canvas: CanvasOfSlices) -> dict[str, str]:
     table = results.table
-    reasons = {one.name: one.not_comparable for one in table.measures.values() if one.not_comparable}
+    reasons = {
+        each_measure.name: each_measure.not_comparable
+        for each_measure in table.measures.values()
+        if each_measure.not_comparable
+    }
     found, needed = {case.source for case in dataset.cases}, set(table.needs.sources)
     everywhere = None
     if found != needed:
@@ -196,34 +198,6 @@ def _absent_classes(table: Table, dataset: Dataset) -> list[str]:
         return []
     present = _present(dataset.cases)
     return [LABELS[label] for label in _LABELS_OF_PAPERS if label not in present]
-
-
-def _canvas(dataset: Dataset) -> _Canvas:
-    kinds: Counter[str] = Counter()
-    crops = pasted = 0
-    for source, cases in _by_source(dataset).items():
-        shapes = [grid_shape(open_nifti(dataset.folder / case.image))[:2] for case in cases]
-        # nobody says of these whether they are crops, but crops differ in size
-        alike = len({shape for case, shape in zip(cases, shapes, strict=True) if case.canvas is None}) == 1
-        for case, shape in zip(cases, shapes, strict=True):
-            size = " x ".join(map(str, shape))
-            if case.canvas is None:
-                cut = not alike
-                kinds[f"crops of differing size of {source}" if cut else f"{size}, as {source} has them"] += 1
-            else:
-                cut = tuple(shape) != tuple(case.canvas.shape)
-                full = " x ".join(map(str, case.canvas.shape))
-                kinds[f"crops of {full}" if cut else f"{full}, pasted back with air around"] += 1
-                pasted += not cut
-            crops += cut
-    return _Canvas("; ".join(f"{count} slices: {kind}" for kind, count in kinds.items()), crops, pasted)
-
-
-def _by_source(dataset: Dataset) -> dict[str, list[Case]]:
-    cases: dict[str, list[Case]] = {}
-    for case in dataset.cases:
-        cases.setdefault(case.source, []).append(case)
-    return cases
 
 
 def _present(cases: Iterable[Case]) -> dict[int, int]:

@@ -34,7 +34,7 @@ class Findings:
 
 
 def find(output: Path) -> Findings:
-    """Read the finished jobs of an output folder, and compute all that is told of them.
+    """Read the finished jobs of an output folder, and compute all that the table says of them.
 
     Raises:
         InputError: nothing is finished, or table, data or jobs have changed since.

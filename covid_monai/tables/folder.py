@@ -1,6 +1,5 @@
 """A table's output folder: whose it is, the splits and data of its jobs, and what became of each job."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,80 @@ from filelock import FileLock, Timeout
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import read_config
-from covid_monai.data.manifest import FILE_NAME, read_dataset
-from covid_monai.data.splits import Split, dataset_hash, read_split, split_dataset, write_split
+from covid_monai.data.manifest import read_dataset
+from covid_monai.data.splits import (
+    OLD_PROTOCOLS,
+    Split,
+    dataset_hash,
+    protocol_named,
+    read_split,
+    split_dataset,
+    write_split,
+)
 from covid_monai.errors import InputError
-from covid_monai.files import read_json, sha256_of, write_json
-from covid_monai.tables.plan import Job, jobs_of_folders
-from covid_monai.tables.spec import Protocol, Table
+from covid_monai.files import read_json
+from covid_monai.tables.plan import Job
+from covid_monai.tables.table import Protocol, Table
 
-JOB_FORMAT = "covid-monai cell"
-JOB_VERSION = 1
+_OLD_PROTOCOLS = {new: old for old, new in OLD_PROTOCOLS.items()}
+
+JOB_FORMAT = "covid-monai job"
+JOB_VERSION = 2
+_FORMATS_BY_VERSION = {1: "covid-monai cell", 2: JOB_FORMAT}
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """Where a job's files are: its run folder, its record in it, and its split."""
+
+    home: Path
+    record: Path
+    split: Path
+
+
+def files_of(job: Job, output: Path) -> JobFiles:
+    """Where a job's files are in an output folder, or will be.
+
+    A job that release 0.1 began, or a split that it wrote, stays where it put it: ``cells/strict/<row>/fold0-seed0``
+    with ``cell.json``, and ``splits/strict.json`` (``strict`` is ``grouped`` today).
+    """
+    record = record_of(job.folder, output)
+    return JobFiles(record.parent, record, split_file(job.protocol, job.variant, output))
+
+
+def split_file(protocol: str, variant: str | None, output: Path) -> Path:
+    """The split, there or to be, of a protocol's jobs, and of a variant's where it is not None or empty."""
+    suffix = f"-{variant}" if variant else ""
+    old = output / "splits" / f"{_OLD_PROTOCOLS.get(protocol, protocol)}{suffix}.json"
+    return old if old.is_file() else output / "splits" / f"{protocol}{suffix}.json"
+
+
+def record_of(folder: str, output: Path) -> Path:
+    """The record, there or to be, of the job with this folder's name (a note's ``jobs``); its parent is the home."""
+    _, protocol, *rest = folder.split("/")
+    old_home = Path(output, "cells", _OLD_PROTOCOLS.get(protocol, protocol), *rest)
+    # one that failed at once has no folder
+    begun = old_home.is_dir() or failure_file(old_home).is_file()
+    return old_home / "cell.json" if begun else output / folder / "job.json"
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What a finished job notes of itself, as version 2 says it.
+
+    Raises:
+        InputError: the record is not of this format.
+    """
+    content = read_json(path)
+    version = content.get("version") if isinstance(content, dict) else None
+    if version not in _FORMATS_BY_VERSION or content.get("format") != _FORMATS_BY_VERSION[version]:
+        raise InputError(
+            f"{path} is not a {JOB_FORMAT} file of version {JOB_VERSION} or before; remove its folder to run it again"
+        )
+    if version == 1:
+        # release 0.1
+        content = {("variant" if key == "arm" else key): value for key, value in content.items()}
+        content["protocol"] = protocol_named(str(content.get("protocol")))
+    return {**content, "format": JOB_FORMAT, "version": JOB_VERSION}
 
 
 @dataclass(frozen=True)
@@ -36,34 +100,30 @@ class Outcome:
 
 def state_of(job: Job, output: Path) -> str:
     """``done``, ``running`` (in whichever process), ``failed`` (when it was last tried) or ``waiting``."""
-    home = output / job.folder
-    if is_complete(home):
+    files = files_of(job, output)
+    home = files.home
+    if is_complete(files.record):
         return "done"
     if lock_file(home).exists():
         try:
             with FileLock(lock_file(home), timeout=0):
                 # it may have been completed since
-                if is_complete(home):
+                if is_complete(files.record):
                     return "done"
         except Timeout:
             return "running"
     return "failed" if failure_file(home).exists() else "waiting"
 
 
-def is_complete(home: Path) -> bool:
-    """Whether a job's folder has its ``cell.json``, which is written last.
+def is_complete(record: Path) -> bool:
+    """Whether a job has its record, which is written last.
 
     Raises:
         InputError: there is one, but not of this format.
     """
-    path = home / "cell.json"
-    if not path.is_file():
+    if not record.is_file():
         return False
-    content = read_json(path)
-    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (JOB_FORMAT, JOB_VERSION):
-        raise InputError(
-            f"{path} is not a {JOB_FORMAT} file of version {JOB_VERSION}; remove its folder to run it again"
-        )
+    read_record(record)
     return True
 
 
@@ -99,7 +159,7 @@ def prepare_parts(table: Table, jobs: Sequence[Job], data: Path, output: Path) -
         folder = data_of(job, data, output)
         if variant and not folder.exists():
             _write_variant(table, variant, data, folder)
-        _write_split(table.protocols[protocol], table.folds, folder, output / job.split)
+        _write_split(table.protocols[protocol], table.folds, folder, files_of(job, output).split)
 
 
 def data_of(job: Job, data: Path, output: Path) -> Path:
@@ -133,7 +193,7 @@ def _write_variant(table: Table, variant: str, data: Path, folder: Path) -> None
     for row in table.rows:
         if row.variant == variant and row.bundle:
             config = read_config(bundle_folder(row.bundle), "train")
-            if "copy_quarter_turns" not in config:
+            if not (config.get("copy_quarter_turns") or config.get("copy_scalings")):
                 raise InputError(
                     f"row {row.number} of {table.name}: {row.bundle} makes no copies, so it has no {variant}"
                 )
@@ -145,20 +205,15 @@ def _write_variant(table: Table, variant: str, data: Path, folder: Path) -> None
 
 
 FORMAT = "covid-monai reproduction"
-VERSION = 1
+VERSION = 2
 NOTE = "reproduce.json"
-
-_WORDS = {
-    "table": "table",
-    "table_sha256": "version of this table's YAML",
-    "manifest_sha256": "data set, or of this one before it was changed",
-    "budget": "budget",
-}
-_WAY_OUT = "give what it was started with, or choose another output folder"
 
 
 def read_note(output: Path) -> dict[str, Any]:
-    """What a table's output folder notes of itself.
+    """What a table's output folder notes of itself, as version 2 says it; a folder of release 0.1 has version 1.
+
+    ``jobs`` are the names of :attr:`covid_monai.tables.plan.Job.folder` whatever the version: where such a job's files
+    are is said by :func:`files_of`, not by its name.
 
     Raises:
         InputError: there is no note, or none that can be read.
@@ -167,73 +222,15 @@ def read_note(output: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{output} is no table's folder: it has no {NOTE}; `covid-monai reproduce` makes one")
     content = read_json(path)
-    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
-        raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}; choose another output folder")
+    if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") not in (1, VERSION):
+        raise InputError(f"{path} is not a {FORMAT} file of version 1 or {VERSION}; choose another output folder")
+    if content["version"] == 1:
+        jobs = [_job_named(name) for name in content.pop("cells")]
+        content |= {"version": VERSION, "jobs": jobs, "allowed_deviations": []}
     return content
 
 
-def claim(table: Table, jobs: Sequence[Job], data: Path, output: Path, budget: str, resume: bool) -> None:
-    """Make a folder that of this table, data and budget, with all that its jobs need.
-
-    Args:
-        table: the table.
-        jobs: those to be run; they join those that were asked for before.
-        data: the prepared data set.
-        output: the folder, new or of the same table, data and budget.
-        budget: of the jobs.
-        resume: whether the folder may have been begun before.
-
-    Raises:
-        InputError: the folder is of something else, was begun before, or the data cannot be split.
-    """
-    note = output / NOTE
-    identity = {
-        "table": table.name,
-        "table_sha256": table.sha256,
-        "manifest_sha256": sha256_of(read_dataset(data).folder / FILE_NAME),
-        "budget": budget,
-    }
-    _refuse_foreign_folder(output)
-    if note.is_file() and not resume:
-        raise InputError(f"{output} holds a table already; --resume goes on with it, or choose another folder")
-    output.mkdir(parents=True, exist_ok=True)
-    # two processes may start at once
-    with FileLock(output / ".lock"):
-        before = read_note(output) if note.is_file() else {**identity, "cells": []}
-        for key, value in identity.items():
-            if before[key] != value:
-                raise InputError(f"{output} is of another {_WORDS[key]} ({before[key]}, not {value}); {_WAY_OUT}")
-        if not note.is_file():
-            # of a start that ended before its note was written; it may have been of other data or groups
-            _clear_parts(output)
-        # the variants of jobs that are done are needed too, to write the table
-        prepare_parts(table, [*jobs, *jobs_of_folders(table, before["cells"], budget)], data, output)
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            **identity,
-            "table_path": str(table.path.absolute()),
-            "data": str(data),
-            # of all times that the folder was gone on with
-            "cells": list(dict.fromkeys([*before["cells"], *(job.folder for job in jobs)])),
-        }
-        write_json(note, content)
-
-
-def _clear_parts(output: Path) -> None:
-    for name in ("splits", "data"):
-        if (output / name).is_dir():
-            shutil.rmtree(output / name)
-
-
-def _refuse_foreign_folder(output: Path) -> None:
-    if not output.exists():
-        return
-    if not output.is_dir():
-        raise InputError(f"{output} is a file; choose a folder for the output")
-    # another process may be writing the note just now
-    names = {child.name for child in output.iterdir() if not child.name.startswith(".writing-")}
-    # an earlier start may have ended before the note was written
-    begun = names <= {".lock", "splits", "data"} and ".lock" in names
-    if names and NOTE not in names and not begun:
-        raise InputError(f"{output} is not empty, but has no {NOTE}, so it is no table's folder; choose another")
+def _job_named(old: str) -> str:
+    """``cells/strict/au-net/fold0-seed0`` of version 1 as ``jobs/grouped/au-net/fold0-seed0``."""
+    _, protocol, *rest = old.split("/")
+    return "/".join(("jobs", protocol_named(protocol), *rest))

@@ -1,7 +1,6 @@
 """One job of a table: training and evaluation as the commands do them, once and for all."""
 
 import json
-import resource
 import shlex
 import sys
 import time
@@ -17,31 +16,43 @@ from covid_monai.catalog.bundles import bundle_folder, stored_name
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.run.folder import RunFolder
-from covid_monai.tables.folder import JOB_FORMAT, JOB_VERSION, Outcome, data_of, failure_file, is_complete, lock_file
+from covid_monai.tables.folder import (
+    JOB_FORMAT,
+    JOB_VERSION,
+    JobFiles,
+    Outcome,
+    data_of,
+    failure_file,
+    files_of,
+    is_complete,
+    lock_file,
+)
 from covid_monai.tables.plan import Job
 
 if TYPE_CHECKING:
     import torch
 
 
-def commands_of(job: Job, data: Path, device: str | None = None, threads: int | None = None) -> list[str]:
+def commands_of(job: Job, data: Path, output: Path, device: str | None = None, threads: int | None = None) -> list[str]:
     """``covid-monai train`` and ``covid-monai evaluate`` of a job, for a shell in the output folder.
 
     Args:
         job: the job.
         data: the prepared data set.
+        output: the output folder.
         device: as it was asked for; named in the commands unless None.
         threads: of torch, where an executor divides the processors; the last bits of a training depend on them.
     """
-    where = data_of(job, data.resolve(), Path())
+    where, files = data_of(job, data.resolve(), Path()), files_of(job, output)
+    home, split = (str(path.relative_to(output)) for path in (files.home, files.split))
     # a bundle of somebody's own is told by its path, which evaluation has to trust
     place = stored_name(bundle_folder(job.bundle))
     own = Path(place).is_absolute()
-    train = ["covid-monai", "train", place if own else job.bundle, "--data", str(where), "--split", job.split]
-    train += ["--fold", str(job.fold), "-o", job.folder]
+    train = ["covid-monai", "train", place if own else job.bundle, "--data", str(where), "--split", split]
+    train += ["--fold", str(job.fold), "-o", home]
     for key, value in job.settings.items():
         train += ["--set", f"{key}={_literal(value)}"]
-    evaluate = ["covid-monai", "evaluate", job.folder, *(["--trust-run"] if own else [])]
+    evaluate = ["covid-monai", "evaluate", home, *(["--trust-run"] if own else [])]
     if device is not None:
         train += ["--device", device]
         evaluate += ["--device", device]
@@ -86,16 +97,17 @@ def run_job(
         asked_device: the device that the stored commands name.
         bars: whether training and evaluation draw their progress bars.
     """
-    home = output / job.folder
+    files = files_of(job, output)
+    home = files.home
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(lock_file(home), timeout=0):
             try:
-                if is_complete(home):
+                if is_complete(files.record):
                     return Outcome(job, "found")
                 failure_file(home).unlink(missing_ok=True)
-                seconds = _train_and_evaluate(job, home, output, data, device, threads, bars)
-                _write_record(job, home, output, data, asked_device, seconds, device)
+                seconds = _train_and_evaluate(job, files, output, data, device, threads, bars)
+                _write_record(job, files, output, data, asked_device, seconds, device)
             # whatever a network or the machine raises: the other jobs do not depend on it
             except Exception as error:
                 return _failed(job, home, error)
@@ -105,7 +117,7 @@ def run_job(
 
 
 def _train_and_evaluate(
-    job: Job, home: Path, output: Path, data: Path, device: str | None, threads: int | None, progress: bool
+    job: Job, files: JobFiles, output: Path, data: Path, device: str | None, threads: int | None, progress: bool
 ) -> float:
     """Seconds that it took, those of earlier attempts' complete epochs among them."""
     import torch
@@ -117,13 +129,13 @@ def _train_and_evaluate(
         torch.set_num_threads(threads)
     used = _device(device)
     count_memory_from_now(used)
-    where = data_of(job, data, output)
+    where, home = data_of(job, data, output), files.home
     _clear_unfinished(home)
     train(
         job.bundle,
         where,
         home,
-        split=output / job.split,
+        split=files.split,
         fold=job.fold,
         settings=job.settings,
         device=device,
@@ -138,7 +150,7 @@ def _train_and_evaluate(
 
 def _write_record(
     job: Job,
-    home: Path,
+    files: JobFiles,
     output: Path,
     data: Path,
     asked_device: str | None,
@@ -149,6 +161,7 @@ def _write_record(
 
     from covid_monai.weights import check_weights
 
+    home = files.home
     used, log = _device(device), _log(home)
     threads = torch.get_num_threads()
     validated = [line for line in log if "validation_dice" in line]
@@ -167,8 +180,8 @@ def _write_record(
         "settings": dict(job.settings),
         "budget": job.budget,
         # on a CPU their number decides the last bits
-        "commands": commands_of(job, data, asked_device, threads if used.type == "cpu" else None),
-        "split_sha256": sha256_of(output / job.split),
+        "commands": commands_of(job, data, output, asked_device, threads if used.type == "cpu" else None),
+        "split_sha256": sha256_of(files.split),
         "weights_sha256": check_weights(home),
         "epochs": len(log),
         # None where nothing was validated; of equal ones the first
@@ -180,7 +193,7 @@ def _write_record(
         "threads": threads,
         "finished": _now(),
     }
-    write_json(home / "cell.json", content)
+    write_json(files.record, content)
 
 
 def _failed(job: Job, home: Path, error: Exception) -> Outcome:
@@ -222,6 +235,8 @@ def count_memory_from_now(device: "torch.device") -> None:
 
 def _peak_memory(device: "torch.device") -> int:
     """Of a GPU what this job took at most; on the CPU what this process took at most, with the jobs before it."""
+    import resource
+
     import torch
 
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Leaks of the splits that the jobs used: persons, look-alikes and identical slices on both sides."""
+"""Data leakage between training and test in the splits of the jobs: patients, near-duplicates, identical slices."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,23 +13,24 @@ from covid_monai.data.checks.splits import Subsets, check_persons, load_split
 from covid_monai.data.drawing import tied_cases
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import similar_pairs
+from covid_monai.tables.folder import split_file
 from covid_monai.tables.results import Results
 
 AUDIT_RULE = (
-    "Counted over all folds of the split, whether or not their jobs are done. Both sides: in the test part of a "
-    "fold, and in its training or validation part (where that is not the test part itself). A look-alike pair is "
-    "two slices that are not of one known patient or volume and whose similarity is above the threshold of "
-    "`covid-monai data group`; it can be one person or chance. Exposed: a test slice of whose patient, volume or "
-    "group another slice is on the other side, or that looks like or is identical to one there."
+    "Counted over all folds of the split, whether or not their jobs are done. In training and test: in the test subset "
+    "of a fold, and in its training or validation subset (where that is not the test subset itself). A pair of "
+    "near-duplicates is two slices that are not of one known patient or volume and whose similarity is above the "
+    "threshold of `covid-monai data group`; it can be one person or chance. Exposed: a test slice with another slice "
+    "of its patient, volume or group, a near-duplicate or an identical slice in training or validation."
 )
 
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """What is on both sides of a split.
+    """What leaks between training and test in a split.
 
-    ``both_sides`` has, for patients, volumes, groups of look-alikes, look-alike pairs and pairs of identical slices,
-    how many are on both sides, and of how many; ``exposed`` is how many of the ``tested`` slices have any such
+    ``leaks`` has, for patients, volumes, groups of near-duplicates, pairs of near-duplicates and of identical slices,
+    how many are in training and test, and of how many; ``exposed`` is how many of the ``tested`` slices have any such
     relative. ``trained`` is the mean number of training slices of a fold. ``findings`` are those of
     ``covid-monai data check``, errors first.
     """
@@ -39,7 +40,7 @@ class SplitAudit:
     tested: int
     exposed: int
     trained: float
-    both_sides: dict[str, tuple[int, int]]
+    leaks: dict[str, tuple[int, int]]
     findings: tuple[Finding, ...]
 
 
@@ -58,9 +59,9 @@ def audit_splits(results: Results) -> list[SplitAudit]:
         of_files = [finding for _, found, _ in checked for finding in found]
         relatives = _Relatives(dataset, looks)
         for protocol in jobs.loc[jobs["variant"] == variant, "protocol"]:
-            path = results.output / "splits" / f"{protocol}{f'-{variant}' if variant else ''}.json"
+            path = split_file(protocol, variant, results.output)
             audits.append(_audit(dataset, path, looks, of_files, relatives))
-    return sorted(audits, key=lambda one: (not one.name.startswith("paper"), one.name))
+    return sorted(audits, key=lambda audit: (not audit.name.startswith("paper"), audit.name))
 
 
 class _Relatives:
@@ -80,9 +81,11 @@ class _Relatives:
         self.kinds: dict[str, list[tuple[str, ...]]] = {
             "patients": _shared(cases, "patient"),
             "volumes": _shared(cases, "volume"),
-            "groups of look-alikes": _shared(cases, "group"),
-            "look-alike pairs": [
-                (one.case, other.case) for one, other in alike if not (_same(one, other) or _told_apart(one, other))
+            "groups of near-duplicates": _shared(cases, "group"),
+            "pairs of near-duplicates": [
+                (entry.case, other.case)
+                for entry, other in alike
+                if not (_same(entry, other) or _different_patients(entry, other))
             ],
             "pairs of identical slices": identical,
         }
@@ -99,12 +102,11 @@ def _audit(
     parts, found = load_split(dataset, path)
     findings = [*of_files, *found]
     tested, exposed, trained = 0, 0, 0.0
-    both_sides = dict.fromkeys(relatives.kinds, (0, 0))
+    leaks = dict.fromkeys(relatives.kinds, (0, 0))
     if parts is not None:
         findings += [*check_persons(dataset.cases, parts), *check_duplicates(looks, parts)]
-        both_sides = {
-            kind: (sum(_on_both_sides(names, parts) for names in sets), len(sets))
-            for kind, sets in relatives.kinds.items()
+        leaks = {
+            kind: (sum(_leaks(names, parts) for names in sets), len(sets)) for kind, sets in relatives.kinds.items()
         }
         trained = fmean(sum(part == "train" for part in fold.values()) for fold in parts.folds)
         tested, exposed = _exposure(
@@ -112,7 +114,9 @@ def _audit(
         )
     # whoever reads it elsewhere has these folders in other places
     for place in (path.parents[1], dataset.folder):
-        findings = [replace(one, message=one.message.replace(f"{place}/", "")) for one in findings]
+        findings = [
+            replace(each_finding, message=each_finding.message.replace(f"{place}/", "")) for each_finding in findings
+        ]
     findings.sort(key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))
     return SplitAudit(
         name=path.stem,
@@ -120,17 +124,17 @@ def _audit(
         tested=tested,
         exposed=exposed,
         trained=trained,
-        both_sides=both_sides,
+        leaks=leaks,
         findings=tuple(findings),
     )
 
 
-def _on_both_sides(names: Sequence[str], parts: Subsets) -> bool:
+def _leaks(names: Sequence[str], parts: Subsets) -> bool:
     return any(len({fold[name] == "test" for name in names if name in fold}) > 1 for fold in parts.folds)
 
 
 def _exposure(parts: Subsets, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
-    """How many test slices there are, and how many have a relative on the other side of their fold."""
+    """How many test slices there are, and how many have a relative that their fold trains or validates on."""
     tested = exposed = 0
     for fold in parts.folds:
         tested += sum(part == "test" for part in fold.values())
@@ -148,11 +152,11 @@ def _shared(cases: Iterable[Case], key: str) -> list[tuple[str, ...]]:
     return [tuple(names) for names in members.values()]
 
 
-def _same(one: Case, other: Case) -> bool:
+def _same(case: Case, other: Case) -> bool:
     return any(
-        getattr(one, key) is not None and getattr(one, key) == getattr(other, key) for key in ("patient", "volume")
+        getattr(case, key) is not None and getattr(case, key) == getattr(other, key) for key in ("patient", "volume")
     )
 
 
-def _told_apart(one: Case, other: Case) -> bool:
-    return one.patient is not None and other.patient is not None and one.patient != other.patient
+def _different_patients(case: Case, other: Case) -> bool:
+    return case.patient is not None and other.patient is not None and case.patient != other.patient

@@ -27,9 +27,11 @@ from covid_monai.tables.findings import Findings, find
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.render import (
     audit_lines,
+    compact_table,
     job_lines,
     measure_lines,
     missing_lines,
+    outcome_sentence,
     pair_lines,
 )
 from covid_monai.tables.results import Results
@@ -52,6 +54,8 @@ def write_table_page(findings: Findings, path: Path) -> None:
         paper=results.table.paper,
         label=results.label,
         budget=results.budget,
+        outcome=outcome_sentence(results, findings.entries),
+        compact=compact_table(results, findings.entries),
         made_of=findings.made_of,
         missing=missing_lines(results),
         head=findings.head,

@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from covid_monai.data.splits import protocol_named
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, replacing, write_json, write_text
 from covid_monai.tables.figures import draw_curve_sheet, job_logs
-from covid_monai.tables.folder import NOTE, read_note
+from covid_monai.tables.folder import NOTE, read_note, record_of
 from covid_monai.tables.results import DATA, JOB_KEYS, Results, collect
 
 FIGURES = ("values.png", "optimism.png")
@@ -80,14 +81,20 @@ def write_published_jobs(results: Results, folder: Path, places: Places) -> None
     logs = job_logs(results)
     _write_gzip(folder / LOGS, "".join(_log_lines(results, jobs)))
     draw_curve_sheet(logs, folder / CURVES)
-    splits = {path.stem: read_json(path) for path in sorted((results.output / "splits").glob("*.json"))}
+    splits = {_split_name(path.stem): read_json(path) for path in sorted((results.output / "splits").glob("*.json"))}
     content = {"format": SPLITS_FORMAT, "version": SPLITS_VERSION, "splits": splits}
     write_json(folder / SPLITS, _without_places(content, places))
 
 
+def _split_name(stem: str) -> str:
+    """The protocol, and variant, of a split file by today's names; release 0.1 wrote ``strict.json``."""
+    protocol, dash, variant = stem.partition("-")
+    return f"{protocol_named(protocol)}{dash}{variant}"
+
+
 def _job_line(job: Mapping[str, Any], output: Path, places: Places) -> dict[str, Any]:
     """A job's line of jobs.csv; lists and mappings as JSON."""
-    home = output / job["folder"]
+    home = record_of(job["folder"], output).parent
     environment = _json_of(home / "environment.json")
     versions = environment.pop("packages", {})
     stretched = (job["thresholds"] or {}).get("stretched")
@@ -175,7 +182,7 @@ def _log_lines(results: Results, jobs: Sequence[Mapping[str, Any]]) -> list[str]
     return [
         json.dumps({**{key: job[key] for key in JOB_KEYS}, **record}) + "\n"
         for job in jobs
-        for record in read_log(results.output / job["folder"] / "log.jsonl")
+        for record in read_log(record_of(job["folder"], results.output).parent / "log.jsonl")
     ]
 
 
@@ -221,7 +228,7 @@ def _make_room(folder: Path, table: str, budget: str) -> None:
         )
     for path in [folder / NOTE, *(folder / name for name in PUBLISHED_FILES)]:
         path.unlink(missing_ok=True)
-    for name in ("cells", "splits"):
+    for name in ("cells", "jobs", "splits"):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
 

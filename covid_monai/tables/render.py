@@ -1,6 +1,7 @@
 """The table as lines of text: what table.md and the page show, figure for figure the same."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,8 @@ from covid_monai.scoring.measures import MEASURES
 from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import FULL, Measure, Table
-from covid_monai.tables.statistics import NO_INTERVAL, Entry, Optimism, Verdict, job_values
+from covid_monai.tables.statistics import Entry, Optimism, Verdict, job_values
+from covid_monai.tables.table import Measure, Table
 
 MINUS = "−"  # noqa: RUF001
 _NUMBER_OF_DIGITS = {True: 1, False: 3}
@@ -51,18 +52,23 @@ def measure_lines(
     ``not_comparable`` has the reasons by the measures' names; they stand once, above the lines.
     """
     digits, protocols = digits_of(measure, results.table), results.protocols
-    by_place = {(one.protocol, one.row.slug): one for one in entries if one.measure.name == measure.name}
-    between = {one.row.slug: one for one in optimism if one.measure.name == measure.name}
+    by_place = {(entry.protocol, entry.row.slug): entry for entry in entries if entry.measure.name == measure.name}
+    between = {entry.row.slug: entry for entry in optimism if entry.measure.name == measure.name}
     header = ["row", "published"]
     for protocol in protocols:
-        header += [f"{protocol}: mean ± SD (jobs)", "all folds together", f"{MINUS} published", "verdict"]
+        header += [
+            f"{protocol}: mean ± SD (jobs)",
+            "cross-validated over all folds",
+            "difference to the paper",
+            "verdict",
+        ]
     if len(protocols) > 1:
         header.append(f"optimism (paper {MINUS} grouped)")
     rows = []
     for row in results.table.rows:
         line = [row.label, plain(row.paper.get(measure.name), digits)]
         for protocol in protocols:
-            line += _entry_cells(by_place.get((protocol, row.slug)), digits, results.budget)
+            line += _entry_cells(by_place.get((protocol, row.slug)), digits)
         if len(protocols) > 1:
             line.append(_optimism_cell(between.get(row.slug), digits))
         rows.append(line)
@@ -73,13 +79,65 @@ def measure_lines(
     return Lines(heading_of(measure), note, header, rows)
 
 
-def _optimism_cell(one: Optimism | None, digits: int) -> str:
-    if one is None:
+@dataclass(frozen=True)
+class CompactTable:
+    """All measures on one screen.
+
+    ``groups`` are (measure, its columns); ``rows`` are (label, cells), a cell being (value, interval, whether it is the
+    first of its measure).
+    """
+
+    groups: Sequence[tuple[str, Sequence[str]]]
+    rows: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]
+
+
+def compact_table(results: Results, entries: Sequence[Entry]) -> CompactTable:
+    """The published value and ours, cross-validated over all folds, of every row and measure."""
+    by_place = {(entry.protocol, entry.row.slug, entry.measure.name): entry for entry in entries}
+    measures = list(results.table.measures.values())
+    rows = []
+    for row in results.table.rows:
+        cells: list[tuple[str, str, bool]] = []
+        for measure in measures:
+            digits = digits_of(measure, results.table)
+            cells.append((plain(row.paper.get(measure.name), digits), "", True))
+            for protocol in results.protocols:
+                entry = by_place.get((protocol, row.slug, measure.name))
+                value, _, interval = with_interval(entry.together if entry else None, digits).partition(" ")
+                cells.append((value, interval, False))
+        rows.append((row.label, cells))
+    return CompactTable([(heading_of(measure), ["published", *results.protocols]) for measure in measures], rows)
+
+
+def outcome_sentence(results: Results, entries: Sequence[Entry]) -> str:
+    """What came out, in one sentence: the range of the table's first measure, and how the published values fall."""
+    measure, protocol = next(iter(results.table.measures.values())), results.protocols[-1]
+    digits = digits_of(measure, results.table)
+    own = [entry for entry in entries if entry.protocol == protocol]
+    values = {e.row.label: e.together.value for e in own if e.measure == measure and e.together}
+    sentence = f"{heading_of(measure)} under protocol {protocol}: no value"
+    if values:
+        best = max(values, key=lambda label: values[label])
+        sentence = f"{heading_of(measure)} under protocol {protocol} is {plain(values[best], digits)} ({best})"
+        if len(values) > 1:
+            sentence += f" at its highest and {plain(min(values.values()), digits)} at its lowest of {len(values)} rows"
+    words = Counter(entry.verdict.word for entry in own)
+    judged = {word: words[word] for word in ("reproduced", "higher", "lower") if words[word]}
+    if words["no verdict"]:
+        return f"{sentence}; the budget {results.budget} allows no verdict on the paper's values."
+    if not judged:
+        return f"{sentence}; no published value can be compared with it."
+    counts = ", ".join(f"{number} {word}" for word, number in judged.items())
+    return f"{sentence}; of {sum(judged.values())} comparable values: {counts}."
+
+
+def _optimism_cell(optimism: Optimism | None, digits: int) -> str:
+    if optimism is None:
         return with_interval(None, digits)
-    told = with_interval(one.estimate, digits, sign="+")
-    if one.same_cases:
-        return told
-    return f"{told}; {one.shared_cases} of {max(one.paper_cases, one.grouped_cases)} cases shared"
+    text = with_interval(optimism.estimate, digits, sign="+")
+    if optimism.same_cases:
+        return text
+    return f"{text}; {optimism.shared_cases} of {max(optimism.paper_cases, optimism.grouped_cases)} cases shared"
 
 
 def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
@@ -87,36 +145,36 @@ def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
     digits = _NUMBER_OF_DIGITS[dice_scale(results) >= 10]
     rows = [
         [
-            one.protocol,
-            f"{one.first.label} {MINUS} {one.second.label}",
-            with_interval(one.difference, digits, sign="+"),
-            str(one.cases),
-            f"{one.higher} / {one.equal} / {one.lower}",
-            spoken_p(one.p),
-            spoken_p(one.p_holm),
-            one.method,
+            pair.protocol,
+            f"{pair.first.label} {MINUS} {pair.second.label}",
+            with_interval(pair.difference, digits, sign="+"),
+            str(pair.cases),
+            f"{pair.higher} / {pair.equal} / {pair.lower}",
+            p_text(pair.p),
+            p_text(pair.p_holm),
+            pair.method,
         ]
-        for one in pairs
+        for pair in pairs
     ]
     header = ["protocol", "rows", "difference in Dice", "cases", "units higher / equal / lower"]
     return Lines("Rows compared", "", [*header, "p", "p (Holm)", "Wilcoxon"], rows)
 
 
 def audit_lines(audits: Sequence[SplitAudit]) -> Lines:
-    """What stands on both sides of each split."""
+    """What leaks between training and test in each split."""
     header = ["split", "training slices a fold", "test slices", "exposed"]
-    header += [f"{kind} on both sides" for kind in audits[0].both_sides]
+    header += [f"{kind} in training and test" for kind in audits[0].leaks]
     rows = []
-    for one in audits:
-        share = f" ({100 * one.exposed / one.tested:.0f} %)" if one.tested else ""
-        counts = [f"{torn} of {number}" for torn, number in one.both_sides.values()]
-        rows.append([one.name, f"{one.trained:.4g}", str(one.tested), f"{one.exposed}{share}", *counts])
+    for audit in audits:
+        share = f" ({100 * audit.exposed / audit.tested:.0f} %)" if audit.tested else ""
+        counts = [f"{torn} of {number}" for torn, number in audit.leaks.values()]
+        rows.append([audit.name, f"{audit.trained:.4g}", str(audit.tested), f"{audit.exposed}{share}", *counts])
     return Lines("Audit of the splits", "", header, rows)
 
 
 def job_lines(results: Results) -> Lines:
     """A line a finished job: what it gave in the table's first measure, and what it took."""
-    from covid_monai.tables.progress import spoken_seconds
+    from covid_monai.tables.progress import seconds_in_words
 
     measure = next(iter(results.table.measures.values()))
     digits = digits_of(measure, results.table)
@@ -134,14 +192,14 @@ def job_lines(results: Results) -> Lines:
                         str(job["seed"]),
                         plain(float(value), digits),
                         f"{job['kept_epoch']} of {job['epochs']}",
-                        spoken_seconds(job["seconds"]),
+                        seconds_in_words(job["seconds"]),
                         f"{job['peak_memory_bytes'] / 2**30:.1f} GiB",
                         f"{job['device']}",
                         job["weights_sha256"][:12],
                     ]
                 )
     header = ["protocol", "row", "fold", "seed", heading_of(measure), "kept epoch", "time", "peak memory", "device"]
-    note = "The commands that run one alone stand in its cell.json and in table.json." + (
+    note = "The commands that run one alone stand in its job.json and in table.json." + (
         f" All are of the budget {results.budget}." if results.label else ""
     )
     return Lines("Jobs", note, [*header, "weights (SHA-256)"], rows)
@@ -149,7 +207,9 @@ def job_lines(results: Results) -> Lines:
 
 def missing_lines(results: Results) -> list[str]:
     """A sentence for each job that was asked for and is not done."""
-    return [f"{one.job.title}: {one.state}{f', {one.reason}' if one.reason else ''}" for one in results.missing]
+    return [
+        f"{entry.job.title}: {entry.state}{f', {entry.reason}' if entry.reason else ''}" for entry in results.missing
+    ]
 
 
 def plain(value: float | None, digits: int, sign: str = "") -> str:
@@ -159,32 +219,32 @@ def plain(value: float | None, digits: int, sign: str = "") -> str:
     return f"{value:{sign}.{digits}f}".replace("-", MINUS)
 
 
-def with_interval(one: Estimate | None, digits: int, sign: str = "") -> str:
+def with_interval(estimate: Estimate | None, digits: int, sign: str = "") -> str:
     """A number and its interval, as far as there are any."""
-    if one is None:
+    if estimate is None:
         return ABSENT
-    bounds = ", ".join(plain(bound, digits, sign) for bound in one.interval or ())
-    return plain(one.value, digits, sign) + (f" [{bounds}]" if bounds else "")
+    bounds = ", ".join(plain(bound, digits, sign) for bound in estimate.interval or ())
+    return plain(estimate.value, digits, sign) + (f" [{bounds}]" if bounds else "")
 
 
-def verdict_text(verdict: Verdict, budget: str) -> str:
-    """A verdict's word, a budget that is not the full one, and that there was no interval.
+def verdict_text(verdict: Verdict) -> str:
+    """A verdict's word, and in brackets that there was no interval or which budget allows none.
 
     Why something is not comparable stands above the lines.
     """
-    told = [budget] if budget != FULL and verdict.word else []
-    told += [verdict.reason] if verdict.reason == NO_INTERVAL else []
-    return f"{verdict.word} ({', '.join(told)})" if told else verdict.word
+    if not verdict.reason or verdict.word == "not comparable":
+        return verdict.word
+    return f"{verdict.word} ({verdict.reason})"
 
 
-def spoken_p(p: float | None) -> str:
+def p_text(p: float | None) -> str:
     """A p-value as it stands in a table."""
     if p is None:
         return ABSENT
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}".replace("-", MINUS)
 
 
-def _entry_cells(entry: Entry | None, digits: int, budget: str) -> list[str]:
+def _entry_cells(entry: Entry | None, digits: int) -> list[str]:
     if entry is None:
         return [ABSENT] * 4
     spread = "" if entry.sd is None else f" ± {plain(entry.sd, digits)}"
@@ -196,5 +256,5 @@ def _entry_cells(entry: Entry | None, digits: int, budget: str) -> list[str]:
         f"{plain(entry.mean, digits)}{spread} ({number})",
         with_interval(entry.together, digits),
         plain(entry.difference, digits, sign="+"),
-        verdict_text(entry.verdict, budget) or ABSENT,
+        verdict_text(entry.verdict) or ABSENT,
     ]

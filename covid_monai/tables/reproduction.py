@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from covid_monai.data.manifest import read_dataset
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError
+from covid_monai.tables.claim import Claim
 from covid_monai.tables.executors import EXECUTORS
 from covid_monai.tables.executors.local import Slot, slots_of
 from covid_monai.tables.executors.queue import Queue
-from covid_monai.tables.folder import Outcome, claim, state_of
+from covid_monai.tables.folder import Outcome, state_of
 from covid_monai.tables.job import commands_of, run_job
 from covid_monai.tables.plan import Job, chosen_rows, listed_numbers, plan
 from covid_monai.tables.progress import Progress, matrix
-from covid_monai.tables.spec import PROTOCOLS, Table, read_table
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.table import FULL, PROTOCOLS, Table
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Request:
     rows: Sequence[str] = ()
     folds: str | None = None
     seeds: int | None = None
-    budget: str = "full"
+    budget: str = FULL
+    resume: bool = False
+    allow_deviations: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,18 @@ def reproduce(
     table: str,
     data: str | os.PathLike[str],
     output: str | os.PathLike[str],
-    request: Request | None = None,
-    options: RunOptions | None = None,
+    *,
+    protocol: str = "both",
+    rows: Sequence[str] = (),
+    folds: str | None = None,
+    seeds: int | None = None,
+    budget: str = FULL,
     resume: bool = False,
+    allow_deviations: Sequence[str] = (),
+    device: str | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    per_device: int | None = None,
     write: Callable[[str], None] = print,
 ) -> list[Outcome]:
     """Train and evaluate every job of a table that was asked for, wherever it is not done yet.
@@ -71,10 +83,18 @@ def reproduce(
         table: a table's name, or the path of its YAML file.
         data: the prepared data set.
         output: the folder for all of it; docs/reproduce.md says what it will hold.
-        request: which jobs, and under which budget; the whole table in full if None.
-        options: how they are run; one after the other in this process if None.
+        protocol: ``paper``, ``grouped`` or ``both``.
+        rows: each a row's label, slug or number, or several by ``1,3-5``; all where empty.
+        folds: such as ``0,2-4``; all, or under a smaller budget the first few, if None.
+        seeds: trainings of each fold; 1 under paper, 3 under grouped, 1 under a smaller budget, if None.
+        budget: ``full``, ``quick``, or another one of the table's.
         resume: go on with what is in ``output``, if anything is; other processes may be doing the same just now.
-        write: gets the lines that tell how far it is.
+        allow_deviations: what the data may miss of the table's needs: ``canvas`` (slices are crops), ``sources``.
+        device: such as ``cpu`` or ``cuda:0``; a GPU where there is one if None.
+        executor: of :data:`covid_monai.tables.executors.EXECUTORS`; see :class:`RunOptions`.
+        workers: jobs at once.
+        per_device: jobs at once on each GPU.
+        write: gets the lines that say how far it is.
 
     Returns:
         What became of each job, in the order in which they ended.
@@ -83,21 +103,44 @@ def reproduce(
         InputError: the table, the data or an option cannot be used, or ``output`` is not of this table, data and
             budget. A job that fails raises nothing: it is in the outcomes.
     """
-    request, options = request or Request(), options or RunOptions()
-    place, folder = Path(output).absolute(), Path(data).resolve()
-    read = read_table(table)
-    jobs = planned(read, request)
-    slots = _slots(options)
-    claim(read, jobs, folder, place, request.budget, resume)
+    request = Request(protocol, rows, folds, seeds, budget, resume, allow_deviations)
+    return run_request(table, data, output, request, RunOptions(device, executor, workers, per_device), write)
+
+
+def run_request(
+    table: str,
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    request: Request,
+    options: RunOptions,
+    write: Callable[[str], None],
+) -> list[Outcome]:
+    """What :func:`reproduce` does, with its options already collected."""
+    claim, slots = _claim(table, data, output, request), _slots(options)
+    claim.make()
+    jobs, folder, place = list(claim.jobs), claim.data, claim.output
     write(matrix(jobs, place))
     progress = Progress(
-        len(jobs), write, command=lambda job, threads: commands_of(job, folder, options.device, threads)[0]
+        len(jobs), write, command=lambda job, threads: commands_of(job, folder, place, options.device, threads)[0]
     )
     try:
         _execute(jobs, folder, place, options, slots, progress)
     finally:
         progress.close()
     return progress.outcomes
+
+
+def _claim(table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], request: Request) -> Claim:
+    read = read_table(table)
+    return Claim(
+        read,
+        planned(read, request),
+        Path(data).resolve(),
+        Path(output).absolute(),
+        request.budget,
+        request.resume,
+        request.allow_deviations,
+    )
 
 
 def planned(table: Table, request: Request) -> list[Job]:
@@ -157,13 +200,14 @@ def preview(
     """What :func:`reproduce` would run: each job, its state in ``output`` now, and its commands; nothing is written.
 
     Raises:
-        InputError: the table, the data or an option cannot be used.
+        InputError: whatever :func:`reproduce` would refuse.
     """
-    place, folder = Path(output).absolute(), read_dataset(data).folder.resolve()
-    jobs = planned(read_table(table), request)
-    threads = next((slot.threads for slot in _slots(options)), None)
+    claim, slots = _claim(table, data, output, request), _slots(options)
+    claim.check()
+    jobs, place = list(claim.jobs), claim.output
+    threads = next((slot.threads for slot in slots), None)
     lines = [f"# the commands are for a shell in {place}; the splits are written when the table is started"]
     for job in jobs:
         lines.append(f"# {job.title} | {job.budget} budget | {state_of(job, place)}")
-        lines += commands_of(job, folder, options.device, threads)
+        lines += commands_of(job, claim.data, place, options.device, threads)
     return "\n".join([*lines, "", matrix(jobs, place)])

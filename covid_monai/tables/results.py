@@ -14,9 +14,10 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
 from covid_monai.scoring.surface import SURFACE_MEASURES
-from covid_monai.tables.folder import data_of, failure_file, is_complete, read_note, state_of
+from covid_monai.tables.folder import data_of, failure_file, files_of, is_complete, read_note, read_record, state_of
 from covid_monai.tables.plan import Job, jobs_of_folders
-from covid_monai.tables.spec import FULL, OVER_THRESHOLDS, Row, Table, read_table, table_names
+from covid_monai.tables.spec import read_table, table_names
+from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Row, Table
 from covid_monai.tables.tallies import CURVE
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
@@ -61,7 +62,7 @@ class Missing:
 class Results:
     """All that the jobs of an output folder have.
 
-    ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``cell.json`` tells, ``evaluation`` (a
+    ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``job.json`` records, ``evaluation`` (a
     folder) and ``thresholds`` (of ``scores.json``). ``scores`` has the rows of every ``scores.csv`` with protocol,
     slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``curves`` has those of every
     ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``unit`` says what the
@@ -76,7 +77,7 @@ class Results:
     scores: pd.DataFrame
     curves: pd.DataFrame
     missing: tuple[Missing, ...]
-    unit: str
+    unit: str = ""
 
     @property
     def label(self) -> str:
@@ -103,7 +104,7 @@ class Results:
 
     def planned(self, protocol: str, row: Row) -> int:
         """How many jobs of a row were asked for under a protocol."""
-        waiting = [one.job for one in self.missing if (one.job.protocol, one.job.slug) == (protocol, row.slug)]
+        waiting = [each for each in self.missing if (each.job.protocol, each.job.slug) == (protocol, row.slug)]
         return len(self.jobs_of(protocol, row)) + len(waiting)
 
 
@@ -115,8 +116,8 @@ def collect(output: Path) -> Results:
     """
     note = read_note(output)
     table = _read_table(note)
-    asked = jobs_of_folders(table, note["cells"], note["budget"])
-    done = [job for job in asked if is_complete(output / job.folder)]
+    asked = jobs_of_folders(table, note["jobs"], note["budget"])
+    done = [job for job in asked if is_complete(files_of(job, output).record)]
     if not done:
         raise InputError(f"{output} has no finished job yet; go on with `covid-monai reproduce ... --resume`")
     datasets = {"": _read_data(note)}
@@ -140,15 +141,15 @@ def collect(output: Path) -> Results:
 def units_of(dataset: Dataset) -> dict[str, str]:
     """The unit of each case, called after its first case.
 
-    A unit is what a grouped split keeps together: cases that share a patient, a volume or a group of look-alikes,
+    A unit is what a grouped split keeps together: cases that share a patient, a volume or a group of near-duplicates,
     directly or through others; a case of which nothing is known is a unit of its own.
     """
     return {name: names[0] for names in tied_cases(dataset.cases) for name in names}
 
 
 def unit_kind(dataset: Dataset) -> str:
-    """What the units are, such as ``patient`` or ``patient or group of look-alikes``."""
-    words = {"patient": "patient", "volume": "volume", "group": "group of look-alikes"}
+    """What the units are, such as ``patient`` or ``patient or group of near-duplicates``."""
+    words = {"patient": "patient", "volume": "volume", "group": "group of near-duplicates"}
     kinds = {next((word for key, word in words.items() if getattr(case, key)), "slice") for case in dataset.cases}
     return " or ".join(word for word in (*words.values(), "slice") if word in kinds)
 
@@ -157,11 +158,11 @@ def _read_table(note: Mapping[str, Any]) -> Table:
     # a folder that was moved to another machine still knows the package's tables by their names
     moved = not Path(note["table_path"]).is_file() and note["table"] in table_names()
     table = read_table(note["table"] if moved else note["table_path"])
-    if table.sha256 != note["table_sha256"]:
-        raise InputError(
-            f"{table.path} has changed since its jobs were run (SHA-256 {table.sha256[:12]}, not "
-            f"{note['table_sha256'][:12]}); restore it, or run the new one in another folder"
-        )
+    # a table with another hash serves as long as it has the jobs; their settings are compared in the records
+    known = {row.slug for row in table.rows}
+    lost = [job for job in note["jobs"] if job.split("/")[2] not in known]
+    if table.name != note["table"] or lost:
+        raise InputError(f"{table.path} has no row for {(lost or note['jobs'])[0]} any more; restore it")
     return table
 
 
@@ -175,18 +176,24 @@ def _read_data(note: Mapping[str, Any]) -> Dataset:
 
 
 def _job_record(job: Job, table: Table, output: Path, data: str) -> dict[str, Any]:
-    home = output / job.folder
-    content = read_json(home / "cell.json")
-    if content.get("split_sha256") != sha256_of(output / job.split):
-        raise InputError(f"{home / 'cell.json'} is of another split than {output / job.split}; remove its folder")
-    if content.get("table_sha256") != table.sha256 or any(key not in content for key in _RECORDED):
-        raise InputError(f"{home / 'cell.json'} is of another table or lacks values; remove its folder to run it again")
+    files = files_of(job, output)
+    home, content = files.home, read_record(files.record)
+    if content.get("split_sha256") != sha256_of(files.split):
+        raise InputError(f"{files.record} is of another split than {files.split}; remove its folder")
+    if content.get("table") != table.name or any(key not in content for key in (*_RECORDED, "settings")):
+        raise InputError(f"{files.record} is of another table or lacks values; remove its folder to run it again")
+    if content["settings"] != dict(job.settings):
+        raise InputError(
+            f"{files.record} is of other settings than {table.path} has now; restore the table, or run the new one in "
+            "another folder"
+        )
     evaluation = home / "evaluation" / "test"
     return {
-        **{key: getattr(job, key) for key in ("protocol", "slug", "row", "fold", "seed", "bundle", "folder")},
+        **{key: getattr(job, key) for key in ("protocol", "slug", "row", "fold", "seed", "bundle")},
+        "folder": home.relative_to(output).as_posix(),
         **{key: content[key] for key in _RECORDED},
         "commands": [command.replace(shlex.quote(data), DATA) for command in content["commands"]],
-        "settings": content.get("settings", {}),
+        "settings": content["settings"],
         "variant": job.variant or "",
         "evaluation": evaluation,
         "thresholds": read_json(evaluation / "scores.json").get("thresholds"),
@@ -194,7 +201,7 @@ def _job_record(job: Job, table: Table, output: Path, data: str) -> dict[str, An
 
 
 def _scores(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
-    path = output / job.folder / "evaluation" / "test" / "scores.csv"
+    path = files_of(job, output).home / "evaluation" / "test" / "scores.csv"
     try:
         rows = pd.read_csv(path, **READ_SCORES)
     except (OSError, ValueError) as error:
@@ -215,18 +222,18 @@ def _all_curves(table: Table, jobs: list[Job], output: Path, units: Mapping[str,
 
 
 def _curves(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
-    path = output / job.folder / "evaluation" / "test" / "slice_thresholds.csv"
+    path = files_of(job, output).home / "evaluation" / "test" / "slice_thresholds.csv"
     try:
         rows = pd.read_csv(path, usecols=["case", *CURVE], dtype={"case": str}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); remove the job's folder to run it again") from error
     of_job = {"protocol": job.protocol, "slug": job.slug, "fold": job.fold, "seed": job.seed}
-    told = pd.DataFrame({"unit": rows["case"].map(units), **of_job}, index=rows.index)
-    return pd.concat([told, rows], axis=1)
+    keys = pd.DataFrame({"unit": rows["case"].map(units), **of_job}, index=rows.index)
+    return pd.concat([keys, rows], axis=1)
 
 
 def _missing(job: Job, output: Path) -> Missing:
-    state, path = state_of(job, output), failure_file(output / job.folder)
+    state, path = state_of(job, output), failure_file(files_of(job, output).home)
     # another process may be trying it again just now
     reason = str(read_json(path)["error"]) if state == "failed" and path.exists() else ""
     # settings say nothing of why a job is not there

@@ -11,7 +11,7 @@ from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Measure, Row, Table
+from covid_monai.tables.table import CLASS_MEAN, FULL, OVER_THRESHOLDS, Measure, Row, Table
 from covid_monai.tables.tallies import Tally, curve_tally, interval_of, interval_of_difference, tally
 
 NO_INTERVAL = "no interval"
@@ -23,14 +23,14 @@ VERDICT_RULE = (
     "higher, lower: it does not, and our mean is above or below it. not comparable: what was measured is not what "
     "the paper measured, for the reason given; no verdict then. Where no interval can be given (fewer than "
     f"{FEWEST_CLUSTERS} units, or a measure that is not known case by case) the 3 points alone decide, and the "
-    "verdict says so. With a smaller budget its name follows: then the word tells how the value falls, not whether "
-    "the paper's training was repeated."
+    "verdict says so. no verdict: the budget is a reduced one, so the paper's training was not repeated, wherever "
+    "the value falls."
 )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``word`` is one of reproduced, higher, lower, not comparable, or "" where the paper gives no value."""
+    """``word`` is one of reproduced, higher, lower, not comparable, no verdict, or "" where the paper has no value."""
 
     word: str
     reason: str = ""
@@ -42,6 +42,7 @@ def verdict(
     interval: tuple[float, float] | None,
     scale: float,
     not_comparable: str | None = None,
+    budget: str = FULL,
 ) -> Verdict:
     """Judge our ``mean`` and its ``interval`` against the paper's value, all in the paper's scale.
 
@@ -51,11 +52,14 @@ def verdict(
         interval: ours; None where there is none.
         scale: what a measure of 1 is in the paper, such as 100.
         not_comparable: why the two cannot be compared; None where they can.
+        budget: of the jobs; a reduced one has no verdict.
     """
     if paper is None or mean is None:
         return Verdict("")
     if not_comparable is not None:
         return Verdict("not comparable", not_comparable)
+    if budget != FULL:
+        return Verdict("no verdict", f"budget {budget}")
     near = abs(mean - paper) <= POINTS * scale * (1 + 1e-9)
     inside = interval is None or interval[0] <= paper <= interval[1]
     word = "reproduced" if near and inside else "higher" if mean > paper else "lower"
@@ -66,16 +70,17 @@ BEST_THRESHOLD = "dice_at_best_threshold"
 _THRESHOLD_VALUES = {"dice_mean_over_thresholds": ("mean_over_thresholds", "value"), BEST_THRESHOLD: ("best", "dice")}
 
 STATISTICS_RULE = (
-    "Mean ± SD: of the measure in each job's own test part, over folds and seeds. All folds together: the "
+    "Mean ± SD: of the measure in each job's own test part, over folds and seeds. Cross-validated over all folds: the "
     "measure of the test cases of all finished folds at once, averaged over the seeds, with the 95 % percentile "
     "bootstrap interval of whole units (2000 resamples). It tells how much the test cases decide. How much one "
     'training differs from the next stands after "seeds": the SD of the seeds\' means over the folds. Optimism: '
-    "the paper's protocol minus the grouped one, all folds together, the same units drawn for both. It is all that "
-    "lies between the two: leaks, but also fewer training slices under grouped, whose validation part is taken from "
+    "the paper's protocol minus the grouped one, both cross-validated over all folds, the same units drawn for both. "
+    "It is all that lies between the two: leaks, but also fewer training slices under grouped, whose validation part "
+    "is taken from "
     "them (the audit counts them), and other weights where the paper keeps those of the last epoch. Where "
     "not all folds are run, the two are of different test cases for the most part, and the difference between "
     "these is in it; the cases in common are counted. Dice at the best threshold takes one threshold for all "
-    "folds together, chosen anew for every resample and seed; in a job's value it is the job's own."
+    "folds, chosen anew for every resample and seed; in a job's value it is the job's own."
 )
 
 
@@ -202,7 +207,7 @@ def _entry(results: Results, protocol: str, row: Row, measure: Measure, not_comp
     values = scale * job_values(results, protocol, row, measure).dropna()
     mean = float(values.mean()) if len(values) else None
     together, units = _together(results, protocol, row, measure)
-    judged = verdict(paper, mean, together.interval if together else None, scale, not_comparable)
+    judged = verdict(paper, mean, together.interval if together else None, scale, not_comparable, results.budget)
     return Entry(
         protocol=protocol,
         row=row,
@@ -230,14 +235,14 @@ def _sd_of_seeds(jobs: pd.DataFrame, values: pd.Series) -> float | None:
 
 
 def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tuple[Estimate | None, int]:
-    """The measure of all folds together with its interval, in the paper's scale, and how many units it has."""
+    """The measure cross-validated over all folds with its interval, in the paper's scale, and how many units it has."""
     if not is_scored(measure):
         return None, 0
-    one = _tally(results, protocol, row, measure)
-    value = one.value()
+    entry = _tally(results, protocol, row, measure)
+    value = entry.value()
     if not np.isfinite(value):
         return None, 0
-    return _scaled(value, interval_of(one), measure.scale), one.contributing_units()
+    return _scaled(value, interval_of(entry), measure.scale), entry.contributing_units()
 
 
 def _tested(results: Results, protocol: str, row: Row) -> set[str]:

@@ -13,10 +13,11 @@ from covid_monai.cli import root
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
 from covid_monai.run.training import train
-from covid_monai.tables.reproduction import Request, RunOptions, reproduce
+from covid_monai.tables.reproduction import RunOptions, reproduce
+from tests.tables.small_data import write_slices
 from tests.tables.tiny_table import SMALL, content, write_table
 
-ONE_CELL = ("--protocol", "paper", "--rows", "1", "--folds", "0")
+ONE_JOB = ("--protocol", "paper", "--rows", "1", "--folds", "0")
 
 
 def run(*arguments):
@@ -32,24 +33,24 @@ def table(tmp_path_factory):
 def begun(table, tiny_dataset, tmp_path_factory):
     """An output folder in which one of the table's jobs is done; not to be changed."""
     output = tmp_path_factory.mktemp("begun")
-    (outcome,) = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"], "0"))
+    (outcome,) = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], folds="0")
     assert outcome.status == "done", outcome.message
     return output
 
 
 def other_budget(table, data, output, tmp_path):
-    return [table, "--data", data, "-o", output, *ONE_CELL, "--budget", "quick", "--resume"]
+    return [table, "--data", data, "-o", output, *ONE_JOB, "--budget", "quick", "--resume"]
 
 
 def other_table(table, data, output, tmp_path):
     path = tmp_path / "other.yaml"
     shutil.copy(table, path)
-    return [path, "--data", data, "-o", output, *ONE_CELL, "--resume"]
+    return [path, "--data", data, "-o", output, *ONE_JOB, "--resume"]
 
 
 def changed_table(table, data, output, tmp_path):
     path = write_table(tmp_path, {"settings": {**SMALL, "epochs": 3}})
-    return [path, "--data", data, "-o", output, *ONE_CELL, "--resume"]
+    return [path, "--data", data, "-o", output, *ONE_JOB, "--resume"]
 
 
 def other_data(table, data, output, tmp_path):
@@ -57,11 +58,11 @@ def other_data(table, data, output, tmp_path):
     shutil.copytree(data, changed)
     text = (changed / "dataset.json").read_text()
     (changed / "dataset.json").write_text(text.replace('"licence": "none"', '"licence": "other"'))
-    return [table, "--data", changed, "-o", output, *ONE_CELL, "--resume"]
+    return [table, "--data", changed, "-o", output, *ONE_JOB, "--resume"]
 
 
 def no_resume(table, data, output, tmp_path):
-    return [table, "--data", data, "-o", output, *ONE_CELL]
+    return [table, "--data", data, "-o", output, *ONE_JOB]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,12 @@ def no_resume(table, data, output, tmp_path):
         (other_data, "is of another data set, or of this one before it was changed"),
     ],
 )
-def test_an_output_of_something_else_is_refused_in_one_line(arguments, message, table, tiny_dataset, begun, tmp_path):
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_an_output_of_something_else_is_refused_in_one_line(
+    dry, arguments, message, table, tiny_dataset, begun, tmp_path
+):
     before = {path: path.stat().st_mtime_ns for path in begun.rglob("*") if path.suffix != ".lock"}
-    result = run(*arguments(table, tiny_dataset, begun, tmp_path))
+    result = run(*arguments(table, tiny_dataset, begun, tmp_path), *dry)
     assert result.exit_code == 1
     (line,) = result.stderr.strip().splitlines()
     assert message in line
@@ -137,7 +141,7 @@ def test_data_that_cannot_be_split_leave_a_folder_that_can_be_used_again(table, 
     result = run(few, "--data", tiny_dataset, "-o", tmp_path / "output")
     assert result.exit_code == 1
     assert "50 folds need as many groups" in result.stderr
-    (outcome,) = reproduce(str(table), tiny_dataset, tmp_path / "output", Request("paper", ["1"], "0"))
+    (outcome,) = reproduce(str(table), tiny_dataset, tmp_path / "output", protocol="paper", rows=["1"], folds="0")
     assert outcome.status == "done"
 
 
@@ -158,7 +162,7 @@ def test_a_dry_run_prints_jobs_and_commands_and_writes_nothing(table, tiny_datas
 
 
 def test_a_dry_run_on_a_running_table_shows_its_state(table, tiny_dataset, begun):
-    result = run(table, "--data", tiny_dataset, "-o", begun, "--dry-run", "--protocol", "paper")
+    result = run(table, "--data", tiny_dataset, "-o", begun, "--dry-run", "--protocol", "paper", "--resume")
     assert result.output.splitlines()[-3:] == [
         "paper | SegNet + DL               #.",
         "paper | A-SegNet + TL (0.3, 0.7)  ..",
@@ -173,7 +177,7 @@ def test_quick_is_said_where_its_jobs_are(table, tiny_dataset, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from covid_monai.tables.reproduction import Request, reproduce
+from covid_monai.tables.reproduction import reproduce
 from covid_monai.handlers import log
 
 add_loss = log.EpochLog.add_loss
@@ -182,7 +186,7 @@ def kill_in_fold_1(self, engine):
     if engine.state.epoch == 2 and "fold1" in str(self.path):
         os.kill(os.getpid(), signal.SIGKILL)
 log.EpochLog.add_loss = kill_in_fold_1
-reproduce(*sys.argv[1:], Request("paper", ["1"]))
+reproduce(*sys.argv[1:], protocol="paper", rows=["1"])
 """
 
 
@@ -191,18 +195,18 @@ def test_a_killed_table_goes_on_in_mid_job_and_leaves_done_jobs_alone(tiny_datas
     command = [sys.executable, "-c", KILLED, str(table), str(tiny_dataset), str(output)]
     killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    done, cut = (output / "cells/paper/segnet-dl" / name for name in ("fold0-seed0", "fold1-seed0"))
-    assert (done / "cell.json").is_file()
-    assert not (cut / "cell.json").exists()
+    done, cut = (output / "jobs/paper/segnet-dl" / name for name in ("fold0-seed0", "fold1-seed0"))
+    assert (done / "job.json").is_file()
+    assert not (cut / "job.json").exists()
     assert len((cut / "log.jsonl").read_text().splitlines()) == 1
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
 
-    outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"]), resume=True)
+    outcomes = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], resume=True)
 
     assert [outcome.status for outcome in outcomes] == ["found", "done"]
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == before
     # the weights of a training that nobody killed
-    settings = json.loads((cut / "cell.json").read_text())["settings"]
+    settings = json.loads((cut / "job.json").read_text())["settings"]
     split = output / "splits" / "paper.json"
     whole = train("a_segnet", tiny_dataset, tmp_path / "whole", split=split, fold=1, settings=settings).folder
     assert sha256_of(cut / "model.safetensors") == sha256_of(whole / "model.safetensors")
@@ -210,8 +214,8 @@ def test_a_killed_table_goes_on_in_mid_job_and_leaves_done_jobs_alone(tiny_datas
 
 TWO = """
 import json, sys
-from covid_monai.tables.reproduction import Request, reproduce
-outcomes = reproduce(*sys.argv[1:4], Request("paper", ["1"]), resume=True)
+from covid_monai.tables.reproduction import reproduce
+outcomes = reproduce(*sys.argv[1:4], protocol="paper", rows=["1"], resume=True)
 print(json.dumps({outcome.job.folder: outcome.status for outcome in outcomes}))
 """
 
@@ -219,15 +223,15 @@ print(json.dumps({outcome.job.folder: outcome.status for outcome in outcomes}))
 def test_two_processes_on_one_output_run_every_job_once(table, tiny_dataset, tmp_path):
     command = [sys.executable, "-c", TWO, str(table), str(tiny_dataset), str(tmp_path / "output")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    told = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], [error.decode() for _, error in told]
-    first, second = (json.loads(output.decode().splitlines()[-1]) for output, _ in told)
+    text = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], [error.decode() for _, error in text]
+    first, second = (json.loads(output.decode().splitlines()[-1]) for output, _ in text)
     assert set(first) == set(second)
     assert len(first) == 2
     for job in first:
         assert sorted([first[job], second[job]]) == ["done", "found"]
     note = json.loads((tmp_path / "output" / "reproduce.json").read_text())
-    assert sorted(note["cells"]) == sorted(first)
+    assert sorted(note["jobs"]) == sorted(first)
 
 
 def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
@@ -235,22 +239,22 @@ def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     rows[0]["settings"]["learning_rate"] = 1e30
     table = write_table(tmp_path, {"rows": rows, "settings": {**SMALL, "epochs": 1}})
     lines = []
-    outcomes = reproduce(str(table), tiny_dataset, tmp_path / "output", Request("paper", folds="0"), write=lines.append)
+    outcomes = reproduce(str(table), tiny_dataset, tmp_path / "output", protocol="paper", folds="0", write=lines.append)
     assert [outcome.status for outcome in outcomes] == ["failed", "done"]
     assert any("failed: the loss is nan in epoch 1" in line for line in lines)
-    result = run(table, "--data", tiny_dataset, "-o", tmp_path / "output", *ONE_CELL, "--resume")
+    result = run(table, "--data", tiny_dataset, "-o", tmp_path / "output", *ONE_JOB, "--resume")
     assert result.exit_code == 1
-    told, last = result.stderr.strip().splitlines()[-2:]
-    assert told.startswith("failed: paper | SegNet + DL | fold 0 | seed 0: the loss is nan")
+    text, last = result.stderr.strip().splitlines()[-2:]
+    assert text.startswith("failed: paper | SegNet + DL | fold 0 | seed 0: the loss is nan")
     assert last.startswith("Error: 1 of 1 jobs failed")
 
 
 def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     output = tmp_path / "output"
-    outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"]), RunOptions(workers=2, device="cpu"))
+    outcomes = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], workers=2, device="cpu")
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
-    stored = json.loads((output / outcomes[0].job.folder / "cell.json").read_text())
+    stored = json.loads((output / outcomes[0].job.folder / "job.json").read_text())
     prefix, *command = shlex.split(stored["commands"][0])
     assert prefix == "OMP_NUM_THREADS=1"
     assert stored["threads"] == 1
@@ -263,17 +267,19 @@ def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny
 def test_more_rows_and_seeds_can_be_added_later(table, begun, tiny_dataset, tmp_path):
     output = tmp_path / "output"
     shutil.copytree(begun, output)
-    outcomes = reproduce(str(table), tiny_dataset, output, Request("paper", ["1"], "0", seeds=2), resume=True)
+    outcomes = reproduce(
+        str(table), tiny_dataset, output, protocol="paper", rows=["1"], folds="0", seeds=2, resume=True
+    )
     assert [outcome.status for outcome in outcomes] == ["found", "done"]
     weights = {sha256_of(output / outcome.job.folder / "model.safetensors") for outcome in outcomes}
     assert len(weights) == 2
-    assert len(json.loads((output / "reproduce.json").read_text())["cells"]) == 2
+    assert len(json.loads((output / "reproduce.json").read_text())["jobs"]) == 2
 
 
 def test_the_whole_command_writes_the_table(table, begun, tiny_dataset, tmp_path):
     output = tmp_path / "output"
     shutil.copytree(begun, output)
-    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_CELL, "--resume")
+    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_JOB, "--resume")
     assert result.exit_code == 0, result.output
     for name in ("table.md", "table.csv", "table.json", "report.html"):
         assert (output / name).stat().st_size > 0
@@ -286,7 +292,7 @@ def test_an_executor_that_does_not_exist_is_refused():
 
 def test_what_is_done_can_be_published(table, tiny_dataset, begun, tmp_path):
     output, folder = shutil.copytree(begun, tmp_path / "output"), tmp_path / "published"
-    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_CELL, "--resume", "--publish", folder)
+    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_JOB, "--resume", "--publish", folder)
     assert result.exit_code == 0, result.output
     assert f"published to {folder}; finished jobs: 1" in result.output
     assert (folder / "table.csv").read_text() == (output / "table.csv").read_text()
@@ -295,6 +301,38 @@ def test_what_is_done_can_be_published(table, tiny_dataset, begun, tmp_path):
 def test_a_place_that_cannot_be_published_to_is_told_in_one_line(table, tiny_dataset, begun, tmp_path):
     output = shutil.copytree(begun, tmp_path / "output")
     (tmp_path / "file").touch()
-    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_CELL, "--resume", "--publish", tmp_path / "file")
+    result = run(table, "--data", tiny_dataset, "-o", output, *ONE_JOB, "--resume", "--publish", tmp_path / "file")
     assert result.exit_code == 1
-    assert "choose a folder that can be written" in result.output.splitlines()[-1]
+    assert "choose a folder" in result.output.splitlines()[-1]
+
+
+def test_data_that_miss_the_tables_needs_are_refused_unless_allowed_and_the_note_keeps_it(tmp_path):
+    crops = [{"source": "other", "patient": f"p{i}", "size": (24 + i, 24)} for i in range(8)]
+    data = write_slices(tmp_path / "data", crops).folder
+    table = write_table(tmp_path, {"needs": {"sources": ["tiny"], "canvas": True}, "settings": {**SMALL, "epochs": 1}})
+    words = [table, "--data", data, "-o", tmp_path / "output", *ONE_JOB]
+    for dry in ([], ["--dry-run"]):
+        result = run(*words, *dry)
+        assert result.exit_code == 1
+        (line,) = result.stderr.strip().splitlines()
+        assert "tiny needs data of tiny, but" in line
+        assert "8 of 8 slices of" in line
+        assert "--canvas 512" in line
+        assert "--allow-deviation sources --allow-deviation canvas" in line
+        assert not (tmp_path / "output").exists()
+    result = run(*words, "--allow-deviation", "sources")
+    assert "allow this deviation: canvas" in result.stderr
+    result = run(*words, "--allow-deviation", "sources", "--allow-deviation", "canvas")
+    assert result.exit_code == 0, result.output
+    note = json.loads((tmp_path / "output" / "reproduce.json").read_text())
+    assert note["allowed_deviations"] == ["canvas", "sources"]
+    assert run(*words, "--resume").exit_code == 0
+    assert json.loads((tmp_path / "output" / "reproduce.json").read_text())["allowed_deviations"] == [
+        "canvas",
+        "sources",
+    ]
+
+
+def test_a_deviation_of_another_name_is_refused(table, tiny_dataset, tmp_path):
+    with pytest.raises(InputError, match=r"deviation 'canvass' cannot be allowed \(did you mean 'canvas'"):
+        reproduce(str(table), tiny_dataset, tmp_path / "output", allow_deviations=["canvass"])

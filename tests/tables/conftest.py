@@ -9,7 +9,7 @@ from tests.tables.fabricated import write_output
 from tests.tables.small_data import write_patients
 from tests.tables.tiny_table import content, write_table
 
-FAILED = "cells/grouped/segnet-dl/fold1-seed1"
+FAILED = "jobs/grouped/segnet-dl/fold1-seed1"
 MEASURES = {
     "dice": {"averaging": "pooled", "scale": 100},
     "sensitivity": {"averaging": "slice", "scale": 100},

@@ -15,7 +15,8 @@ from covid_monai.files import sha256_of, write_json, write_text
 from covid_monai.scoring import Scorer
 from covid_monai.tables.folder import data_of, failure_file, prepare_parts
 from covid_monai.tables.plan import Job, plan
-from covid_monai.tables.spec import Row, Table, read_table
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.table import Row, Table
 
 Predict = Callable[[Job, str, np.ndarray], np.ndarray]
 """The mask that a job predicts for a case, from its name and its reference of classes."""
@@ -49,14 +50,15 @@ def write_output(
     prepare_parts(table, jobs, data, output)
     note = {
         "format": "covid-monai reproduction",
-        "version": 1,
+        "version": 2,
+        "allowed_deviations": [],
         "table": table.name,
         "table_sha256": table.sha256,
         "manifest_sha256": sha256_of(data / FILE_NAME),
         "budget": budget,
         "table_path": str(table.path.absolute()),
         "data": str(data),
-        "cells": [job.folder for job in jobs],
+        "jobs": [job.folder for job in jobs],
     }
     write_json(output / "reproduce.json", note)
     left_out = left_out or {}
@@ -88,8 +90,8 @@ def _write_job(
     ]
     write_text(home / "log.jsonl", "".join(json.dumps(line) + "\n" for line in log))
     record: dict[str, Any] = {
-        "format": "covid-monai cell",
-        "version": 1,
+        "format": "covid-monai job",
+        "version": 2,
         **{key: getattr(job, key) for key in ("table", "table_sha256", "protocol", "row", "slug", "variant", "fold")},
         **{key: getattr(job, key) for key in ("seed", "bundle", "budget")},
         "settings": dict(job.settings),
@@ -105,7 +107,7 @@ def _write_job(
         "threads": 1,
         "finished": "2026-01-01T00:00:00+00:00",
     }
-    write_json(home / "cell.json", record)
+    write_json(home / "job.json", record)
 
 
 def _write_scores(

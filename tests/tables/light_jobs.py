@@ -53,7 +53,7 @@ class Light:
                     os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(self.seconds)
                 home.mkdir()
-                (home / "cell.json").write_text('{"format": "covid-monai cell", "version": 1}')
+                (home / "job.json").write_text('{"format": "covid-monai job", "version": 2}')
         except Timeout:
             return Outcome(job, "busy")
         return Outcome(job, "done")
@@ -68,4 +68,4 @@ class LongAnswer:
 
 def tries(output: Path) -> list[list[str]]:
     """Fold, process, device, threads and time of each try, in order."""
-    return [line.split() for line in (output / "cells/paper/row/tries").read_text().splitlines()]
+    return [line.split() for line in (output / "jobs/paper/row/tries").read_text().splitlines()]

@@ -35,7 +35,7 @@ def queue_of(jobs, output, listener):
 
 def complete(job, output):
     (output / job.folder).mkdir(parents=True)
-    (output / job.folder / "cell.json").write_text('{"format": "covid-monai cell", "version": 1}')
+    (output / job.folder / "job.json").write_text('{"format": "covid-monai job", "version": 2}')
 
 
 def test_in_this_process_jobs_are_run_in_order_and_done_ones_are_found(tmp_path):
@@ -79,7 +79,7 @@ def test_a_job_on_ray_asks_for_no_more_processors_than_a_node_has(with_gpu, proc
         def nodes():
             resources = [{"CPU": 4.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 32.0, "GPU": 4.0}, {"memory": 1.0}]
             dead = {"Alive": False, "Resources": {"CPU": 1.0, "GPU": 1.0}}
-            return [*({"Alive": True, "Resources": one} for one in resources), dead]
+            return [*({"Alive": True, "Resources": resource} for resource in resources), dead]
 
     assert processors_of_smallest_node(Cluster(), with_gpu) == processors
 
@@ -118,7 +118,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     (tmp_path / "parent.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], env=environment)
-    started = tmp_path / "cells/paper/row/tries"
+    started = tmp_path / "jobs/paper/row/tries"
     wait_for(lambda: started.exists() and started.read_text().endswith("\n"), seconds=120)
     child = int(tries(tmp_path)[0][1])
     parent.send_signal(signal.SIGKILL)

@@ -42,7 +42,7 @@ def done(jobs, tiny_dataset, tmp_path_factory):
 
 
 def record(output, job):
-    return json.loads((output / job.folder / "cell.json").read_text())
+    return json.loads((output / job.folder / "job.json").read_text())
 
 
 def test_a_job_leaves_a_whole_run_with_its_scores_and_its_record(done, jobs):
@@ -56,7 +56,7 @@ def test_a_job_leaves_a_whole_run_with_its_scores_and_its_record(done, jobs):
     masks = (home / "evaluation" / "test" / "masks").iterdir()
     assert sorted(path.name.removesuffix(".nii.gz") for path in masks) == split["folds"][0]["test"]
     content = record(done, jobs[0])
-    assert content["format"] == "covid-monai cell"
+    assert content["format"] == "covid-monai job"
     assert content["settings"] == jobs[0].settings
     assert content["split_sha256"] == sha256_of(done / "splits" / "paper.json")
     assert content["weights_sha256"] == sha256_of(home / "model.safetensors")
@@ -110,7 +110,7 @@ def test_a_job_that_fails_says_why_and_can_be_tried_again(output, jobs, tiny_dat
     home = output / jobs[0].folder
     assert json.loads(failure_file(home).read_text())["error"] == outcome.message
     assert state_of(jobs[0], output) == "failed"
-    assert not (home / "cell.json").exists()
+    assert not (home / "job.json").exists()
     # it goes on where it was, so it cannot end otherwise
     assert run_job(diverging, output=output, data=tiny_dataset).message == outcome.message
 
@@ -148,16 +148,22 @@ def test_an_interruption_is_no_failure_of_the_job(output, jobs, monkeypatch):
 def test_a_record_of_another_format_is_refused(output, jobs):
     home = output / jobs[0].folder
     home.mkdir(parents=True)
-    (home / "cell.json").write_text('{"format": "something else"}')
-    with pytest.raises(InputError, match=r"is not a covid-monai cell file of version 1; remove its folder"):
+    (home / "job.json").write_text('{"format": "something else"}')
+    with pytest.raises(InputError, match=r"is not a covid-monai job file of version 2 or before; remove its folder"):
         state_of(jobs[0], output)
 
 
-def test_bars_are_drawn_only_where_they_are_asked_for(output, jobs, tiny_dataset, capsys):
-    run_job(jobs[0], output=output, data=tiny_dataset)
-    assert "epoch" not in capsys.readouterr().err
-    run_job(jobs[1], output=output, data=tiny_dataset, bars=True)
-    assert "epoch 2/2" in capsys.readouterr().err
+@pytest.mark.parametrize("bars", [False, True])
+def test_training_is_asked_for_bars_only_where_they_are_wanted(bars, output, jobs, tiny_dataset, monkeypatch):
+    asked = []
+
+    def training(*arguments, **settings):
+        asked.append(settings["progress"])
+        raise InputError("no training here")
+
+    monkeypatch.setattr("covid_monai.run.training.train", training)
+    assert run_job(jobs[0], output=output, data=tiny_dataset, bars=bars).status == "failed"
+    assert asked == [bars]
 
 
 def test_memory_of_a_gpu_is_counted_only_once_something_was_put_on_it(monkeypatch):
@@ -172,7 +178,7 @@ def test_memory_of_a_gpu_is_counted_only_once_something_was_put_on_it(monkeypatc
 
 def test_a_damaged_record_fails_its_job_and_no_other(done, jobs, tiny_dataset, tmp_path):
     output = shutil.copytree(done, tmp_path / "output")
-    (output / jobs[0].folder / "cell.json").write_text("{}")
+    (output / jobs[0].folder / "job.json").write_text("{}")
     outcome = run_job(jobs[0], output=output, data=tiny_dataset)
     assert outcome.status == "failed"
     assert "remove its folder to run it again" in outcome.message

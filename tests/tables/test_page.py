@@ -25,7 +25,7 @@ def output(tmp_path_factory):
     home = tmp_path_factory.mktemp("page")
     rows = [*content()["rows"], {"label": "Published <only>", "paper": {"dice": 50.2}, "place": "row 3"}]
     path = write_table(home / "table", {"rows": rows})
-    failed = {"cells/grouped/segnet-dl/fold1-seed0": "the loss is <nan>"}
+    failed = {"jobs/grouped/segnet-dl/fold1-seed0": "the loss is <nan>"}
     write_output(home / "output", path, write_patients(home / "data", patients=6), left_out=failed)
     return home / "output"
 
@@ -59,7 +59,7 @@ def test_the_page_holds_its_pictures_and_needs_nothing_else(page):
 
 def test_the_page_tells_what_the_files_tell(page, found):
     text = " ".join(Page(page).text.split())
-    for told in (
+    for item in (
         "Tiny table",
         "Made of 7 of 8 jobs.",
         "the loss is <nan>",
@@ -72,7 +72,7 @@ def test_the_page_tells_what_the_files_tell(page, found):
         "1 min 1 s",
         "optimism (paper",
     ):
-        assert told in text, told
+        assert item in text, item
     for entry in found.entries:
         assert f"{entry.mean:.1f}" in text
     assert "quick" not in text
@@ -145,7 +145,7 @@ def test_a_mask_that_is_not_the_scored_one_is_refused(output, tmp_path):
     results = find(copy).results
     first = results.scores_of("paper", shown_rows(results, "paper")[0])
     name = first.loc[first["dice"].between(0.1, 0.9) & (first["case"] != ""), "case"].iloc[0]
-    (path,) = (copy / "cells/paper/segnet-dl").glob(f"*/evaluation/test/masks/{name}.nii.gz")
+    (path,) = (copy / "jobs/paper/segnet-dl").glob(f"*/evaluation/test/masks/{name}.nii.gz")
     mask = nibabel.load(path)
     nibabel.save(nibabel.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine), path)
     with pytest.raises(InputError, match=f"case {name} was scored with Dice"):

@@ -38,10 +38,10 @@ def test_every_row_has_a_fold_before_any_has_the_next():
 def test_quick_runs_the_first_folds_with_one_seed_and_quick_settings(table):
     jobs = plan(table, budget="quick")
     assert folders(jobs) == [
-        "cells/paper/segnet-dl/fold0-seed0",
-        "cells/grouped/segnet-dl/fold0-seed0",
-        "cells/paper/a-segnet-tl-0.3-0.7/fold0-seed0",
-        "cells/grouped/a-segnet-tl-0.3-0.7/fold0-seed0",
+        "jobs/paper/segnet-dl/fold0-seed0",
+        "jobs/grouped/segnet-dl/fold0-seed0",
+        "jobs/paper/a-segnet-tl-0.3-0.7/fold0-seed0",
+        "jobs/grouped/a-segnet-tl-0.3-0.7/fold0-seed0",
     ]
     assert {job.settings["epochs"] for job in jobs} == {1}
     assert {job.budget for job in jobs} == {"quick"}
@@ -58,8 +58,8 @@ def test_only_what_is_asked_for_is_planned(table):
     rows = chosen_rows(table, ["2"])
     jobs = plan(table, ["grouped"], rows, [1], 2)
     assert folders(jobs) == [
-        "cells/grouped/a-segnet-tl-0.3-0.7/fold1-seed0",
-        "cells/grouped/a-segnet-tl-0.3-0.7/fold1-seed1",
+        "jobs/grouped/a-segnet-tl-0.3-0.7/fold1-seed0",
+        "jobs/grouped/a-segnet-tl-0.3-0.7/fold1-seed1",
     ]
 
 
@@ -123,7 +123,7 @@ def test_what_the_table_does_not_have_is_refused(table, arguments, message):
 @pytest.mark.parametrize("budget", ["quick", "full"])
 def test_a_jobs_command_says_its_settings_to_the_last_bit(name, budget):
     for job in plan(read_table(name), budget=budget):
-        words = shlex.split(commands_of(job, Path("/my data"))[0])
+        words = shlex.split(commands_of(job, Path("/my data"), Path("/out"))[0])
         assert words[:3] == ["covid-monai", "train", job.bundle]
         assert words[words.index("--split") + 1] == job.split
         given = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
@@ -136,7 +136,7 @@ def test_a_jobs_command_says_its_settings_to_the_last_bit(name, budget):
 
 def test_commands_name_the_device_and_the_threads_where_they_were_chosen(table):
     job = plan(table)[0]
-    train, evaluate = commands_of(job, Path("data"), device="cpu", threads=2)
+    train, evaluate = commands_of(job, Path("data"), Path("/out"), device="cpu", threads=2)
     assert train.startswith("OMP_NUM_THREADS=2 covid-monai train a_segnet ")
     assert train.endswith(" --device cpu")
     assert evaluate == f"OMP_NUM_THREADS=2 covid-monai evaluate {job.folder} --device cpu"
@@ -152,4 +152,4 @@ def test_rows_of_one_network_and_loss_have_seeds_of_their_own_in_one_place():
 def test_jobs_are_found_again_by_their_folders(table):
     jobs = plan(table, seeds=2)
     folders = [job.folder for job in jobs[::3]]
-    assert jobs_of_folders(table, [*folders, "cells/paper/other/fold0-seed7"], "full") == jobs[::3]
+    assert jobs_of_folders(table, [*folders, "jobs/paper/other/fold0-seed7"], "full") == jobs[::3]

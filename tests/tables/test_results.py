@@ -33,16 +33,16 @@ def test_every_score_knows_whose_it_is(findings):
 
 
 def test_units_are_patients_else_groups_and_unknown_slices_stand_alone(tmp_path):
-    told = [{"patient": "a"}, {"patient": "a"}, {"group": "g"}, {"group": "g"}, {}]
-    dataset = write_slices(tmp_path / "data", told)
+    text = [{"patient": "a"}, {"patient": "a"}, {"group": "g"}, {"group": "g"}, {}]
+    dataset = write_slices(tmp_path / "data", text)
     assert units_of(dataset) == {"c00": "c00", "c01": "c00", "c02": "c02", "c03": "c02", "c04": "c04"}
-    assert unit_kind(dataset) == "patient or group of look-alikes or slice"
+    assert unit_kind(dataset) == "patient or group of near-duplicates or slice"
 
 
 def test_a_folder_that_was_not_asked_for_is_no_job(finished, tmp_path):
     output = shutil.copytree(finished, tmp_path / "output")
     note = json.loads((output / "reproduce.json").read_text())
-    note["cells"] = [job for job in note["cells"] if "/paper/" in job]
+    note["jobs"] = [job for job in note["jobs"] if "/paper/" in job]
     (output / "reproduce.json").write_text(json.dumps(note))
     results = collect(output)
     assert set(results.jobs["protocol"]) == {"paper"}
@@ -67,11 +67,6 @@ def test_a_variant_has_its_own_data(patients, tmp_path):
     assert set(copies["unit"]) == {"p1_s0"}
 
 
-def change_table(output):
-    note = json.loads((output / "reproduce.json").read_text())
-    (output / "reproduce.json").write_text(json.dumps({**note, "table_sha256": "0" * 64}))
-
-
 def lose_data(output):
     note = json.loads((output / "reproduce.json").read_text())
     (output / "reproduce.json").write_text(json.dumps({**note, "data": str(output / "gone")}))
@@ -83,16 +78,16 @@ def change_data(output):
 
 
 def break_scores(output):
-    (output / "cells/paper/segnet-dl/fold0-seed0/evaluation/test/scores.csv").write_text("level,case\n")
+    (output / "jobs/paper/segnet-dl/fold0-seed0/evaluation/test/scores.csv").write_text("level,case\n")
 
 
 def foreign_job(output):
-    path = output / "cells/paper/segnet-dl/fold0-seed0/cell.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "table_sha256": "0" * 64}))
+    path = output / "jobs/paper/segnet-dl/fold0-seed0/job.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "table": "other"}))
 
 
 def remove_jobs(output):
-    for path in output.rglob("cell.json"):
+    for path in output.rglob("job.json"):
         path.unlink()
 
 
@@ -103,11 +98,10 @@ def remove_note(output):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (change_table, r"tiny.yaml has changed since its jobs were run"),
         (lose_data, r"the data set .*gone is not there"),
         (change_data, r"has changed since the jobs were run; restore it"),
         (break_scores, r"cannot read .*scores.csv"),
-        (foreign_job, r"cell.json is of another table or lacks values"),
+        (foreign_job, r"job.json is of another table or lacks values"),
         (remove_jobs, r"has no finished job yet; go on with"),
         (remove_note, r"is no table's folder: it has no reproduce.json"),
     ],

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from covid_monai.tables.statistics import verdict
+from covid_monai.tables.render import verdict_text
+from covid_monai.tables.statistics import estimate_entries, verdict
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,18 @@ def test_what_cannot_be_compared_is_not_judged():
 @pytest.mark.parametrize(("paper", "mean"), [(None, 61.0), (61.0, None)])
 def test_without_one_of_the_two_there_is_no_verdict(paper, mean):
     assert verdict(paper, mean, None, 100).word == ""
+
+
+def test_a_reduced_budget_has_no_verdict_wherever_the_value_falls():
+    for mean in (61.0, 90.0):
+        judged = verdict(61.0, mean, (60, 62), 100, budget="quick")
+        assert vars(judged) == {"word": "no verdict", "reason": "budget quick"}
+        assert verdict_text(judged) == "no verdict (budget quick)"
+    assert verdict(None, 61.0, None, 100, budget="quick").word == ""
+    assert verdict(61.0, 61.0, (60, 62), 100, "crops", budget="quick").word == "not comparable"
+
+
+def test_a_quick_table_says_reproduced_of_no_value(findings):
+    quick = replace(findings.results, budget="quick")
+    words = {entry.verdict.word for entry in estimate_entries(quick, findings.head.not_comparable)}
+    assert words == {"no verdict", "not comparable", ""}
