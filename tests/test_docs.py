@@ -1,5 +1,6 @@
 """The documents' Python is run and their command lines are parsed."""
 
+import configparser
 import inspect
 import re
 import shlex
@@ -13,6 +14,7 @@ import click
 import nibabel
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from covid_monai.cli import root
@@ -43,7 +45,7 @@ def python_blocks(text: str) -> Iterator[tuple[int, str]]:
 
 def commands(text: str) -> list[str]:
     """Every line of a block that starts with ``covid-monai``, lines that go on joined, and those in running text."""
-    blocks = "\n".join(fence["text"] for fence in FENCE.finditer(text) if fence["language"] in ("", "bash"))
+    blocks = "\n".join(fence["text"] for fence in FENCE.finditer(text) if fence["language"] in ("", "bash", "sh"))
     lines = re.sub(r"\\\n\s*", "", blocks).splitlines()
     found = [line.strip() for line in lines if line.strip().startswith("covid-monai ")]
     return found + INLINE_COMMAND.findall(FENCE.sub("", text))
@@ -128,9 +130,14 @@ def test_blocks_and_commands_are_found_where_they_are():
         "`covid-monai data info D` and `covid-monai score A B -o S`\n\n"
         "```bash\ncovid-monai train a_segnet \\\n    --data D -o R  # why\nls\n```\n"
         "<!-- not executed: takes hours -->\n```python\nslow()\n```\n"
+        "```sh\ncovid-monai doctor\n```\n"
         "1. ```python\n   inner()\n   ```\n```python\nx = 1\n```\n"
     )
-    assert commands(text) == ["covid-monai train a_segnet --data D -o R  # why", "covid-monai score A B -o S"]
+    assert commands(text) == [
+        "covid-monai train a_segnet --data D -o R  # why",
+        "covid-monai doctor",
+        "covid-monai score A B -o S",
+    ]
     assert [block for _, block in python_blocks(text)] == ["x = 1\n"]
 
 
@@ -152,6 +159,38 @@ def test_the_picture_of_the_rooms_shows_the_layers_that_imports_keep():
 def test_python_files_that_a_document_names_are_there(path):
     named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", path.read_text(encoding="utf-8")))
     assert {name for name in named if not ((HOME / name).exists() or (HOME / "covid_monai" / name).exists())} == set()
+
+
+def test_the_citation_has_the_keys_of_its_format_and_the_version_of_the_package():
+    citation = yaml.safe_load((HOME / "CITATION.cff").read_text(encoding="utf-8"))
+    required, optional = (
+        {"cff-version", "message", "title", "authors"},
+        {"abstract", "keywords", "license", "references"},
+    )
+    assert required <= citation.keys() <= required | optional | {"type", "version"}
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert citation["authors"]
+    assert all(isinstance(keyword, str) for keyword in citation["keywords"])
+    setup = configparser.ConfigParser()
+    setup.read(HOME / "setup.cfg", encoding="utf-8")
+    assert citation["version"] == setup["metadata"]["version"]
+    assert citation["license"] == setup["metadata"]["license_expression"]
+    for reference in citation["references"]:
+        assert {"type", "title", "authors", "year"} <= reference.keys()
+        assert reference.keys() & {"doi", "url"}
+        assert isinstance(reference["year"], int)
+        assert all({"family-names", "given-names"} == author.keys() for author in reference["authors"])
+        # YAML reads a bare Y as a truth value in some readers
+        assert all(isinstance(name, str) for author in reference["authors"] for name in author.values())
+
+
+def test_hooks_before_a_commit_run_what_make_lint_runs():
+    hooks = yaml.safe_load((HOME / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"].removeprefix(".venv/bin/").replace(" --force-exclude", "") for hook in hooks]
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (HOME / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe is not None
+    # make names the folder, pre-commit the files
+    assert entries == [line.removeprefix("\t$(BIN)/").removesuffix(" .") for line in recipe[1].splitlines()]
 
 
 @pytest.mark.slow
