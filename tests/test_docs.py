@@ -17,7 +17,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from covid_monai.catalog.config import RENAMED
 from covid_monai.cli import root
+from covid_monai.cli.options import RenamedChoice, RenamedOptions
 from covid_monai.data.manifest import read_dataset
 from tests.tables.test_every_table import tiny
 from tests.test_imports import LAYERS
@@ -182,6 +184,33 @@ def test_the_citation_has_the_keys_of_its_format_and_the_version_of_the_package(
         assert all({"family-names", "given-names"} == author.keys() for author in reference["authors"])
         # YAML reads a bare Y as a truth value in some readers
         assert all(isinstance(name, str) for author in reference["authors"] for name in author.values())
+
+
+def commands_of(command: click.Command) -> Iterator[click.Command]:
+    """A command and all those within it."""
+    yield command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from commands_of(inner)
+
+
+def test_every_name_that_has_an_alias_or_is_gone_stands_in_the_changelog():
+    renamed = set(RENAMED.items())
+    gone = set()
+    for command in commands_of(root):
+        if isinstance(command, RenamedOptions):
+            renamed |= set(command.renamed.items())
+            gone |= command.removed.keys()
+        for kind in (each.type for each in command.params):
+            renamed |= set(kind.renamed.items()) if isinstance(kind, RenamedChoice) else set()
+    assert ("--part", "--subset") in renamed
+    assert ("trusted", "hu") in renamed
+    assert "--window" in gone
+    rows = (HOME / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert {pair for pair in renamed if not any(all(f"`{name}`" in row for name in pair) for row in rows)} == set()
+    assert {name for name in gone if not any(f"`{name}`" in row for row in rows)} == set()
 
 
 def test_hooks_before_a_commit_run_what_make_lint_runs():
