@@ -179,7 +179,8 @@ def test_the_citation_has_the_keys_of_its_format_and_the_version_of_the_package(
     assert citation["license"] == setup["metadata"]["license_expression"]
     for reference in citation["references"]:
         assert {"type", "title", "authors", "year"} <= reference.keys()
-        assert reference.keys() & {"doi", "url"}
+        address = reference.get("url") or f"https://doi.org/{reference['doi']}"
+        assert address in setup["metadata"]["project_urls"]
         assert isinstance(reference["year"], int)
         assert all({"family-names", "given-names"} == author.keys() for author in reference["authors"])
         # YAML reads a bare Y as a truth value in some readers
