@@ -21,7 +21,7 @@ PHANTOM := --size 128 --slices 20
 OWN := $(filter-out $(RUN)/data,$(DATA))
 ifdef OWN
 # as the manifest says, preparing has brought the intensities to HU
-INTENSITY := $(if $(VOLUME),,--intensity trusted)
+INTENSITY := $(if $(VOLUME),,--intensity hu)
 VOLUMES := $(sort $(wildcard $(DATA)/volumes/images/*.nii*))
 VOLUME ?= $(if $(VOLUMES),$(firstword $(VOLUMES)),$(wordlist 1,8,$(sort $(wildcard $(DATA)/images/*.nii*))))
 else
@@ -53,7 +53,7 @@ endif
 	$(COMMAND) data split $(DATA) -o $(RUN)/split.json --protocol $(PROTOCOL) --test-fraction 0.25
 	$(COMMAND) train a_segnet --data $(DATA) --split $(RUN)/split.json -o $(RUN)/run $(SETTINGS)
 	$(COMMAND) evaluate $(RUN)/run $(AT_LEAST)
-	$(COMMAND) predict $(VOLUME) -o $(RUN)/masks --checkpoint $(RUN)/run --preview $(INTENSITY)
+	$(COMMAND) predict $(VOLUME) -o $(RUN)/masks --run $(RUN)/run --preview $(INTENSITY)
 	$(COMMAND) report $(RUN)/run -o $(RUN)/report.html --volume $(SHOWN) $(MASK)
 	@echo "Look at $(RUN)/report.html; the masks and a preview are in $(RUN)/masks."
 

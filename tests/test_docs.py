@@ -4,6 +4,7 @@ import configparser
 import inspect
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,13 @@ def test_python_in_the_documents_runs(text, workplace):
 @pytest.mark.parametrize("line", COMMANDS)
 def test_command_lines_in_the_documents_are_understood(line, monkeypatch):
     assert refusal(line, monkeypatch) == ""
+
+
+def test_commands_of_the_demo_are_understood(monkeypatch):
+    shown = subprocess.run(["make", "-n", "demo"], cwd=HOME, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in shown.splitlines() if "bin/covid-monai " in line]
+    assert len(lines) == 7
+    assert [refusal(line, monkeypatch) for line in lines] == [""] * 7
 
 
 @pytest.mark.parametrize(

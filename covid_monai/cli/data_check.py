@@ -14,16 +14,16 @@ _NAMES = 6
 
 @click.command()
 @click.argument("folder", type=_PATH)
-@click.option("--split", type=_PATH, help="Check this split file too.  [default: the source's own parts]")
+@click.option("--split", type=_PATH, help="Check this split file too.  [default: the source's own subsets]")
 @click.option("--json", "json_file", type=_PATH, help="Write all findings to this file.")
 @click.pass_context
 def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path | None) -> None:
     """Find what is wrong with the data set in FOLDER.
 
-    Files, hashes, grids, orientation, HU, masks, duplicates, near-duplicates, and patients in two parts. Exit
+    Files, hashes, grids, orientation, HU, masks, duplicates, near-duplicates, and patients in two subsets. Exit
     status 1 when there are errors; notes are true of sound data too, or evidence only, but have to be known. How
-    slices lie is also told from the anatomy; left and right swapped is not found. "No leak found" means
-    no known leak: slices of one person that do not look alike are not found where the patient is not known.
+    slices lie is also told from the anatomy; left and right swapped is not found. Data leakage is
+    found as far as it is known: slices of one patient without ID that are no near-duplicates are not.
     """
     from covid_monai.data.checks import check_dataset
     from covid_monai.data.manifest import read_dataset
@@ -54,17 +54,17 @@ def _tell(findings: list[Any]) -> None:
     """The findings, the first ones of each kind; then how many of each kind there are."""
     from covid_monai.data.checks import CHECKS
 
-    told: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for finding in findings:
         kind = finding.severity, finding.check
-        told[kind] += 1
-        if told[kind] <= _SHOWN:
+        counts[kind] += 1
+        if counts[kind] <= _SHOWN:
             names = ", ".join(finding.cases[:_NAMES]) + (", ..." if len(finding.cases) > _NAMES else "")
             click.echo(f"{finding.severity} {finding.check}: {names}{': ' if names else ''}{finding.message}")
-    for (severity, name), number in told.items():
+    for (severity, name), number in counts.items():
         if number > _SHOWN:
             click.echo(f"{severity} {name}: {number - _SHOWN} more; --json FILE has all")
     width = max(map(len, CHECKS))
     click.echo(f"{'check':<{width}}  errors  notes")
     for name in CHECKS:
-        click.echo(f"{name:<{width}}  {told['error', name]:6}  {told['note', name]:5}")
+        click.echo(f"{name:<{width}}  {counts['error', name]:6}  {counts['note', name]:5}")

@@ -22,8 +22,8 @@ def report_dataset(dataset: Any) -> None:
     from collections import Counter
 
     kinds = Counter(case.intensity for case in dataset.cases)
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    click.echo(f"{len(dataset.cases)} slices ({told}) -> {dataset.folder}")
+    summary = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    click.echo(f"{len(dataset.cases)} slices ({summary}) -> {dataset.folder}")
     if not all(case.spacing_known for case in dataset.cases):
         click.echo("spacing is not known: HD95 and surface Dice, which are in mm, will be left out")
 

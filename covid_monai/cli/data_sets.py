@@ -44,24 +44,24 @@ def _accepted() -> bool:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def group(folder: Path) -> None:
-    """Group slices of unknown patients that look alike, for `data split --protocol grouped`.
+    """Group near-duplicate slices without patient IDs, for `data split --protocol grouped`.
 
-    Writes the groups into FOLDER/dataset.json. A grouped split then has no known leak; more cannot be claimed, as
-    slices of one person that do not look alike stay in different groups.
+    Writes the groups into FOLDER/dataset.json. A grouped split then has no known data leakage; more cannot be
+    claimed, as slices of one patient that are no near-duplicates stay in different groups.
     """
     from covid_monai.data.manifest import read_dataset
     from covid_monai.data.near_duplicates import group_cases
 
-    made = group_cases(read_dataset(folder), progress=True)
-    if not made.unknown:
+    grouping = group_cases(read_dataset(folder), progress=True)
+    if not grouping.unknown:
         click.echo("every case has a patient or a volume: nothing to group")
         return
-    several = [members for members in made.groups.values() if len(members) > 1]
+    several = [members for members in grouping.groups.values() if len(members) > 1]
     for members in several:
-        click.echo(f"look alike: {', '.join(members)}")
+        click.echo(f"near-duplicates: {', '.join(members)}")
     click.echo(
-        f"{made.unknown} cases without patient or volume: {len(made.groups)} groups, {len(several)} of them of "
-        "several cases; a grouped split of them has no known leak, more cannot be claimed"
+        f"{grouping.unknown} cases without patient or volume: {len(grouping.groups)} groups, {len(several)} of them of "
+        "several cases; a grouped split of them has no known data leakage, more cannot be claimed"
     )
 
 
@@ -74,13 +74,13 @@ _NAMES = 6
 @click.argument("folders", metavar="DATA...", nargs=-1, required=True, type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, help="New or empty folder for the data set.")
 @click.option("--name", help="Name of the data set.  [default: theirs, joined]")
-@click.option("--same-patients", is_flag=True, help="Patients whom two sources name alike are one.")
+@click.option("--same-patients", is_flag=True, help="A patient ID in two sources is one patient.")
 @click.option("--overwrite", is_flag=True, help="Replace the data set in the output folder.")
 def merge(folders: tuple[Path, ...], output: Path, name: str | None, same_patients: bool, overwrite: bool) -> None:
     """Make one data set from several prepared ones, such as MedSeg part 1 and part 2.
 
-    Files are hard-linked where that is possible, else copied. Patients whom two sources name alike are taken for
-    different people, unless --same-patients is given.
+    Files are hard-linked where that is possible, else copied. A patient ID in two sources counts as two
+    patients, unless --same-patients is given.
     """
     from covid_monai.data.merge import merge_datasets
 
@@ -88,9 +88,9 @@ def merge(folders: tuple[Path, ...], output: Path, name: str | None, same_patien
     report_dataset(merged.dataset)
     if merged.told_apart:
         names = ", ".join(merged.told_apart[:_NAMES]) + (", ..." if len(merged.told_apart) > _NAMES else "")
-        click.echo(f"patients named alike in several sources, taken for different people: {names}; or --same-patients")
+        click.echo(f"patient IDs of several sources, taken for different patients: {names}; else give --same-patients")
     if any(case.patient is None and case.volume is None for case in merged.dataset.cases):
-        click.echo("some cases have no patient or volume; `covid-monai data group` looks for look-alikes among all")
+        click.echo(f"some cases have no patient or volume: `covid-monai data group {output}` finds near-duplicates")
 
 
 _PAPER = "residual_attention_unet"
@@ -132,8 +132,8 @@ def copies(
     """Write the slices of FOLDER and their turned and scaled copies as one data set, each a case.
 
     It shows what it does to scores to make copies before the folds are drawn: under protocol paper the copies of one
-    slice come to lie on both sides, a leak; grouped keeps them together. To train with copies take the bundle's
-    settings copy_quarter_turns and copy_scalings on FOLDER itself.
+    slice come to lie in training and test, data leakage; grouped keeps them together. To train with copies take the
+    bundle's settings copy_quarter_turns and copy_scalings on FOLDER itself.
     """
     from covid_monai.catalog.bundles import bundle_folder
     from covid_monai.catalog.config import read_config

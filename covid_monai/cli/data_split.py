@@ -1,11 +1,12 @@
-"""``covid-monai data split``: training, validation and test part."""
+"""``covid-monai data split``: training, validation and test subset."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
-from covid_monai.cli.options import RenamedChoice
+from covid_monai.cli.options import RenamedChoice, RenamedOptions
 
 if TYPE_CHECKING:
     from covid_monai.data.manifest import Dataset
@@ -14,31 +15,30 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=RenamedOptions, renamed={"--without-look-alikes": "--without-near-duplicates"})
 @click.argument("folder", type=_PATH)
 @click.option("-o", "--output", required=True, type=_PATH, help="The split file to write.")
 @click.option(
     "--protocol",
     type=RenamedChoice(["paper", "grouped", "given"], {"strict": "grouped"}),
     required=True,
-    help="paper: by slice; grouped: by patient, else volume, else near-duplicate group; given: the source's own parts.",
+    help="paper: by slice; grouped: by patient, else volume, else near-duplicate group; given: the source's own.",
 )
 @click.option("--folds", type=click.IntRange(min=2), help="Cross-validation with this many folds.")
 @click.option("--test-fraction", type=click.FloatRange(0, 1, True, True), help="One fold, this share tested.")
 @click.option(
     "--validation-fraction",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Share of the training part that becomes the validation part.  [default: 0.2]",
+    help="Share of the training subset that becomes the validation subset.  [default: 0.2]",
 )
 @click.option(
     "--validation-is-test",
     is_flag=True,
-    help="The test part is the validation part too, as in papers that stop training on their only held-out part: a "
-    "leak. Not for grouped.",
+    help="The test subset is the validation subset too, as in papers that stop training on their only held-out one: "
+    "data leakage. Not for grouped.",
 )
 @click.option(
     "--without-near-duplicates",
-    "--without-look-alikes",
     is_flag=True,
     help="For given: leave out training cases that share patient, volume or group with a test case.",
 )
@@ -54,20 +54,23 @@ def split(
     without_near_duplicates: bool,
     seed: int,
 ) -> None:
-    """Split the data set in FOLDER into training, validation and test part."""
+    """Split the data set in FOLDER into training, validation and test subset."""
     from covid_monai.data.manifest import read_dataset
     from covid_monai.data.splits import split_dataset, write_split
 
+    command = f"covid-monai data split {quote(str(folder))} -o {quote(str(output))} --protocol {protocol}"
     if protocol == "given" and (folds or test_fraction):
-        raise click.UsageError("--protocol given takes the source's parts: leave --folds and --test-fraction away")
+        raise click.UsageError(f"protocol given takes the source's own subsets, without folds: `{command}`")
     if protocol != "given" and bool(folds) == bool(test_fraction):
-        raise click.UsageError(f"--protocol {protocol} needs one of --folds K and --test-fraction F")
+        raise click.UsageError(f"give one of --folds and --test-fraction, such as `{command} --folds 5`")
     if validation_is_test and validation_fraction is not None:
+        drawn = f" --folds {folds}" if folds else f" --test-fraction {test_fraction}" if test_fraction else ""
         raise click.UsageError(
-            "--validation-is-test says what the validation part is: leave --validation-fraction away"
+            "--validation-is-test says what the validation subset is, so it has no fraction: "
+            f"`{command}{drawn} --validation-is-test --seed {seed}`"
         )
     dataset = read_dataset(folder)
-    made = split_dataset(
+    drawn_split = split_dataset(
         dataset,
         protocol,
         folds,
@@ -77,24 +80,24 @@ def split(
         validation_is_test=validation_is_test,
         without_near_duplicates=without_near_duplicates,
     )
-    write_split(output, made)
-    _tell(dataset, made)
+    write_split(output, drawn_split)
+    _tell(dataset, drawn_split)
     click.echo(f"wrote {output}")
 
 
-def _tell(dataset: "Dataset", made: "Split") -> None:
+def _tell(dataset: "Dataset", split: "Split") -> None:
     patients = {case.case: case.patient for case in dataset.cases}
     click.echo("fold  train  validation  test  test patients")
-    for index, fold in enumerate(made.folds):
+    for index, fold in enumerate(split.folds):
         known = {patients[name] for name in fold.test}
         tested = "unknown" if None in known else str(len(known))
         sizes = f"{len(fold.train):5}  {len(fold.validation):10}  {len(fold.test):4}"
         click.echo(f"{index:4}  {sizes}  {tested:>13}")
-        if made.without_near_duplicates:
+        if split.without_near_duplicates:
             left_out = len(patients) - len({*fold.train, *fold.validation, *fold.test})
-            click.echo(f"left out as look-alikes of test cases: {left_out} training cases")
-    if made.validation_is_test:
+            click.echo(f"left out as near-duplicates of test cases: {left_out} training cases")
+    if split.validation_is_test:
         click.echo(
-            "validation is the test part: a leak, as the test part then chooses the weights. It is there to repeat "
-            "papers with one held-out part only; the scores are too high for unseen patients"
+            "validation is the test subset: data leakage, as the test subset then chooses the weights. It is there to "
+            "repeat papers with one held-out subset only; the scores are too high for unseen patients"
         )

@@ -1,10 +1,11 @@
-"""Drawing the parts of a split: groups of cases that have to stay together are drawn whole."""
+"""Drawing the subsets of a split: groups of cases that have to stay together are drawn whole."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from covid_monai.data.manifest import Case
+from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import joined
 from covid_monai.errors import InputError
 
@@ -28,41 +29,60 @@ def tied_cases(cases: Sequence[Case]) -> Groups:
     return sorted(sorted(names) for names in together.values())
 
 
-def refuse_unknown_cases(cases: Sequence[Case], wish: str, otherwise: str) -> None:
-    """Refuse what needs to know who is who where there are cases of which nothing is known.
+def refuse_unknown_cases(dataset: Dataset, wish: str, otherwise: str) -> None:
+    """Refuse what needs patient IDs where there are cases of which nothing is known.
 
     Args:
-        cases: all cases.
+        dataset: the data set.
         wish: what needs it, such as ``protocol grouped``.
         otherwise: what can be done beside grouping the cases.
 
     Raises:
         InputError: a case has neither patient nor volume nor group.
     """
-    unknown = [case.case for case in cases if not _ties(case)]
+    unknown = [case.case for case in dataset.cases if not _ties(case)]
     if unknown:
         raise InputError(
-            f"{wish} needs to know who is who, but {len(unknown)} of {len(cases)} cases have "
+            f"{wish} needs patient IDs, but {len(unknown)} of {len(dataset.cases)} cases have "
             f"neither patient nor volume nor group (first: {unknown[0]}): group near-duplicates with "
-            f"`covid-monai data group`, or {otherwise}"
+            f"`covid-monai data group {shlex.quote(str(dataset.folder))}`, or {otherwise}"
+        )
+
+
+def refuse_leakage(protocol: str, validation_is_test: bool, without_near_duplicates: bool) -> None:
+    """Refuse what a protocol promises not to do.
+
+    Raises:
+        InputError: the test subset is to validate under ``grouped``, or near-duplicates are to be left out of a subset
+            that is drawn.
+    """
+    if validation_is_test and protocol == "grouped":
+        raise InputError(
+            "protocol grouped promises that the test subset decides nothing, so its validation subset cannot be the "
+            "test subset: use protocol paper or given for that data leakage"
+        )
+    if without_near_duplicates and protocol != "given":
+        raise InputError(
+            f"near-duplicates are left out under protocol given alone, not {protocol}: grouped keeps them together "
+            "anyway, and paper draws slices at random"
         )
 
 
 def given_test(cases: Sequence[Case]) -> set[str]:
-    """The source's own test part.
+    """The source's own test subset.
 
     Raises:
-        InputError: the source does not say of every case which part it is of, or all are of one.
+        InputError: the source does not say of every case which subset it is of, or all are of one.
     """
     without = [case.case for case in cases if case.part is None]
     if without:
         raise InputError(
-            f"protocol given needs the source's parts, but {len(without)} of {len(cases)} cases have none "
+            f"protocol given needs the source's own subsets, but {len(without)} of {len(cases)} cases have none "
             f"(first: {without[0]}); use protocol paper or grouped"
         )
     test = {case.case for case in cases if case.part == "test"}
     if len(test) in (0, len(cases)):
-        raise InputError("protocol given needs cases of both parts, train and test; all are of one part")
+        raise InputError("protocol given needs cases of both subsets, train and test; all are of one")
     return test
 
 
@@ -74,14 +94,14 @@ def balanced_folds(groups: Groups, folds: int, generator: np.random.Generator) -
     """
     if folds > len(groups):
         raise InputError(f"{folds} folds need as many groups (cases or patients), there are {len(groups)}")
-    made: list[set[str]] = [set() for _ in range(folds)]
+    tests: list[set[str]] = [set() for _ in range(folds)]
     # the sort is stable: among groups of one size the drawn order stays
     for group in sorted(_shuffled(groups, generator), key=len, reverse=True):
-        min(made, key=len).update(group)
-    return made
+        min(tests, key=len).update(group)
+    return tests
 
 
-def drawn_part(groups: Groups, fraction: float, generator: np.random.Generator, part: str) -> set[str]:
+def drawn_subset(groups: Groups, fraction: float, generator: np.random.Generator, subset: str) -> set[str]:
     """Draw about ``fraction`` of the cases, whole groups, leaving at least one group behind.
 
     In a drawn order every group that still fits is taken; the smallest that is left follows where that comes
@@ -91,7 +111,7 @@ def drawn_part(groups: Groups, fraction: float, generator: np.random.Generator, 
         InputError: there are fewer than two groups.
     """
     if len(groups) < 2:
-        raise InputError(f"a {part} part needs at least two groups (cases or patients), there is {len(groups)}")
+        raise InputError(f"a {subset} subset needs at least two groups (cases or patients), there is {len(groups)}")
     target = fraction * sum(map(len, groups))
     taken: set[str] = set()
     left: Groups = []
@@ -105,6 +125,24 @@ def drawn_part(groups: Groups, fraction: float, generator: np.random.Generator, 
     if not taken or (comes_closer and len(left) > 1):
         taken.update(smallest)
     return taken
+
+
+def groups_to_train_on(groups: Groups, test: set[str], without_near_duplicates: bool) -> Groups:
+    """The groups without the test subset's cases.
+
+    Args:
+        groups: of all cases.
+        test: the cases of the test subset.
+        without_near_duplicates: leave out whole groups that have a test case.
+
+    Raises:
+        InputError: nothing is left to train on.
+    """
+    kept = [group for group in groups if not (without_near_duplicates and test.intersection(group))]
+    rest = [names for group in kept if (names := [name for name in group if name not in test])]
+    if not rest:
+        raise InputError("every training case is a near-duplicate of a test case: nothing is left to train on")
+    return rest
 
 
 def _ties(case: Case) -> list[tuple[str, str]]:

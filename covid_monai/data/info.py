@@ -23,7 +23,7 @@ def describe(dataset: Dataset) -> list[tuple[str, str]]:
         ("cases (slices)", str(len(cases))),
         ("volumes", _groups(cases, "volume")),
         ("patients", _groups(cases, "patient")),
-        ("parts given", _counts(case.part or "none" for case in cases)),
+        ("subsets given", _counts(case.part or "none" for case in cases)),
         ("intensity", _counts(case.intensity for case in cases)),
         ("size (x, y)", _sizes(shapes)),
         ("canvas", _canvases(cases, shapes)),

@@ -35,7 +35,7 @@ def merge_datasets(
         folders: the prepared folders, two or more; their cases follow each other in this order.
         output: where to; new or empty, unless ``overwrite`` is set.
         name: of the data set; the names of all, joined by ``+``, if None.
-        same_patients: patients whom two sources name alike are one, as in data sets made from the same archive.
+        same_patients: a patient ID in two sources is one patient, as in data sets made from the same archive.
         overwrite: replace the data set that is there.
 
     Raises:

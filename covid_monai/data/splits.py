@@ -1,14 +1,16 @@
-"""Splits of a data set into training, validation and test part, as files with seed and hash.
+"""Splits of a data set into training, validation and test subset, as files with seed and hash.
 
 Three protocols:
 
-- ``paper``: slices are drawn at random, as published work does; one patient's slices can fall on both sides.
-- ``grouped``: all slices of a patient stay in one part; where the patient is not known, those of a volume; where
-  that is not known either, those of a group of near-duplicates, which leaves no *known* leak and claims no more.
-- ``given``: the source's own training and test part.
+- ``paper``: slices are drawn at random, as published work does; one patient's slices can be in training and
+  test alike.
+- ``grouped``: all slices of a patient stay in one subset; where the patient is not known, those of a volume; where
+  that is not known either, those of a group of near-duplicates, which leaves no *known* data leakage and claims no
+  more.
+- ``given``: the source's own training and test subset.
 
-The validation part is cut from the training part, so that the test part decides nothing, unless a split is asked for
-that repeats the leak of papers which stop training on their only held-out part, and says so.
+The validation subset is cut from the training subset, so that the test subset decides nothing, unless a split is asked
+for that repeats the data leakage of papers which stop training on their only held-out subset, and says so.
 """
 
 import hashlib
@@ -23,10 +25,11 @@ from typing import Any
 import numpy as np
 
 from covid_monai.data.drawing import (
-    Groups,
     balanced_folds,
-    drawn_part,
+    drawn_subset,
     given_test,
+    groups_to_train_on,
+    refuse_leakage,
     refuse_unknown_cases,
     single_cases,
     tied_cases,
@@ -37,19 +40,21 @@ from covid_monai.files import read_json, write_json
 
 FORMAT = "covid-monai split"
 VERSION = 1
+FILE_NAME = "split.json"
+"""Of a data set's split, where no other is named."""
 PROTOCOLS = ("paper", "grouped", "given")
 OLD_PROTOCOLS = {"strict": "grouped"}
 """Names of release 0.1, which split files still have."""
-PARTS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 
 _LEFT_OUT_ON_DISK = "without_look_alikes"
 
 
 @dataclass(frozen=True)
 class Fold:
-    """The case names of one fold's parts, each sorted; no case is in two parts.
+    """The case names of one fold's subsets, each sorted; no case is in two subsets.
 
-    Where the split says that validation is test, these two parts are one and the same.
+    Where the split says that validation is test, these two subsets are one and the same.
     """
 
     train: tuple[str, ...]
@@ -61,8 +66,8 @@ class Fold:
 class Split:
     """Folds of one data set; ``dataset`` is :func:`dataset_hash` of it, ``kind`` folds, holdout or given.
 
-    ``validation_is_test`` says that the validation part is the test part, a leak by design;
-    ``without_near_duplicates`` that cases which may be of a person in the test part are in no part.
+    ``validation_is_test`` says that the validation subset is the test subset, data leakage by design;
+    ``without_near_duplicates`` that cases which may be of a patient in the test subset are in no subset.
     """
 
     protocol: str
@@ -100,30 +105,30 @@ def split_dataset(
     Args:
         dataset: the data set.
         protocol: ``paper`` (by slice), ``grouped`` (by patient, volume, group) or ``given`` (by the source).
-        folds: number of folds of a cross-validation; each case is in the test part of exactly one fold.
-        test_fraction: share of the cases in the test part of a single hold-out fold, in (0, 1).
+        folds: number of folds of a cross-validation; each case is in the test subset of exactly one fold.
+        test_fraction: share of the cases in the test subset of a single hold-out fold, in (0, 1).
         validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none. Of no
             meaning where ``validation_is_test``.
-        seed: seed of the draw. The same seed draws the same test parts whatever the validation part is.
-        validation_is_test: make the test part the validation part too, as papers have it which stop training on the
-            loss of their only held-out part: the test part then chooses the weights. Not for ``grouped``, which
+        seed: seed of the draw. The same seed draws the same test subsets whatever the validation subset is.
+        validation_is_test: make the test subset the validation subset too, as papers have it which stop training on
+            the loss of their only held-out subset: the test subset then chooses the weights. Not for ``grouped``, which
             promises the opposite.
         without_near_duplicates: for ``given``: leave training cases out that share patient, volume or group with a test
-            case, directly or through others. They are in no part.
+            case, directly or through others. They are in no subset.
 
     Raises:
         InputError: a setting is out of range, a patient is not known (``grouped``, ``without_near_duplicates``), a
-            part is not (``given``), or there are too few cases or patients.
+            subset is not (``given``), or there are too few cases or patients.
     """
     protocol = protocol_named(protocol)
     _check_settings(protocol, folds, test_fraction, validation_fraction)
-    _check_leaks(protocol, validation_is_test, without_near_duplicates)
+    refuse_leakage(protocol, validation_is_test, without_near_duplicates)
     if not dataset.cases:
         raise InputError(f"{dataset.folder} has no cases to split")
     if protocol == "grouped":
-        refuse_unknown_cases(dataset.cases, "protocol grouped", "use protocol paper or given")
+        refuse_unknown_cases(dataset, "protocol grouped", "use protocol paper or given")
     if without_near_duplicates:
-        refuse_unknown_cases(dataset.cases, "leaving look-alikes out", "leave them in")
+        refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
     groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
     if protocol == "given":
@@ -131,19 +136,19 @@ def split_dataset(
     elif folds is not None:
         kind, tests = "folds", balanced_folds(groups, folds, generator)
     else:
-        kind, tests = "holdout", [drawn_part(groups, test_fraction or 0.0, generator, "test")]
-    made = []
+        kind, tests = "holdout", [drawn_subset(groups, test_fraction or 0.0, generator, "test")]
+    drawn = []
     for test in tests:
-        rest = _rest(groups, test, without_near_duplicates)
+        rest = groups_to_train_on(groups, test, without_near_duplicates)
         if validation_is_test:
             validation = test
         else:
             validation = (
-                drawn_part(rest, validation_fraction, generator, "validation") if validation_fraction else set()
+                drawn_subset(rest, validation_fraction, generator, "validation") if validation_fraction else set()
             )
         train = set(chain.from_iterable(rest)) - validation
-        made.append(Fold(*(tuple(sorted(names)) for names in (train, validation, test))))
-    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(made), validation_is_test, without_near_duplicates)
+        drawn.append(Fold(*(tuple(sorted(names)) for names in (train, validation, test))))
+    return Split(protocol, kind, seed, dataset_hash(dataset), tuple(drawn), validation_is_test, without_near_duplicates)
 
 
 def write_split(path: str | PathLike[str], split: Split) -> None:
@@ -152,7 +157,7 @@ def write_split(path: str | PathLike[str], split: Split) -> None:
 
 
 def read_split(path: str | PathLike[str]) -> Split:
-    """Read a split file and check its hash and that no case is in two parts of a fold.
+    """Read a split file and check its hash and that no case is in two subsets of a fold.
 
     Where the split says that validation is test, these two have to be the same cases, and training none of them.
 
@@ -163,7 +168,7 @@ def read_split(path: str | PathLike[str]) -> Split:
     if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("version") != VERSION:
         raise InputError(f"{path} is not a split file of version {VERSION}: make one with `covid-monai data split`")
     try:
-        folds = tuple(Fold(*(tuple(map(str, entry[part])) for part in PARTS)) for entry in content["folds"])
+        folds = tuple(Fold(*(tuple(map(str, entry[subset])) for subset in SUBSETS)) for entry in content["folds"])
         split = Split(
             protocol=protocol_named(content["protocol"]),
             kind=content["kind"],
@@ -181,23 +186,29 @@ def read_split(path: str | PathLike[str]) -> Split:
         raise InputError(f"{path} was changed after it was written (its hash differs): make it again")
     for index, fold in enumerate(folds):
         if split.validation_is_test and fold.validation != fold.test:
-            raise InputError(f"{path}: validation of fold {index} is not its test part, as the file says it is")
+            raise InputError(f"{path}: validation of fold {index} is not its test subset, as the file says it is")
         names = [*fold.train, *(() if split.validation_is_test else fold.validation), *fold.test]
         if len(names) != len(set(names)):
-            raise InputError(f"{path}: fold {index} has a case in two parts")
+            raise InputError(f"{path}: fold {index} has a case in two subsets")
     return split
 
 
 def datalist(
-    dataset_dir: str | PathLike[str], split_file: str | PathLike[str] | None, fold: int, part: str
+    dataset_dir: str | PathLike[str],
+    split_file: str | PathLike[str] | None,
+    fold: int,
+    subset: str | None = None,
+    *,
+    part: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The cases of one part of one fold, as dictionaries for MONAI's data sets.
+    """The cases of one subset of one fold, as dictionaries for MONAI's data sets.
 
     Args:
         dataset_dir: a prepared folder.
-        split_file: a split file; ``None`` or ``""`` when ``part`` is to be all cases.
+        split_file: a split file; ``None`` or ``""`` takes all cases as every subset.
         fold: index of the fold, from 0.
-        part: ``train``, ``validation``, ``test`` or ``all``. Without a split file every part is all cases.
+        subset: ``train``, ``validation``, ``test`` or ``all``.
+        part: the name of ``subset`` in release 0.1.
 
     Returns:
         One dictionary a case, in the order of the manifest: ``image`` and ``label`` (absolute paths),
@@ -205,18 +216,19 @@ def datalist(
         and ``spacing_known``.
 
     Raises:
-        InputError: the split is of another data set, the fold or part does not exist or is empty, or a file
+        InputError: the split is of another data set, the fold or subset does not exist or is empty, or a file
             is missing.
     """
-    if part not in (*PARTS, "all"):
-        raise InputError(f"part is {part!r}, allowed: {', '.join(PARTS)}, all")
+    subset = part if subset is None else subset
+    if subset not in (*SUBSETS, "all"):
+        raise InputError(f"subset is {subset!r}, allowed: {', '.join(SUBSETS)}, all")
     dataset = read_dataset(dataset_dir)
     cases = dataset.cases
     if split_file:
-        names = _names_of(dataset, read_split(split_file), split_file, fold, part)
+        names = _names_of(dataset, read_split(split_file), split_file, fold, subset)
         cases = tuple(case for case in cases if case.case in names)
     if not cases:
-        place = f"the {part} part of fold {fold} in {split_file}" if split_file else str(dataset_dir)
+        place = f"the {subset} subset of fold {fold} in {split_file}" if split_file else str(dataset_dir)
         raise InputError(f"{place} is empty: make a split with a larger share for it")
     return [_entry(dataset.folder.resolve(), case) for case in cases]
 
@@ -225,7 +237,7 @@ def _check_settings(protocol: str, folds: int | None, test_fraction: float | Non
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol is {protocol!r}, allowed: {', '.join(PROTOCOLS)}")
     if protocol == "given" and (folds is not None or test_fraction is not None):
-        raise InputError("protocol given takes the source's parts: leave folds and test fraction away")
+        raise InputError("protocol given takes the source's own subsets: leave `folds` and `test_fraction` away")
     if protocol != "given" and (folds is None) == (test_fraction is None):
         raise InputError(f"protocol {protocol} needs either a number of folds or a test fraction")
     if folds is not None and folds < 2:
@@ -234,32 +246,6 @@ def _check_settings(protocol: str, folds: int | None, test_fraction: float | Non
         raise InputError(f"test fraction is {test_fraction}, it has to lie between 0 and 1")
     if not 0 <= validation_fraction < 1:
         raise InputError(f"validation fraction is {validation_fraction}, it has to be at least 0 and under 1")
-
-
-def _check_leaks(protocol: str, validation_is_test: bool, without_near_duplicates: bool) -> None:
-    if validation_is_test and protocol == "grouped":
-        raise InputError(
-            "protocol grouped promises that the test part decides nothing, so its validation part cannot be the test "
-            "part: use protocol paper or given for that leak"
-        )
-    if without_near_duplicates and protocol != "given":
-        raise InputError(
-            f"look-alikes are left out under protocol given alone, not {protocol}: grouped keeps them together anyway, "
-            "and paper draws slices at random"
-        )
-
-
-def _rest(groups: Groups, test: set[str], without_near_duplicates: bool) -> Groups:
-    """The groups without the test part's cases; without the whole groups that have one, if look-alikes are not wanted.
-
-    Raises:
-        InputError: nothing is left to train on.
-    """
-    kept = [group for group in groups if not (without_near_duplicates and test.intersection(group))]
-    rest = [names for group in kept if (names := [name for name in group if name not in test])]
-    if not rest:
-        raise InputError("every training case looks like a case of the test part: nothing is left to train on")
-    return rest
 
 
 def _flag(content: Mapping[str, Any], key: str, path: str | PathLike[str]) -> bool:
@@ -283,14 +269,14 @@ def _hash_of(split: Split) -> str:
     return hashlib.sha256(json.dumps([folds, flags] if flags else folds).encode()).hexdigest()
 
 
-def _names_of(dataset: Dataset, split: Split, path: str | PathLike[str], fold: int, part: str) -> set[str]:
+def _names_of(dataset: Dataset, split: Split, path: str | PathLike[str], fold: int, subset: str) -> set[str]:
     if split.dataset != dataset_hash(dataset):
         raise InputError(f"{path} was made for another data set than {dataset.folder}: make it again from this one")
     if not 0 <= fold < len(split.folds):
         raise InputError(f"fold {fold} does not exist: {path} has folds 0 to {len(split.folds) - 1}")
-    if part == "all":
+    if subset == "all":
         return {case.case for case in dataset.cases}
-    return set(getattr(split.folds[fold], part))
+    return set(getattr(split.folds[fold], subset))
 
 
 def _entry(folder: Path, case: Case) -> dict[str, Any]:

@@ -48,13 +48,13 @@ def draw_overlay_grid(cases: Sequence[GridCase], columns: Sequence[str], picture
     for case in cases:
         if len(case.overlays) != len(columns) or not any(case.overlays):
             raise InputError(f"case {case.name} has {len(case.overlays)} overlays for {len(columns)} columns")
-    cases = [GridCase(one.name, _cut_to_body(one.overlays)) for one in cases]
+    cases = [GridCase(case.name, cut_to_body(case.overlays)) for case in cases]
     number = len(columns) + 2
     width = min(_PANEL_INCHES[1], max(_PANEL_INCHES[0], _WIDEST_INCHES / number))
-    tallest = [max(_proportion(one) for one in case.overlays if one is not None) for case in cases]
+    tallest = [max(_proportion(overlay) for overlay in case.overlays if overlay is not None) for case in cases]
     titles = [fill(name, max(8, int(width * _LETTERS_AN_INCH))) for name in ("CT", REFERENCE, *columns)]
     heading = 0.14 * (1 + max(title.count("\n") for title in titles))
-    height = sum(width * one + 0.16 for one in tallest) + heading + 0.4
+    height = sum(width * proportion + 0.16 for proportion in tallest) + heading + 0.4
     with new_figure(number * (width + 0.04) + 0.3, height, picture) as figure:
         grid = figure.subplots(len(cases), number, squeeze=False, height_ratios=tallest)
         for line, case in zip(grid, cases, strict=True):
@@ -67,7 +67,7 @@ def draw_overlay_grid(cases: Sequence[GridCase], columns: Sequence[str], picture
 
 
 def _draw_case(line: NDArray[Any], case: GridCase) -> None:
-    shown = next(one for one in case.overlays if one is not None)
+    shown = next(overlay for overlay in case.overlays if overlay is not None)
     for axes in line[:2]:
         show_slice(axes, shown.image, shown.spacing, shown.window)
     fill_mask(line[1], shown.reference > 0, REDDISH_PURPLE, _OPACITY)
@@ -90,20 +90,32 @@ def _draw_overlay(axes: Axes, overlay: OverlayCase) -> None:
     axes.set_xlabel(f"Dice {overlay.dice:.2f}", fontsize=6.5, labelpad=1)
 
 
-def _cut_to_body(overlays: Sequence[OverlayCase | None]) -> list[OverlayCase | None]:
-    """The same part of a slice in every column: the body and the masks, without the air around."""
-    shown = [one for one in overlays if one is not None]
+def cut_to_body(overlays: Sequence[OverlayCase | None]) -> list[OverlayCase | None]:
+    """Overlays of one slice cut to the same rectangle: the body and all masks, without the air around.
+
+    A slice of air alone stays as it is.
+
+    Args:
+        overlays: of one slice, at least one of which is not None.
+    """
+    shown = [overlay for overlay in overlays if overlay is not None]
     inside = shown[0].image > _BODY_ABOVE_HU
-    for one in shown:
-        inside = inside | (one.reference > 0) | (one.prediction > 0)
+    for overlay in shown:
+        inside = inside | (overlay.reference > 0) | (overlay.prediction > 0)
     if not inside.any():
         return list(overlays)
     columns, rows = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    part = slice(columns[0], columns[-1] + 1), slice(rows[0], rows[-1] + 1)
-    return [
-        one and replace(one, image=one.image[part], prediction=one.prediction[part], reference=one.reference[part])
-        for one in overlays
-    ]
+    rectangle = slice(columns[0], columns[-1] + 1), slice(rows[0], rows[-1] + 1)
+    return [overlay and _cut(overlay, rectangle) for overlay in overlays]
+
+
+def _cut(overlay: OverlayCase, rectangle: tuple[slice, slice]) -> OverlayCase:
+    return replace(
+        overlay,
+        image=overlay.image[rectangle],
+        prediction=overlay.prediction[rectangle],
+        reference=overlay.reference[rectangle],
+    )
 
 
 def _proportion(overlay: OverlayCase) -> float:
@@ -114,5 +126,9 @@ def _proportion(overlay: OverlayCase) -> float:
 
 def _used(cases: Sequence[GridCase]) -> dict[str, str]:
     """The kinds of agreement that some panel shows."""
-    overlays = [one for case in cases for one in case.overlays if one is not None]
-    return {name: colour for name, colour in AGREEMENT.items() if any(agreement(one)[name].any() for one in overlays)}
+    overlays = [overlay for case in cases for overlay in case.overlays if overlay is not None]
+    return {
+        name: colour
+        for name, colour in AGREEMENT.items()
+        if any(agreement(overlay)[name].any() for overlay in overlays)
+    }

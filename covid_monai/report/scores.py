@@ -74,9 +74,9 @@ def left_out(content: dict[str, Any]) -> list[str]:
     for name, level in content["levels"].items():
         for lesion_class, scored in level["classes"].items():
             measures: dict[str, list[str]] = {}
-            for measure, one in scored["measures"].items() if "rows" in scored else ():
-                if one["left_out"]:
-                    reasons = ", ".join(f"{number} {reason}" for reason, number in one["left_out"].items())
+            for measure, entry in scored["measures"].items() if "rows" in scored else ():
+                if entry["left_out"]:
+                    reasons = ", ".join(f"{number} {reason}" for reason, number in entry["left_out"].items())
                     measures.setdefault(reasons, []).append(MEASURES[measure].heading)
             sentences += [
                 f"{in_words(name)}, {lesion_class}, {' and '.join(names)}: {reasons}"
@@ -131,12 +131,12 @@ def _table(levels: dict[str, Any], lesion_class: str) -> ScoreTable:
     shown = [
         measure
         for measure in MEASURES
-        if any(one["measures"].get(measure, {}).get("value") is not None for one in scored.values())
+        if any(entry["measures"].get(measure, {}).get("value") is not None for entry in scored.values())
     ]
     rows = []
-    for name, one in scored.items():
-        number = str(one["rows"]) if "rows" in one else ", ".join(one["classes"]) or "none present"
-        cells = [measure_cell(one["measures"].get(measure), measure) for measure in shown]
+    for name, entry in scored.items():
+        number = str(entry["rows"]) if "rows" in entry else ", ".join(entry["classes"]) or "none present"
+        cells = [measure_cell(entry["measures"].get(measure), measure) for measure in shown]
         rows.append((in_words(name), number, cells))
     first = "n" if "rows" in scored["slice"] else "of"
     return ScoreTable(lesion_class, ["level", first, *(MEASURES[measure].heading for measure in shown)], rows)

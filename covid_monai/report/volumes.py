@@ -7,19 +7,12 @@ from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.orientations import (
-    apply_orientation,
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.report.style import LUNG_WINDOW
 from covid_monai.transforms.intensity import WINDOW, looks_8_bit, to_hu
-from covid_monai.transforms.reader import read_nifti
+from covid_monai.transforms.nifti import read_nifti, to_lps
 
 
 @dataclass(frozen=True)
@@ -62,9 +55,8 @@ def read_mask(path: str | os.PathLike[str]) -> Volume:
 
 def _read(path: str | os.PathLike[str]) -> Volume:
     image = read_nifti(Path(path))
-    turn = ornt_transform(io_orientation(image.affine), axcodes2ornt("LPS"))
-    values = apply_orientation(np.asanyarray(image.dataobj), turn)
-    spacing = voxel_sizes(image.affine @ inv_ornt_aff(turn, image.shape))
+    values, affine = to_lps(np.asanyarray(image.dataobj), image.affine)
+    spacing = voxel_sizes(affine)
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         raise InputError(f"{path} has the voxel size {spacing.tolist()}; repair its header")
     return Volume(values, (float(spacing[0]), float(spacing[1]), float(spacing[2])))

@@ -11,6 +11,7 @@ import yaml
 from covid_monai.catalog.bundles import bundle_folder, stored_name
 from covid_monai.catalog.config import build_workflow, is_code
 from covid_monai.data.manifest import FILE_NAME, read_dataset
+from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME
 from covid_monai.environment import describe_environment, device_setting
 from covid_monai.errors import InputError, building, plain_input_errors
 from covid_monai.files import sha256_of, write_json, write_text
@@ -67,7 +68,7 @@ def train(
     folder = RunFolder(output)
     source = bundle_folder(bundle)
     manifest = sha256_of(read_dataset(data).folder / FILE_NAME)
-    split = Path(data) / "split.json" if split is None else Path(split)
+    split = Path(data) / SPLIT_FILE_NAME if split is None else Path(split)
     if not split.is_file():
         command = f"covid-monai data split {data} -o {split} --protocol grouped --folds 5"
         raise InputError(f"no split file at {split}; make one, such as by `{command}`")

@@ -10,7 +10,7 @@ from covid_monai.scoring.summary import LEVELS
 from covid_monai.scoring.thresholds import THRESHOLD_RULE
 from covid_monai.tables.needs import CanvasOfSlices, canvas_of_slices, cases_by_source
 from covid_monai.tables.results import Results, unit_kind, units_of
-from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
 
 _BACKGROUND_MEASURES = ("specificity", "accuracy")
 _LABELS_OF_PAPERS = (1, 2, 3)
@@ -47,7 +47,11 @@ def head_of(results: Results) -> Head:
         ("canvas", theirs.canvas, f"{canvas.text}; resized for the networks to {_sizes(table, results.budget)}"),
         ("classes", theirs.classes, _classes(table, dataset)),
         ("averaging", theirs.averaging, _averagings(table)),
-        ("split", theirs.split, "; ".join(f"{one.name}: {_split(one, table, dataset)}" for one in protocols)),
+        (
+            "split",
+            theirs.split,
+            "; ".join(f"{protocol.name}: {_split(protocol, table, dataset)}" for protocol in protocols),
+        ),
     )
     deviations = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
     deviations += [*_labels(dataset), *([results.label] if results.label else [])]
@@ -93,7 +97,8 @@ def _classes(table: Table, dataset: Dataset) -> str:
 
 def _averagings(table: Table) -> str:
     return ", ".join(
-        f"{one.name.replace('_', ' ')}: {one.averaging.replace('_', ' ')}" for one in table.measures.values()
+        f"{measure.name.replace('_', ' ')}: {measure.averaging.replace('_', ' ')}"
+        for measure in table.measures.values()
     )
 
 
@@ -167,7 +172,11 @@ def _labels(dataset: Dataset) -> list[str]:
 
 def _not_comparable(results: Results, dataset: Dataset, canvas: CanvasOfSlices) -> dict[str, str]:
     table = results.table
-    reasons = {one.name: one.not_comparable for one in table.measures.values() if one.not_comparable}
+    reasons = {
+        each_measure.name: each_measure.not_comparable
+        for each_measure in table.measures.values()
+        if each_measure.not_comparable
+    }
     found, needed = {case.source for case in dataset.cases}, set(table.needs.sources)
     everywhere = None
     if found != needed:

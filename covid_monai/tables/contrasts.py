@@ -9,8 +9,8 @@ import pandas as pd
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, OVER_THRESHOLDS, Row
 from covid_monai.tables.statistics import scored_classes
+from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Row
 from covid_monai.tables.tallies import interval_of_difference, tally
 
 PAIRS_RULE = (
@@ -59,7 +59,7 @@ def compare_rows(results: Results) -> list[Pair]:
 
 def dice_scale(results: Results) -> float:
     """What a Dice of 1 is in the paper."""
-    scales = [one.scale for one in results.table.measures.values() if one.name.startswith("dice")]
+    scales = [measure.scale for measure in results.table.measures.values() if measure.name.startswith("dice")]
     return scales[0] if scales else 1.0
 
 
@@ -104,18 +104,18 @@ def _averaging(results: Results) -> str:
 
 
 def _difference(rows: list[pd.DataFrame], averaging: str, classes: list[str], scale: float) -> Estimate | None:
-    one, other = (tally(part, "dice", averaging, classes) for part in rows)
-    value = one.value() - other.value()
+    entry, other = (tally(part, "dice", averaging, classes) for part in rows)
+    value = entry.value() - other.value()
     if not np.isfinite(value):
         return None
-    interval = interval_of_difference(one, other)
+    interval = interval_of_difference(entry, other)
     return Estimate(scale * value, None if interval is None else (scale * interval[0], scale * interval[1]))
 
 
 def _unit_dice(rows: pd.DataFrame, averaging: str, classes: list[str]) -> pd.Series:
     """The mean Dice of each unit's slices, by the unit; without units that have none."""
-    one = tally(rows, "dice", averaging, classes)
-    sums, numbers = one.parts[:, :, 0, 0].sum(axis=1), one.parts[:, :, 0, 1].sum(axis=1)
-    per_case = pd.DataFrame({"unit": one.units, "dice": sums, "number": numbers})
+    entry = tally(rows, "dice", averaging, classes)
+    sums, numbers = entry.parts[:, :, 0, 0].sum(axis=1), entry.parts[:, :, 0, 1].sum(axis=1)
+    per_case = pd.DataFrame({"unit": entry.units, "dice": sums, "number": numbers})
     per_case = per_case[per_case["number"] > 0]
     return (per_case["dice"] / per_case["number"]).groupby(per_case["unit"]).mean()

@@ -23,7 +23,7 @@ from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.render import heading_of
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import Measure, Row
+from covid_monai.tables.table import Measure, Row
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class TableForest:
 def table_forests(findings: Findings) -> list[TableForest]:
     """The values, and the optimism where both protocols were run."""
     measures = list(findings.results.table.measures.values())
-    values = [panel for one in measures if (panel := _value_panel(findings, one)) is not None]
-    between = [panel for one in measures if (panel := _optimism_panel(findings, one)) is not None]
+    values = [panel for measure in measures if (panel := _value_panel(findings, measure)) is not None]
+    between = [panel for measure in measures if (panel := _optimism_panel(findings, measure)) is not None]
     forests = [
         TableForest("values", "Cross-validated over all folds, with 95 % intervals, and the published values.", values),
         TableForest("optimism", _optimism_caption(findings), between),
@@ -49,7 +49,7 @@ def table_forests(findings: Findings) -> list[TableForest]:
 
 def _optimism_caption(findings: Findings) -> str:
     caption = "Optimism: how much higher the measure is under the paper's protocol than under the grouped one."
-    if all(one.same_cases for one in findings.optimism):
+    if all(entry.same_cases for entry in findings.optimism):
         return caption
     return f"{caption} Where the two had different test cases (see the tables), what sets these apart is in it too."
 
@@ -59,8 +59,8 @@ def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
     # values that cannot be compared do not stand beside each other
     apart = measure.name in findings.head.not_comparable
     for row in findings.results.table.rows:
-        own = [one for one in findings.entries if one.measure == measure and one.row == row and one.together]
-        estimates = {one.protocol: (one.together.value, one.together.interval) for one in own if one.together}
+        own = [entry for entry in findings.entries if entry.measure == measure and entry.row == row and entry.together]
+        estimates = {entry.protocol: (entry.together.value, entry.together.interval) for entry in own if entry.together}
         lines.append(ForestLine(row.label, None if apart else row.paper.get(measure.name), estimates))
     # a measure that the scores do not have has nothing of ours to be drawn
     if not any(line.estimates for line in lines):
@@ -69,15 +69,15 @@ def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
 
 
 def _optimism_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
-    between = {one.row.slug: one.estimate for one in findings.optimism if one.measure == measure}
+    between = {entry.row.slug: entry.estimate for entry in findings.optimism if entry.measure == measure}
     # the same rows in every panel, whatever a measure lacks
-    rows = [row for row in findings.results.table.rows if any(one.row == row for one in findings.optimism)]
+    rows = [row for row in findings.results.table.rows if any(entry.row == row for entry in findings.optimism)]
     if not between:
         return None
     lines = [
-        ForestLine(row.label, None, {"paper − grouped": (one.value, one.interval)} if one else {})  # noqa: RUF001
+        ForestLine(row.label, None, {"paper − grouped": (entry.value, entry.interval)} if entry else {})  # noqa: RUF001
         for row in rows
-        for one in [between.get(row.slug)]
+        for entry in [between.get(row.slug)]
     ]
     return ForestPanel(heading_of(measure), lines, marks_zero=True)
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from covid_monai.data.checks.cases import Look, check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
 from covid_monai.data.checks.near_duplicates import check_duplicates
-from covid_monai.data.checks.splits import Parts, check_persons, load_split
+from covid_monai.data.checks.splits import Subsets, check_persons, load_split
 from covid_monai.data.drawing import tied_cases
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import similar_pairs
@@ -61,7 +61,7 @@ def audit_splits(results: Results) -> list[SplitAudit]:
         for protocol in jobs.loc[jobs["variant"] == variant, "protocol"]:
             path = split_file(protocol, variant, results.output)
             audits.append(_audit(dataset, path, looks, of_files, relatives))
-    return sorted(audits, key=lambda one: (not one.name.startswith("paper"), one.name))
+    return sorted(audits, key=lambda audit: (not audit.name.startswith("paper"), audit.name))
 
 
 class _Relatives:
@@ -83,9 +83,9 @@ class _Relatives:
             "volumes": _shared(cases, "volume"),
             "groups of near-duplicates": _shared(cases, "group"),
             "pairs of near-duplicates": [
-                (one.case, other.case)
-                for one, other in alike
-                if not (_same(one, other) or _different_patients(one, other))
+                (entry.case, other.case)
+                for entry, other in alike
+                if not (_same(entry, other) or _different_patients(entry, other))
             ],
             "pairs of identical slices": identical,
         }
@@ -114,7 +114,9 @@ def _audit(
         )
     # whoever reads it elsewhere has these folders in other places
     for place in (path.parents[1], dataset.folder):
-        findings = [replace(one, message=one.message.replace(f"{place}/", "")) for one in findings]
+        findings = [
+            replace(each_finding, message=each_finding.message.replace(f"{place}/", "")) for each_finding in findings
+        ]
     findings.sort(key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))
     return SplitAudit(
         name=path.stem,
@@ -127,11 +129,11 @@ def _audit(
     )
 
 
-def _leaks(names: Sequence[str], parts: Parts) -> bool:
+def _leaks(names: Sequence[str], parts: Subsets) -> bool:
     return any(len({fold[name] == "test" for name in names if name in fold}) > 1 for fold in parts.folds)
 
 
-def _exposure(parts: Parts, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
+def _exposure(parts: Subsets, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
     """How many test slices there are, and how many have a relative that their fold trains or validates on."""
     tested = exposed = 0
     for fold in parts.folds:
@@ -150,11 +152,11 @@ def _shared(cases: Iterable[Case], key: str) -> list[tuple[str, ...]]:
     return [tuple(names) for names in members.values()]
 
 
-def _same(one: Case, other: Case) -> bool:
+def _same(case: Case, other: Case) -> bool:
     return any(
-        getattr(one, key) is not None and getattr(one, key) == getattr(other, key) for key in ("patient", "volume")
+        getattr(case, key) is not None and getattr(case, key) == getattr(other, key) for key in ("patient", "volume")
     )
 
 
-def _different_patients(one: Case, other: Case) -> bool:
-    return one.patient is not None and other.patient is not None and one.patient != other.patient
+def _different_patients(case: Case, other: Case) -> bool:
+    return case.patient is not None and other.patient is not None and case.patient != other.patient

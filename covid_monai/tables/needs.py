@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.errors import InputError, did_you_mean
-from covid_monai.tables.spec import Table
+from covid_monai.tables.table import Table
 from covid_monai.transforms.nifti import grid_shape, open_nifti
 
 DEVIATIONS = ("canvas", "sources")

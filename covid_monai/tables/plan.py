@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from covid_monai.errors import InputError, did_you_mean
-from covid_monai.tables.spec import FULL, PROTOCOLS, Row, Table
+from covid_monai.tables.table import FULL, PROTOCOLS, Row, Table
 
 SEEDS = {"paper": 1, "grouped": 3}
 """How many seeds are run in full where none are asked for: papers train once, and the grouped protocol says how much
@@ -60,7 +60,7 @@ def plan(
 
     Args:
         table: the table.
-        protocols: of :data:`covid_monai.tables.spec.PROTOCOLS`; all that the table has if None.
+        protocols: of :data:`covid_monai.tables.table.PROTOCOLS`; all that the table has if None.
         rows: of the table, see :func:`chosen_rows`; all that have a bundle if None.
         folds: from 0; all of the table, or under a smaller budget the first few, if None.
         seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or 1 under a smaller budget, if None.

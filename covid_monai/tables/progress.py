@@ -68,13 +68,13 @@ class Progress:
     def ended(self, outcome: Outcome) -> None:
         """Tell what became of a job, and how long the rest will take."""
         self.outcomes.append(outcome)
-        what = {"done": f"done in {spoken_seconds(outcome.seconds)}", "found": "done before"}.get(
+        what = {"done": f"done in {seconds_in_words(outcome.seconds)}", "found": "done before"}.get(
             outcome.status, f"failed: {outcome.message}"
         )
         counted = f"{len(self.outcomes)} of {self.total}"
         left = self.seconds_left()
         if left:
-            counted += f", about {spoken_seconds(left)} left"
+            counted += f", about {seconds_in_words(left)} left"
         self._tell(f"{outcome.job.title} | {what} ({counted})")
         if self._bar is not None:
             if outcome.status == "found":
@@ -113,7 +113,7 @@ def matrix(jobs: Sequence[Job], output: Path) -> str:
     return "\n".join([*drawn, counts])
 
 
-def spoken_seconds(seconds: float) -> str:
+def seconds_in_words(seconds: float) -> str:
     """A time as one reads it: ``42 s``, ``3 min 12 s``, ``2 h 5 min``."""
     whole = round(seconds)
     if whole < 60:

@@ -19,8 +19,8 @@ from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, SCORES, THRESHOLDS
 from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results
-from covid_monai.tables.spec import Budget, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism
+from covid_monai.tables.table import Budget, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE
 from covid_monai.tables.write import FORMAT, VERSION
 
@@ -68,7 +68,7 @@ def read_published(folder: Path) -> Findings:
 
 def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
     table, budget = _table(stored["table"]), stored["budget"]
-    states = {one["job"]: (one["state"], one["reason"]) for one in stored["missing"]}
+    states = {entry["job"]: (entry["state"], entry["reason"]) for entry in stored["missing"]}
     waiting = jobs_of_folders(table, list(states), budget) if states else []
     return Results(
         output=folder,
@@ -86,10 +86,10 @@ def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
 def _table(stored: Mapping[str, Any]) -> Table:
     fields = dict(stored["definition"])
     fields["theirs"], fields["needs"] = Theirs(**fields["theirs"]), Needs(**fields["needs"])
-    fields["protocols"] = {name: Protocol(**one) for name, one in fields["protocols"].items()}
-    fields["measures"] = {name: Measure(**one) for name, one in fields["measures"].items()}
-    fields["budgets"] = {name: Budget(**one) for name, one in fields["budgets"].items()}
-    fields["rows"] = tuple(Row(**one) for one in fields["rows"])
+    fields["protocols"] = {name: Protocol(**protocol) for name, protocol in fields["protocols"].items()}
+    fields["measures"] = {name: Measure(**measure) for name, measure in fields["measures"].items()}
+    fields["budgets"] = {name: Budget(**budget) for name, budget in fields["budgets"].items()}
+    fields["rows"] = tuple(Row(**row) for row in fields["rows"])
     return Table(name=stored["name"], path=Path(f"{stored['name']}.yaml"), sha256=stored["sha256"], **fields)
 
 
@@ -124,5 +124,5 @@ def _curves(folder: Path) -> pd.DataFrame:
 
 def _audit(stored: Mapping[str, Any]) -> SplitAudit:
     counts = {kind: (torn, number) for kind, (torn, number) in stored["leaks"].items()}
-    findings = tuple(Finding(**{**one, "cases": tuple(one["cases"])}) for one in stored["findings"])
+    findings = tuple(Finding(**{**finding, "cases": tuple(finding["cases"])}) for finding in stored["findings"])
     return SplitAudit(**{**stored, "leaks": counts, "findings": findings})

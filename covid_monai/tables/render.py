@@ -11,8 +11,8 @@ from covid_monai.scoring.measures import MEASURES
 from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import Measure, Table
 from covid_monai.tables.statistics import Entry, Optimism, Verdict, job_values
+from covid_monai.tables.table import Measure, Table
 
 MINUS = "−"  # noqa: RUF001
 _NUMBER_OF_DIGITS = {True: 1, False: 3}
@@ -52,8 +52,8 @@ def measure_lines(
     ``not_comparable`` has the reasons by the measures' names; they stand once, above the lines.
     """
     digits, protocols = digits_of(measure, results.table), results.protocols
-    by_place = {(one.protocol, one.row.slug): one for one in entries if one.measure.name == measure.name}
-    between = {one.row.slug: one for one in optimism if one.measure.name == measure.name}
+    by_place = {(entry.protocol, entry.row.slug): entry for entry in entries if entry.measure.name == measure.name}
+    between = {entry.row.slug: entry for entry in optimism if entry.measure.name == measure.name}
     header = ["row", "published"]
     for protocol in protocols:
         header += [
@@ -145,16 +145,16 @@ def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
     digits = _NUMBER_OF_DIGITS[dice_scale(results) >= 10]
     rows = [
         [
-            one.protocol,
-            f"{one.first.label} {MINUS} {one.second.label}",
-            with_interval(one.difference, digits, sign="+"),
-            str(one.cases),
-            f"{one.higher} / {one.equal} / {one.lower}",
-            p_text(one.p),
-            p_text(one.p_holm),
-            one.method,
+            pair.protocol,
+            f"{pair.first.label} {MINUS} {pair.second.label}",
+            with_interval(pair.difference, digits, sign="+"),
+            str(pair.cases),
+            f"{pair.higher} / {pair.equal} / {pair.lower}",
+            p_text(pair.p),
+            p_text(pair.p_holm),
+            pair.method,
         ]
-        for one in pairs
+        for pair in pairs
     ]
     header = ["protocol", "rows", "difference in Dice", "cases", "units higher / equal / lower"]
     return Lines("Rows compared", "", [*header, "p", "p (Holm)", "Wilcoxon"], rows)
@@ -165,16 +165,16 @@ def audit_lines(audits: Sequence[SplitAudit]) -> Lines:
     header = ["split", "training slices a fold", "test slices", "exposed"]
     header += [f"{kind} in training and test" for kind in audits[0].leaks]
     rows = []
-    for one in audits:
-        share = f" ({100 * one.exposed / one.tested:.0f} %)" if one.tested else ""
-        counts = [f"{torn} of {number}" for torn, number in one.leaks.values()]
-        rows.append([one.name, f"{one.trained:.4g}", str(one.tested), f"{one.exposed}{share}", *counts])
+    for audit in audits:
+        share = f" ({100 * audit.exposed / audit.tested:.0f} %)" if audit.tested else ""
+        counts = [f"{torn} of {number}" for torn, number in audit.leaks.values()]
+        rows.append([audit.name, f"{audit.trained:.4g}", str(audit.tested), f"{audit.exposed}{share}", *counts])
     return Lines("Audit of the splits", "", header, rows)
 
 
 def job_lines(results: Results) -> Lines:
     """A line a finished job: what it gave in the table's first measure, and what it took."""
-    from covid_monai.tables.progress import spoken_seconds
+    from covid_monai.tables.progress import seconds_in_words
 
     measure = next(iter(results.table.measures.values()))
     digits = digits_of(measure, results.table)
@@ -192,7 +192,7 @@ def job_lines(results: Results) -> Lines:
                         str(job["seed"]),
                         plain(float(value), digits),
                         f"{job['kept_epoch']} of {job['epochs']}",
-                        spoken_seconds(job["seconds"]),
+                        seconds_in_words(job["seconds"]),
                         f"{job['peak_memory_bytes'] / 2**30:.1f} GiB",
                         f"{job['device']}",
                         job["weights_sha256"][:12],
@@ -207,7 +207,9 @@ def job_lines(results: Results) -> Lines:
 
 def missing_lines(results: Results) -> list[str]:
     """A sentence for each job that was asked for and is not done."""
-    return [f"{one.job.title}: {one.state}{f', {one.reason}' if one.reason else ''}" for one in results.missing]
+    return [
+        f"{entry.job.title}: {entry.state}{f', {entry.reason}' if entry.reason else ''}" for entry in results.missing
+    ]
 
 
 def plain(value: float | None, digits: int, sign: str = "") -> str:
@@ -217,12 +219,12 @@ def plain(value: float | None, digits: int, sign: str = "") -> str:
     return f"{value:{sign}.{digits}f}".replace("-", MINUS)
 
 
-def with_interval(one: Estimate | None, digits: int, sign: str = "") -> str:
+def with_interval(estimate: Estimate | None, digits: int, sign: str = "") -> str:
     """A number and its interval, as far as there are any."""
-    if one is None:
+    if estimate is None:
         return ABSENT
-    bounds = ", ".join(plain(bound, digits, sign) for bound in one.interval or ())
-    return plain(one.value, digits, sign) + (f" [{bounds}]" if bounds else "")
+    bounds = ", ".join(plain(bound, digits, sign) for bound in estimate.interval or ())
+    return plain(estimate.value, digits, sign) + (f" [{bounds}]" if bounds else "")
 
 
 def verdict_text(verdict: Verdict) -> str:

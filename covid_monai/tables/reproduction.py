@@ -8,14 +8,16 @@ from pathlib import Path
 
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError
+from covid_monai.tables.claim import Claim
 from covid_monai.tables.executors import EXECUTORS
 from covid_monai.tables.executors.local import Slot, slots_of
 from covid_monai.tables.executors.queue import Queue
-from covid_monai.tables.folder import Claim, Outcome, state_of
+from covid_monai.tables.folder import Outcome, state_of
 from covid_monai.tables.job import commands_of, run_job
 from covid_monai.tables.plan import Job, chosen_rows, listed_numbers, plan
 from covid_monai.tables.progress import Progress, matrix
-from covid_monai.tables.spec import FULL, PROTOCOLS, Table, read_table
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.table import FULL, PROTOCOLS, Table
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
 from covid_monai.scoring.surface import SURFACE_MEASURES
 from covid_monai.tables.folder import data_of, failure_file, files_of, is_complete, read_note, read_record, state_of
 from covid_monai.tables.plan import Job, jobs_of_folders
-from covid_monai.tables.spec import FULL, OVER_THRESHOLDS, Row, Table, read_table, table_names
+from covid_monai.tables.spec import read_table, table_names
+from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Row, Table
 from covid_monai.tables.tallies import CURVE
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)

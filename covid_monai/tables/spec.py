@@ -1,8 +1,7 @@
 """A paper's table as data: its rows, settings, published values and protocols, read from YAML and checked."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,236 +13,22 @@ from covid_monai.catalog.config import check_settings, is_code
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
-
-
-class Section:
-    """A mapping of a YAML file, and where it stands.
-
-    Args:
-        content: what the file has there.
-        where: the file and the place in it, as the errors say it.
-        allowed: the only keys that it may have; any where None.
-
-    Raises:
-        InputError: ``content`` is no mapping with text as keys, or has a key that is not allowed.
-    """
-
-    def __init__(self, content: Any, where: str, allowed: Sequence[str] | None = None) -> None:
-        if not isinstance(content, Mapping):
-            raise InputError(f"{where} is {_told(content)}; it must be lines of `key: value`")
-        self.where = where
-        self.content: dict[str, Any] = {}
-        for key, value in content.items():
-            if not isinstance(key, str):
-                raise InputError(f"{where} has the key {key!r}, which is not text; put it in quotes")
-            if allowed is not None and key not in allowed:
-                raise InputError(
-                    f"{where} has no key {key!r}{did_you_mean(key, list(allowed))}; its keys: {', '.join(allowed)}"
-                )
-            self.content[key] = value
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.content
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.content)
-
-    def text(self, key: str) -> str:
-        """The text of ``key``, not empty."""
-        value = self._required(key)
-        if not isinstance(value, str) or not value.strip():
-            raise self._wrong(key, value, "text")
-        return value
-
-    def number(self, key: str) -> float:
-        """The number of ``key``."""
-        value = self._required(key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self._wrong(key, value, "a number")
-        return float(value)
-
-    def whole(self, key: str) -> int:
-        """The whole number of ``key``, at least 1."""
-        value = self._required(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self._wrong(key, value, "a whole number of at least 1")
-        return value
-
-    def boolean(self, key: str) -> bool:
-        """The truth value of ``key``."""
-        value = self._required(key)
-        if not isinstance(value, bool):
-            raise self._wrong(key, value, "true or false")
-        return value
-
-    def choice(self, key: str, allowed: Sequence[str]) -> str:
-        """The text of ``key``, one of ``allowed``."""
-        value = self._required(key)
-        if value not in allowed:
-            near = did_you_mean(value, list(allowed)) if isinstance(value, str) else ""
-            raise self._wrong(key, value, f"one of {', '.join(allowed)}{near}")
-        return str(value)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """The list of texts of ``key``, at least one."""
-        value = self._required(key)
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-            raise self._wrong(key, value, "a list of texts")
-        return tuple(value)
-
-    def section(self, key: str, allowed: Sequence[str] | None = None) -> "Section":
-        """The mapping of ``key``."""
-        return Section(self._required(key), f"{self.where}, {key}", allowed)
-
-    def sections(self, key: str) -> list[tuple[int, Any]]:
-        """The entries of the list of ``key``, numbered from 1."""
-        value = self._required(key)
-        if not isinstance(value, list):
-            raise self._wrong(key, value, "a list")
-        return list(enumerate(value, start=1))
-
-    def _required(self, key: str) -> Any:
-        if key not in self.content:
-            raise InputError(f"{self.where}: the key {key!r} is missing")
-        return self.content[key]
-
-    def _wrong(self, key: str, value: Any, allowed: str) -> InputError:
-        return InputError(f"{self.where}: {key} is {_told(value)}; it must be {allowed}")
-
-
-def _told(value: Any) -> str:
-    return "empty" if value is None else repr(value)
-
-
-PROTOCOLS = ("paper", "grouped")
-VARIANTS = ("augment_before_folds",)
-"""Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
-
-OVER_THRESHOLDS = "thresholds"
-"""The averaging of measures over 256 thresholds; the others are levels of the scores."""
-
-FULL = "full"
-QUICK = "quick"
-"""The budget that every table has beside itself."""
-
-CLASS_MEAN = "mean over lesion classes"
-
-
-@dataclass(frozen=True)
-class Theirs:
-    """What the paper says of its data, canvas, classes, averaging and split, in words."""
-
-    data: str
-    canvas: str
-    classes: str
-    averaging: str
-    split: str
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a data set has to be for the paper's values to be comparable.
-
-    ``sources`` are the names of :attr:`covid_monai.data.manifest.Case.source`; ``canvas`` says whether the slices
-    have to lie on their full canvas.
-    """
-
-    sources: tuple[str, ...]
-    canvas: bool
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How one protocol splits the data and which weights it keeps.
-
-    ``split`` is a protocol of :mod:`covid_monai.data.splits`. ``validation`` is the share of the training cases that
-    is for validation; None where the test part is, as in papers that stop training on their only held-out part.
-    ``weights`` is ``best`` (by the validation) or ``last``.
-    """
-
-    name: str
-    split: str
-    validation: float | None
-    weights: str
-    without_near_duplicates: bool
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A column of the table.
-
-    ``averaging`` is a level of ``scores.json`` or :data:`OVER_THRESHOLDS`; the paper's values are ``scale`` times ours.
-    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
-    """
-
-    name: str
-    averaging: str
-    scale: float
-    not_comparable: str | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table, numbered from 1; without ``bundle`` it is published only and never run.
-
-    ``paper`` has the paper's values by measure, in the paper's scale; ``place`` is where they stand in the paper.
-    ``slug`` names the row's folders. ``first_seed`` is what its seeds count from: two rows that train the same network
-    with the same loss differ by chance only if their seeds differ.
-    """
-
-    number: int
-    label: str
-    slug: str
-    bundle: str | None
-    settings: Mapping[str, Any]
-    paper: Mapping[str, float]
-    place: str
-    variant: str | None
-    first_seed: int
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a smaller version of a table changes: the number of folds, settings of all rows, those of a bundle's rows.
-
-    ``label`` says what it is wherever a result stands.
-    """
-
-    label: str
-    folds: int
-    settings: Mapping[str, Any]
-    bundle_settings: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
-
-    ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    title: str
-    paper: str
-    theirs: Theirs
-    needs: Needs
-    folds: int
-    protocols: Mapping[str, Protocol]
-    lesion_class: str
-    measures: Mapping[str, Measure]
-    settings: Mapping[str, Any]
-    budgets: Mapping[str, Budget]
-    rows: tuple[Row, ...]
-
-    def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
-        """A row's settings under a budget: the table's, the row's over them, the budget's over both."""
-        settings = {**self.settings, **row.settings}
-        if budget != FULL:
-            smaller = self.budgets[budget]
-            settings |= {**smaller.settings, **smaller.bundle_settings.get(row.bundle or "", {})}
-        return settings
+from covid_monai.tables.fields import Section
+from covid_monai.tables.table import (
+    CLASS_MEAN,
+    FULL,
+    OVER_THRESHOLDS,
+    PROTOCOLS,
+    QUICK,
+    VARIANTS,
+    Budget,
+    Measure,
+    Needs,
+    Protocol,
+    Row,
+    Table,
+    Theirs,
+)
 
 
 def table_names() -> list[str]:
@@ -395,7 +180,7 @@ def _settings(section: Section, key: str) -> Mapping[str, Any]:
 
 
 def _protocols(top: Section) -> list[Protocol]:
-    made = []
+    results = []
     section = top.section("protocols", PROTOCOLS)
     for name in section:
         entry = section.section(name, ("split", "validation", "weights", "without_near_duplicates"))
@@ -409,20 +194,20 @@ def _protocols(top: Section) -> list[Protocol]:
         without = "without_near_duplicates" in entry and entry.boolean("without_near_duplicates")
         if without and split != "given":
             raise InputError(f"{entry.where}: without_near_duplicates is for the split given, not for {split}")
-        made.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
-    return made
+        results.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
+    return results
 
 
 def _measures(top: Section) -> list[Measure]:
-    made = []
+    results = []
     section = top.section("measures")
     for name in section:
         entry = section.section(name, ("averaging", "scale", "not_comparable"))
         reason = entry.text("not_comparable") if "not_comparable" in entry else None
         measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason)
         check_measure(measure, entry.where)
-        made.append(measure)
-    return made
+        results.append(measure)
+    return results
 
 
 def _budgets(top: Section) -> Mapping[str, Budget]:

@@ -11,7 +11,7 @@ from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, FULL, OVER_THRESHOLDS, Measure, Row, Table
+from covid_monai.tables.table import CLASS_MEAN, FULL, OVER_THRESHOLDS, Measure, Row, Table
 from covid_monai.tables.tallies import Tally, curve_tally, interval_of, interval_of_difference, tally
 
 NO_INTERVAL = "no interval"
@@ -238,11 +238,11 @@ def _together(results: Results, protocol: str, row: Row, measure: Measure) -> tu
     """The measure cross-validated over all folds with its interval, in the paper's scale, and how many units it has."""
     if not is_scored(measure):
         return None, 0
-    one = _tally(results, protocol, row, measure)
-    value = one.value()
+    entry = _tally(results, protocol, row, measure)
+    value = entry.value()
     if not np.isfinite(value):
         return None, 0
-    return _scaled(value, interval_of(one), measure.scale), one.contributing_units()
+    return _scaled(value, interval_of(entry), measure.scale), entry.contributing_units()
 
 
 def _tested(results: Results, protocol: str, row: Row) -> set[str]:

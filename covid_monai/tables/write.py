@@ -64,11 +64,11 @@ def frame(findings: Findings) -> pd.DataFrame:
 
     What is published only has no protocol.
     """
-    between = {(one.row.slug, one.measure.name): one for one in findings.optimism}
+    between = {(entry.row.slug, entry.measure.name): entry for entry in findings.optimism}
     table, budget = findings.results.table, findings.results.budget
     found: dict[tuple[str, str], list[Entry]] = {}
-    for one in findings.entries:
-        found.setdefault((one.measure.name, one.row.slug), []).append(one)
+    for entry in findings.entries:
+        found.setdefault((entry.measure.name, entry.row.slug), []).append(entry)
     lines = []
     for measure in table.measures.values():
         for row in table.rows:
@@ -86,7 +86,7 @@ def frame(findings: Findings) -> pd.DataFrame:
             }
             optimism = _optimism_columns(between.get((row.slug, measure.name)))
             entries = found.get((measure.name, row.slug), [])
-            lines += [{**shared, **_entry_line(one), **optimism} for one in entries] or [{**shared, "protocol": ""}]
+            lines += [{**shared, **_entry_line(entry), **optimism} for entry in entries] or [{**shared, "protocol": ""}]
     written = pd.DataFrame(lines).astype(dict.fromkeys(("jobs", "planned", "units", "optimism_shared_cases"), "Int64"))
     # the last bits of a sum depend on the processor; 0.0 rids of its sign
     floats = written.select_dtypes("float").columns
@@ -108,7 +108,7 @@ def content(findings: Findings) -> dict[str, Any]:
             "sha256": table.sha256,
             "paper": table.paper,
             # what stands in its YAML may change after the jobs were run
-            "definition": {key: one for key, one in asdict(table).items() if key not in ("name", "path", "sha256")},
+            "definition": {key: entry for key, entry in asdict(table).items() if key not in ("name", "path", "sha256")},
         },
         "rules": {
             "verdict": VERDICT_RULE,
@@ -134,23 +134,25 @@ def content(findings: Findings) -> dict[str, Any]:
         "lines": _without_nan(frame(findings)),
         "pairs": [
             {
-                **{key: value for key, value in vars(one).items() if key not in ("first", "second", "difference")},
-                "first": one.first.label,
-                "second": one.second.label,
-                **_flat("difference", one.difference),
+                **{key: value for key, value in vars(pair).items() if key not in ("first", "second", "difference")},
+                "first": pair.first.label,
+                "second": pair.second.label,
+                **_flat("difference", pair.difference),
             }
-            for one in findings.pairs
+            for pair in findings.pairs
         ],
-        "audit": [asdict(one) for one in findings.audits],
+        "audit": [asdict(audit) for audit in findings.audits],
         "jobs": _without_nan(results.jobs.drop(columns=["evaluation", "thresholds"])),
-        "missing": [{"job": one.job.folder, "state": one.state, "reason": one.reason} for one in results.missing],
+        "missing": [
+            {"job": entry.job.folder, "state": entry.state, "reason": entry.reason} for entry in results.missing
+        ],
     }
 
 
 def units_sentence(findings: Findings) -> str:
     """What is resampled, and whether there is enough of it."""
     kind = findings.results.unit
-    fewest = min((one.units for one in findings.entries if one.units), default=0)
+    fewest = min((entry.units for entry in findings.entries if entry.units), default=0)
     sentence = f"Units: {kind}."
     if "slice" in kind:
         sentence += " Of some slices nothing is known: slices of one person then count as independent."
@@ -165,9 +167,11 @@ def finding_lines(findings: Findings) -> list[str]:
     """What `covid-monai data check` finds in data and splits, each finding once, with the splits that have it."""
     splits: dict[str, list[str]] = {}
     for audit in findings.audits:
-        for one in audit.findings:
-            named = f" ({', '.join(one.cases[:3])}{', ...' if len(one.cases) > 3 else ''})" if one.cases else ""
-            splits.setdefault(f"{one.severity}, {one.check}: {one.message}{named}", []).append(audit.name)
+        for finding in audit.findings:
+            named = (
+                f" ({', '.join(finding.cases[:3])}{', ...' if len(finding.cases) > 3 else ''})" if finding.cases else ""
+            )
+            splits.setdefault(f"{finding.severity}, {finding.check}: {finding.message}{named}", []).append(audit.name)
     return [f"{text}: {', '.join(dict.fromkeys(names))}" for text, names in splits.items()]
 
 
@@ -184,31 +188,31 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _entry_line(one: Entry) -> dict[str, Any]:
+def _entry_line(entry: Entry) -> dict[str, Any]:
     return {
-        "protocol": one.protocol,
-        "jobs": one.jobs,
-        "planned": one.planned,
-        "mean": one.mean,
-        "sd": one.sd,
-        "sd_of_seeds": one.sd_of_seeds,
-        **_flat("together", one.together),
-        "units": one.units,
-        "difference": one.difference,
-        "verdict": one.verdict.word,
-        "reason": one.verdict.reason,
+        "protocol": entry.protocol,
+        "jobs": entry.jobs,
+        "planned": entry.planned,
+        "mean": entry.mean,
+        "sd": entry.sd,
+        "sd_of_seeds": entry.sd_of_seeds,
+        **_flat("together", entry.together),
+        "units": entry.units,
+        "difference": entry.difference,
+        "verdict": entry.verdict.word,
+        "reason": entry.verdict.reason,
     }
 
 
-def _flat(name: str, one: Estimate | None) -> dict[str, float | None]:
-    low, high = one.interval if one is not None and one.interval else (None, None)
-    return {name: one.value if one is not None else None, f"{name}_low": low, f"{name}_high": high}
+def _flat(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    low, high = estimate.interval if estimate is not None and estimate.interval else (None, None)
+    return {name: estimate.value if estimate is not None else None, f"{name}_low": low, f"{name}_high": high}
 
 
-def _optimism_columns(one: Optimism | None) -> dict[str, float | None]:
-    if one is None:
+def _optimism_columns(optimism: Optimism | None) -> dict[str, float | None]:
+    if optimism is None:
         return {**_flat("optimism", None), "optimism_shared_cases": None}
-    return {**_flat("optimism", one.estimate), "optimism_shared_cases": one.shared_cases}
+    return {**_flat("optimism", optimism.estimate), "optimism_shared_cases": optimism.shared_cases}
 
 
 def _without_nan(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -166,9 +166,9 @@ def find_anchors(grey: npt.NDArray) -> GreyToHU | None:
     if not len(air) or not len(fat):
         return None
     slope = (FAT_HU - AIR_HU) / (float(fat[-1]) - float(air[0]))
-    made = GreyToHU(AIR_HU - slope * float(air[0]), slope)
-    plausible = _within(made, lung, _LUNG_HU) and _within(made, soft_tissue, _SOFT_TISSUE_HU)
-    return made if plausible else None
+    anchored = GreyToHU(AIR_HU - slope * float(air[0]), slope)
+    plausible = _within(anchored, lung, _LUNG_HU) and _within(anchored, soft_tissue, _SOFT_TISSUE_HU)
+    return anchored if plausible else None
 
 
 def _refuse_other_windows(grey: npt.NDArray, where: str) -> None:

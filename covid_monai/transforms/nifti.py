@@ -3,15 +3,18 @@
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from covid_monai.errors import InputError
 
 if TYPE_CHECKING:
     import nibabel
 
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 
@@ -104,6 +107,26 @@ def read_nifti(path: "str | PathLike[str] | nibabel.Nifti1Image") -> "nibabel.Ni
     if not np.all(np.isfinite(values)):
         raise InputError(f"{path} holds NaN or infinity: replace them, for example by -1024 HU")
     return nibabel.Nifti1Image(values.reshape(grid_shape(image)), image.affine, dtype=values.dtype)
+
+
+def to_lps(
+    values: npt.NDArray[Scalar], affine: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[Scalar], npt.NDArray[np.float64]]:
+    """Turn a volume to LPS order, by permuting and flipping its axes; nothing is resampled.
+
+    Args:
+        values: (X, Y, Z) in any order of axes; an oblique volume goes to the nearest one.
+        affine: 4x4, from voxels to RAS in mm (NIfTI's own).
+
+    Returns:
+        The values (X, Y, Z) with x to the patient's left, y to the back and z to the head, as a view; and their
+        affine, to RAS in mm still.
+    """
+    from nibabel import orientations
+
+    wanted = orientations.axcodes2ornt(("L", "P", "S"))
+    change = orientations.ornt_transform(orientations.io_orientation(affine), wanted)
+    return orientations.apply_orientation(values, change), affine @ orientations.inv_ornt_aff(change, values.shape)
 
 
 def _line(error: Exception) -> str:

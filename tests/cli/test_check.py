@@ -46,9 +46,9 @@ def test_group_writes_groups_and_claims_no_more_than_it_knows(tmp_path: Path) ->
     write_people(tmp_path / "data", known=False)
     result = CliRunner().invoke(group, [str(tmp_path / "data")])
     assert result.exit_code == 0
-    assert "look alike: p0_s0, p0_s1, p0_s2" in result.stdout
+    assert "near-duplicates: p0_s0, p0_s1, p0_s2" in result.stdout
     assert "12 cases without patient or volume: 4 groups, 4 of them of several cases" in result.stdout
-    assert "no known leak" in result.stdout
+    assert "no known data leakage" in result.stdout
     assert {case.group for case in read_dataset(tmp_path / "data").cases} == {f"p{p}_s0" for p in range(4)}
 
 

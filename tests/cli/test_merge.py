@@ -25,7 +25,7 @@ def test_two_data_sets_become_one(sources, tmp_path):
     result = run(*sources, "-o", tmp_path / "out", "--name", "both")
     assert result.exit_code == 0, result.output
     assert "24 slices (24 hu)" in result.output
-    assert "taken for different people: p0, p1, p2, p3" in result.output
+    assert "taken for different patients: p0, p1, p2, p3" in result.output
     assert "data group" not in result.output
     assert read_dataset(tmp_path / "out").name == "both"
     assert "is not empty" in str(run(*sources, "-o", tmp_path / "out").exception)

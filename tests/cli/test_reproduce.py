@@ -223,9 +223,9 @@ print(json.dumps({outcome.job.folder: outcome.status for outcome in outcomes}))
 def test_two_processes_on_one_output_run_every_job_once(table, tiny_dataset, tmp_path):
     command = [sys.executable, "-c", TWO, str(table), str(tiny_dataset), str(tmp_path / "output")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    told = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], [error.decode() for _, error in told]
-    first, second = (json.loads(output.decode().splitlines()[-1]) for output, _ in told)
+    text = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], [error.decode() for _, error in text]
+    first, second = (json.loads(output.decode().splitlines()[-1]) for output, _ in text)
     assert set(first) == set(second)
     assert len(first) == 2
     for job in first:
@@ -244,8 +244,8 @@ def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     assert any("failed: the loss is nan in epoch 1" in line for line in lines)
     result = run(table, "--data", tiny_dataset, "-o", tmp_path / "output", *ONE_JOB, "--resume")
     assert result.exit_code == 1
-    told, last = result.stderr.strip().splitlines()[-2:]
-    assert told.startswith("failed: paper | SegNet + DL | fold 0 | seed 0: the loss is nan")
+    text, last = result.stderr.strip().splitlines()[-2:]
+    assert text.startswith("failed: paper | SegNet + DL | fold 0 | seed 0: the loss is nan")
     assert last.startswith("Error: 1 of 1 jobs failed")
 
 

@@ -1,5 +1,6 @@
 """What ``covid-monai data split`` says of the splits that leak, and of those that leave cases out."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_a_leak_is_told_where_it_is_asked_for(tiny_dataset: Path, tmp_path):
     path = tmp_path / "split.json"
     result = run(tiny_dataset, "-o", path, "--protocol", "paper", "--folds", 3, "--validation-is-test")
     assert result.exit_code == 0, result.output
-    assert "validation is the test part: a leak" in result.output
+    assert "validation is the test subset: data leakage" in result.output
     assert all(fold.validation == fold.test for fold in read_split(path).folds)
 
 
@@ -43,10 +44,12 @@ def test_other_splits_speak_of_no_leak_and_of_nothing_left_out(tiny_dataset: Pat
     assert "left out" not in result.output
 
 
-def test_left_out_cases_are_counted(given, tmp_path):
-    result = run(given, "-o", tmp_path / "split.json", "--protocol", "given", "--without-near-duplicates")
+@pytest.mark.parametrize("option", ["--without-near-duplicates", "--without-look-alikes"])
+def test_left_out_cases_are_counted(given, tmp_path, option):
+    result = run(given, "-o", tmp_path / "split.json", "--protocol", "given", option)
     assert result.exit_code == 0, result.output
-    assert "left out as look-alikes of test cases: 2 training cases" in result.output
+    assert ("is now called --without-near-duplicates" in result.output) == (option == "--without-look-alikes")
+    assert "left out as near-duplicates of test cases: 2 training cases" in result.output
     (fold,) = read_split(tmp_path / "split.json").folds
     assert {name[:2] for name in (*fold.train, *fold.validation)} == {"p2", "p3"}
 
@@ -64,8 +67,22 @@ def test_bad_wishes_are_refused_in_one_line(given, tiny_dataset, tmp_path):
     assert not out.exists()
 
 
-def test_two_words_on_the_validation_part_are_wrong_usage(tiny_dataset, tmp_path):
-    protocol = ("--protocol", "paper", "--folds", 2, "--validation-is-test")
-    result = run(tiny_dataset, "-o", tmp_path / "split.json", *protocol, "--validation-fraction", 0.3)
-    assert result.exit_code == 2
-    assert "leave --validation-fraction away" in result.output
+@pytest.mark.parametrize(
+    "wish",
+    [
+        ("--protocol", "paper", "--folds", 2, "--validation-is-test", "--validation-fraction", 0.3),
+        ("--protocol", "paper", "--test-fraction", 0.3, "--validation-is-test", "--validation-fraction", 0.3),
+        ("--protocol", "given", "--folds", 2),
+        ("--protocol", "grouped"),
+        ("--protocol", "paper", "--folds", 2, "--test-fraction", 0.3),
+    ],
+)
+def test_the_command_that_a_usage_error_gives_works_when_pasted(given, tmp_path, wish, monkeypatch):
+    monkeypatch.setattr("click.formatting.FORCED_WIDTH", 400)
+    refused = run(given, "-o", tmp_path / "my split.json", *wish)
+    assert refused.exit_code == 2, refused.output
+    command = shlex.split(refused.output.split("`")[1].replace("--folds 5", "--folds 3"))
+    assert command[:3] == ["covid-monai", "data", "split"]
+    result = run(*command[3:])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "my split.json").is_file()

@@ -48,8 +48,8 @@ def test_similarity_of_unshifted_pictures_is_the_correlation_of_numpy() -> None:
     shifts = [(x, y) for x in range(7) for y in range(7)]
     size = SIZE - 6
     expected = max(
-        np.corrcoef(one[inside, inside].ravel(), other[x : x + size, y : y + size].ravel())[0, 1]
-        for one, other in ((first, second), (second, first))
+        np.corrcoef(picture[inside, inside].ravel(), other[x : x + size, y : y + size].ravel())[0, 1]
+        for picture, other in ((first, second), (second, first))
         for x, y in shifts
     )
     assert found == pytest.approx(expected, abs=1e-5)

@@ -95,8 +95,10 @@ def test_8_bit_volumes_are_marked_and_mapped(pair, tmp_path):
 
 def test_spacing_of_one_mm_is_a_placeholder_unless_told_otherwise(tmp_path):
     image, mask = volume()
-    one = np.diag([-1.0, -1.0, 1.0, 1.0])
-    pair = Pair("v", save(tmp_path / "i.nii.gz", image, one), save(tmp_path / "m.nii.gz", mask, one))
+    one_millimetre = np.diag([-1.0, -1.0, 1.0, 1.0])
+    pair = Pair(
+        "v", save(tmp_path / "i.nii.gz", image, one_millimetre), save(tmp_path / "m.nii.gz", mask, one_millimetre)
+    )
     assert not slices_of(pair)[0].spacing_known
     assert slices_of(pair, spacing_known=True)[0].spacing_known
 

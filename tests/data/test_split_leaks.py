@@ -28,7 +28,7 @@ def change(path: Path, **changes: object) -> None:
 
 @pytest.fixture
 def leaking(tmp_path):
-    """A split file whose validation part is its test part."""
+    """A split file whose validation subset is its test subset."""
     path = tmp_path / "split.json"
     write_split(path, split_dataset(dataset_of([12]), "paper", folds=3, validation_is_test=True))
     return path
@@ -105,14 +105,14 @@ def test_only_that_overlap_is_allowed(tmp_path):
     path = tmp_path / "split.json"
     first, *others = split.folds
     for fold, message in (
-        (replace(first, validation=first.validation[:-1]), "validation of fold 0 is not its test part"),
-        (replace(first, train=(*first.train, first.test[0])), "fold 0 has a case in two parts"),
+        (replace(first, validation=first.validation[:-1]), "validation of fold 0 is not its test subset"),
+        (replace(first, train=(*first.train, first.test[0])), "fold 0 has a case in two subsets"),
     ):
         write_split(path, replace(split, folds=(fold, *others)))
         with pytest.raises(InputError, match=message):
             read_split(path)
     write_split(path, replace(split, validation_is_test=False))
-    with pytest.raises(InputError, match="fold 0 has a case in two parts"):
+    with pytest.raises(InputError, match="fold 0 has a case in two subsets"):
         read_split(path)
 
 
@@ -143,7 +143,7 @@ def given_cases() -> tuple[Case, ...]:
 
 
 @pytest.mark.parametrize("settings", [{"validation_fraction": 0.5}, {"validation_is_test": True}])
-def test_look_alikes_of_test_cases_are_in_no_part(settings):
+def test_near_duplicates_of_test_cases_are_in_no_subset(settings):
     split = split_dataset(dataset_with(*given_cases()), "given", without_near_duplicates=True, **settings)
     train, validation, test = parts_of(split.folds[0])
     assert split.without_near_duplicates
@@ -151,12 +151,12 @@ def test_look_alikes_of_test_cases_are_in_no_part(settings):
     assert (train | validation) - test == {f"case{index:03d}" for index in range(8, 12)}
 
 
-def test_look_alikes_stay_where_nobody_asks_for_less():
+def test_near_duplicates_stay_where_nobody_asks_for_less():
     train, validation, test = parts_of(split_dataset(dataset_with(*given_cases()), "given").folds[0])
     assert len(train | validation | test) == 12
 
 
-def test_look_alikes_cannot_be_left_out_where_nothing_is_known_of_a_case():
+def test_near_duplicates_cannot_be_left_out_where_nothing_is_known_of_a_case():
     cases = (*given_cases(), case_of(12, None, part="train"))
     with pytest.raises(InputError, match=r"1 of 13 cases have neither.*covid-monai data group"):
         split_dataset(dataset_with(*cases), "given", without_near_duplicates=True)
@@ -168,7 +168,7 @@ def test_nothing_left_to_train_on_is_refused():
 
 
 @pytest.mark.parametrize("protocol", ["paper", "grouped"])
-def test_look_alikes_are_left_out_under_protocol_given_alone(protocol):
+def test_near_duplicates_are_left_out_under_protocol_given_alone(protocol):
     with pytest.raises(InputError, match="under protocol given alone"):
         split_dataset(dataset_of([4, 4, 4]), protocol, folds=3, without_near_duplicates=True)
 

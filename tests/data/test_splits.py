@@ -168,8 +168,8 @@ def test_given_refuses_cases_without_part():
         ("paper", {"test_fraction": 1.0}, "between 0 and 1"),
         ("paper", {"test_fraction": float("nan")}, "between 0 and 1"),
         ("paper", {"folds": 2, "validation_fraction": 1.0}, "under 1"),
-        ("grouped", {"folds": 2}, "validation part needs at least two groups"),
-        ("given", {"folds": 2}, "leave folds"),
+        ("grouped", {"folds": 2}, "validation subset needs at least two groups"),
+        ("given", {"folds": 2}, "leave `folds`"),
     ],
 )
 def test_impossible_settings_are_refused(protocol, settings, message):
@@ -210,7 +210,7 @@ def test_other_files_are_no_split_files(tmp_path, text):
         read_split(tmp_path / "split.json")
 
 
-def test_datalist_gives_one_part_without_none(prepared, tmp_path):
+def test_datalist_gives_one_subset_without_none(prepared, tmp_path):
     split = split_dataset(prepared, "grouped", folds=3)
     write_split(tmp_path / "split.json", split)
     items = datalist(tmp_path, tmp_path / "split.json", 1, "test")
@@ -225,14 +225,22 @@ def test_datalist_without_split_gives_all_cases(prepared, tmp_path, split_file):
     assert len(datalist(tmp_path, split_file, 0, "all")) == 12
 
 
+def test_copied_bundles_may_call_the_subset_a_part(prepared, tmp_path):
+    write_split(tmp_path / "split.json", split_dataset(prepared, "grouped", folds=3))
+    subset = datalist(tmp_path, tmp_path / "split.json", 0, subset="train")
+    assert datalist(tmp_path, tmp_path / "split.json", 0, part="train") == subset
+    with pytest.raises(InputError, match="subset is None"):
+        datalist(tmp_path, None, 0)
+
+
 def test_datalist_refuses_what_does_not_fit(prepared, tmp_path):
     path = tmp_path / "split.json"
     write_split(path, split_dataset(prepared, "paper", folds=3, validation_fraction=0))
     with pytest.raises(InputError, match="fold 3 does not exist"):
         datalist(tmp_path, path, 3, "train")
-    with pytest.raises(InputError, match=r"validation part of fold 0 .* is empty"):
+    with pytest.raises(InputError, match=r"validation subset of fold 0 .* is empty"):
         datalist(tmp_path, path, 0, "validation")
-    with pytest.raises(InputError, match="part is 'exam'"):
+    with pytest.raises(InputError, match="subset is 'exam'"):
         datalist(tmp_path, path, 0, "exam")
     (tmp_path / prepared.cases[0].label).unlink()
     with pytest.raises(InputError, match=r"case000\.nii\.gz is missing"):

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from covid_monai.errors import InputError
-from covid_monai.report import overlay_grid
-from covid_monai.report.overlay_grid import GridCase, draw_overlay_grid
+from covid_monai.report.overlay_grid import GridCase, cut_to_body, draw_overlay_grid
 from covid_monai.report.overlays import OverlayCase
 
 
@@ -46,7 +45,7 @@ def test_all_columns_show_the_same_part_without_the_air_around():
     lost = replace(overlay(), prediction=np.zeros((40, 30), np.uint8))
     strayed = overlay()
     strayed.prediction[35, 2] = 1
-    cut = overlay_grid._cut_to_body([lost, None, strayed])
+    cut = cut_to_body([lost, None, strayed])
     assert cut[1] is None
     # the body, and the pixel that is outside of it
     assert cut[0].image.shape == cut[2].prediction.shape == (36 - 10, 22 - 2)
@@ -57,7 +56,7 @@ def test_all_columns_show_the_same_part_without_the_air_around():
 def test_a_slice_of_air_alone_is_shown_as_it_is():
     air = replace(overlay(), image=np.full((40, 30), -1000.0), reference=np.zeros((40, 30), np.uint8))
     empty = replace(air, prediction=np.zeros((40, 30), np.uint8))
-    assert overlay_grid._cut_to_body([empty])[0].image.shape == (40, 30)
+    assert cut_to_body([empty])[0].image.shape == (40, 30)
 
 
 @pytest.mark.parametrize("overlays", [[], [None], [overlay(), overlay()]])

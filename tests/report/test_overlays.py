@@ -28,9 +28,9 @@ def test_anterior_is_on_top_and_the_patients_right_at_the_left():
     """The array's first corner (right, anterior) is the picture's upper left one."""
     figure = Figure()
     plain, marked = figure.subplots(1, 2)
-    one = case()
-    one.image[0, 0] = 100
-    draw_overlay(plain, marked, one)
+    overlay = case()
+    overlay.image[0, 0] = 100
+    draw_overlay(plain, marked, overlay)
     shown = plain.images[0]
     assert shown.get_array()[0, 0] == 100
     assert shown.get_array().shape == (20, 30)
@@ -54,8 +54,8 @@ def test_any_number_of_cases_makes_a_picture(tmp_path, number):
 
 
 def test_cases_of_different_shapes_are_refused(tmp_path):
-    one = case()
-    broken = OverlayCase("broken", one.image, one.prediction[:5], one.reference, one.spacing, 0.5)
+    overlay = case()
+    broken = OverlayCase("broken", overlay.image, overlay.prediction[:5], overlay.reference, overlay.spacing, 0.5)
     with pytest.raises(InputError, match="broken"):
         draw_overlays([broken], tmp_path / "cases.png")
     with pytest.raises(InputError, match="no case"):

@@ -76,7 +76,7 @@ def test_the_page_tells_scores_settings_data_and_purpose(page, run):
     text = " ".join(Page(page).text.split())
     scores = json.loads((run / "evaluation" / "test" / "scores.json").read_text())
     pooled = scores["levels"]["pooled"]["classes"]["any lesion"]["measures"]["dice"]["value"]
-    for told in (
+    for entry in (
         "a_segnet_ct_segmentation on tiny",
         "For research, not for diagnosis.",
         f"{pooled:.3f}",
@@ -93,7 +93,7 @@ def test_the_page_tells_scores_settings_data_and_purpose(page, run):
         "epochs 7",
         "loss dice",
     ):
-        assert told in text, told
+        assert entry in text, entry
     assert "$torch" not in text
 
 

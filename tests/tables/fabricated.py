@@ -15,7 +15,8 @@ from covid_monai.files import sha256_of, write_json, write_text
 from covid_monai.scoring import Scorer
 from covid_monai.tables.folder import data_of, failure_file, prepare_parts
 from covid_monai.tables.plan import Job, plan
-from covid_monai.tables.spec import Row, Table, read_table
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.table import Row, Table
 
 Predict = Callable[[Job, str, np.ndarray], np.ndarray]
 """The mask that a job predicts for a case, from its name and its reference of classes."""

@@ -7,7 +7,8 @@ import pytest
 from covid_monai.data.manifest import Canvas
 from covid_monai.tables.comparability import head_of
 from covid_monai.tables.results import Results
-from covid_monai.tables.spec import CLASS_MEAN, read_table
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.table import CLASS_MEAN
 from tests.tables.small_data import write_slices
 
 
@@ -19,35 +20,35 @@ def head(name, dataset, budget="full", **changed):
 
 def part1(count=4, **fields):
     """Slices as the picture crops of MedSeg part 1 are imported: sizes differ, contrast stretched, no effusion."""
-    told = [{"source": "medseg_part1", "group": f"g{i // 2}", "intensity": "window", **fields} for i in range(count)]
-    return [{**one, "size": (24 + 2 * i, 24)} for i, one in enumerate(told)]
+    text = [{"source": "medseg_part1", "group": f"g{i // 2}", "intensity": "window", **fields} for i in range(count)]
+    return [{**entry, "size": (24 + 2 * i, 24)} for i, entry in enumerate(text)]
 
 
-def sides(one):
-    return {aspect: here for aspect, _, here in one.sides}
+def sides(entry):
+    return {aspect: here for aspect, _, here in entry.sides}
 
 
 def test_crops_of_part_1_are_told_with_all_that_they_lack(tmp_path):
-    one = head("zhou2020-v1", write_slices(tmp_path / "data", part1()))
-    told = " ".join(one.deviations)
-    assert "4 instead of 100 slices." in told
-    assert "4 of 4 slices are crops instead of full slices" in told
-    assert '4 slices are 8-bit pictures whose grey values are spread over a fixed window (intensity "window")' in told
-    assert "No pleural effusion in the masks of medseg_part1: where there was any, it counts as background." in told
-    assert "quick" not in told
+    entry = head("zhou2020-v1", write_slices(tmp_path / "data", part1()))
+    text = " ".join(entry.deviations)
+    assert "4 instead of 100 slices." in text
+    assert "4 of 4 slices are crops instead of full slices" in text
+    assert '4 slices are 8-bit pictures whose grey values are spread over a fixed window (intensity "window")' in text
+    assert "No pleural effusion in the masks of medseg_part1: where there was any, it counts as background." in text
+    assert "quick" not in text
     # cropping changes how much background there is, and nothing else
-    assert dict(one.not_comparable) == {"specificity": "crops"}
-    assert sides(one)["data"] == (
+    assert dict(entry.not_comparable) == {"specificity": "crops"}
+    assert sides(entry)["data"] == (
         "4 slices (4 of medseg_part1); patient unknown for 4 slices; 2 units (group of near-duplicates)"
     )
-    assert sides(one)["canvas"].startswith("4 slices: crops of differing size of medseg_part1; resized")
+    assert sides(entry)["canvas"].startswith("4 slices: crops of differing size of medseg_part1; resized")
 
 
 def test_crops_on_their_canvas_can_be_compared(tmp_path):
-    told = part1(canvas=Canvas((512, 512), (3, 4)))
-    crops = head("zhou2020-v1", write_slices(tmp_path / "crops", told))
+    text = part1(canvas=Canvas((512, 512), (3, 4)))
+    crops = head("zhou2020-v1", write_slices(tmp_path / "crops", text))
     assert dict(crops.not_comparable) == {"specificity": "crops"}
-    pasted = [{**one, "size": (32, 32), "canvas": Canvas((32, 32), (3, 4))} for one in told]
+    pasted = [{**entry, "size": (32, 32), "canvas": Canvas((32, 32), (3, 4))} for entry in text]
     full = head("zhou2020-v1", write_slices(tmp_path / "pasted", pasted))
     assert dict(full.not_comparable) == {}
     assert "4 slices are crops that were pasted back: what lay around them is air." in full.deviations
@@ -56,44 +57,44 @@ def test_crops_on_their_canvas_can_be_compared(tmp_path):
 
 def test_the_official_split_wants_crops(tmp_path):
     assert dict(head("official-split", write_slices(tmp_path / "crops", part1())).not_comparable) == {}
-    whole = [{**one, "size": (32, 32)} for one in part1()]
+    whole = [{**entry, "size": (32, 32)} for entry in part1()]
     full = head("official-split", write_slices(tmp_path / "whole", whole))
     assert dict(full.not_comparable) == {"specificity": "full slices instead of crops"}
 
 
 def test_a_class_that_no_mask_has_changes_a_mean_over_classes_only(tmp_path):
-    dataset = write_slices(tmp_path / "data", [{**one, "size": (32, 32)} for one in part1()])
-    one = head("chen2020", dataset)
+    dataset = write_slices(tmp_path / "data", [{**entry, "size": (32, 32)} for entry in part1()])
+    entry = head("chen2020", dataset)
     reason = "no pleural effusion in the masks, so the mean is over other classes"
-    assert (one.not_comparable["dice"], one.not_comparable["precision"]) == (reason, reason)
-    assert one.not_comparable["accuracy"].startswith("with the paper's Dice")
+    assert (entry.not_comparable["dice"], entry.not_comparable["precision"]) == (reason, reason)
+    assert entry.not_comparable["accuracy"].startswith("with the paper's Dice")
     assert dict(head("zhou2020-v1", dataset).not_comparable) == {}
-    effusion = write_slices(tmp_path / "three", [{**one, "size": (32, 32)} for one in part1()], labels=(1, 2, 3))
+    effusion = write_slices(tmp_path / "three", [{**entry, "size": (32, 32)} for entry in part1()], labels=(1, 2, 3))
     assert "dice" not in head("chen2020", effusion).not_comparable
 
 
 def test_other_data_are_never_compared(tmp_path):
-    one = head("zhou2021-v4", write_slices(tmp_path / "data", part1()))
-    assert one.not_comparable["dice"] == "data of medseg_part1 instead of medseg_part1, radiopaedia_part2"
+    entry = head("zhou2021-v4", write_slices(tmp_path / "data", part1()))
+    assert entry.not_comparable["dice"] == "data of medseg_part1 instead of medseg_part1, radiopaedia_part2"
 
 
 def test_merged_data_are_told_source_by_source(tmp_path):
     part2 = [{"source": "radiopaedia_part2", "patient": f"p{i}", "label": 4, "intensity": "anchored"} for i in range(3)]
-    one = head("zhou2021-v4", write_slices(tmp_path / "data", [*part1(), *part2]))
-    assert "7 instead of 473 slices." in one.deviations
-    assert "radiopaedia_part2 does not tell the kind of lesion in 3 slices." in one.deviations
-    assert any(text.startswith("3 slices are 8-bit, brought to HU by the peaks") for text in one.deviations)
+    entry = head("zhou2021-v4", write_slices(tmp_path / "data", [*part1(), *part2]))
+    assert "7 instead of 473 slices." in entry.deviations
+    assert "radiopaedia_part2 does not tell the kind of lesion in 3 slices." in entry.deviations
+    assert any(text.startswith("3 slices are 8-bit, brought to HU by the peaks") for text in entry.deviations)
     assert (
         "3 patients known, patient unknown for 4 slices; 5 units (patient or group of near-duplicates)"
-        in sides(one)["data"]
+        in sides(entry)["data"]
     )
 
 
 @pytest.mark.parametrize("budget", ["full", "quick"])
 def test_quick_is_said_and_the_networks_size_is_that_of_the_budget(budget, tmp_path):
-    one = head("zhou2020-v1", write_slices(tmp_path / "data", part1()), budget)
-    assert any("quick" in text for text in one.deviations) == (budget == "quick")
-    assert sides(one)["canvas"].endswith("128 x 128" if budget == "quick" else "512 x 512")
+    entry = head("zhou2020-v1", write_slices(tmp_path / "data", part1()), budget)
+    assert any("quick" in text for text in entry.deviations) == (budget == "quick")
+    assert sides(entry)["canvas"].endswith("128 x 128" if budget == "quick" else "512 x 512")
 
 
 def test_both_protocols_say_how_they_split_and_choose(tmp_path):

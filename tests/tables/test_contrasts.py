@@ -16,7 +16,7 @@ def by_patient(findings, protocol, row):
 
 def test_the_test_is_wilcoxons_over_patients(findings):
     first, second = findings.results.table.rows[:2]
-    (pair,) = [one for one in findings.pairs if one.protocol == "paper"]
+    (pair,) = [each_pair for each_pair in findings.pairs if each_pair.protocol == "paper"]
     assert (pair.first, pair.second, pair.cases, pair.units) == (first, second, 16, 8)
     apart = by_patient(findings, "paper", first) - by_patient(findings, "paper", second)
     expected = wilcoxon(np.round(apart, 12), zero_method="pratt", method="exact")
@@ -25,17 +25,19 @@ def test_the_test_is_wilcoxons_over_patients(findings):
 
 
 def test_holms_correction_is_over_both_protocols(findings):
-    small, large = sorted(one.p for one in findings.pairs)
-    corrected = sorted(one.p_holm for one in findings.pairs)
+    small, large = sorted(pair.p for pair in findings.pairs)
+    corrected = sorted(pair.p_holm for pair in findings.pairs)
     assert corrected[0] == pytest.approx(min(1, 2 * small))
     assert corrected[1] == pytest.approx(max(min(1, 2 * small), large))
 
 
 def test_the_difference_is_that_of_the_tables_dice(findings):
     together = {
-        (one.protocol, one.row.label): one.together.value for one in findings.entries if one.measure.name == "dice"
+        (entry.protocol, entry.row.label): entry.together.value
+        for entry in findings.entries
+        if entry.measure.name == "dice"
     }
-    (pair,) = [one for one in findings.pairs if one.protocol == "paper"]
+    (pair,) = [each_pair for each_pair in findings.pairs if each_pair.protocol == "paper"]
     expected = together["paper", pair.first.label] - together["paper", pair.second.label]
     assert pair.difference.value == pytest.approx(expected)
     low, high = pair.difference.interval
@@ -48,7 +50,7 @@ def test_only_cases_of_both_rows_are_compared(findings):
     of_first = (results.scores["slug"] == first.slug) & (results.scores["case"] >= "p2")
     kept = results.scores[of_first | (results.scores["slug"] != first.slug)]
     fewer = type(results)(**{**vars(results), "scores": kept.reset_index(drop=True)})
-    (pair,) = [one for one in compare_rows(fewer) if one.protocol == "paper"]
+    (pair,) = [row for row in compare_rows(fewer) if row.protocol == "paper"]
     assert (pair.cases, pair.units) == (12, 6)
 
 

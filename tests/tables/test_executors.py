@@ -79,7 +79,7 @@ def test_a_job_on_ray_asks_for_no_more_processors_than_a_node_has(with_gpu, proc
         def nodes():
             resources = [{"CPU": 4.0}, {"CPU": 8.0, "GPU": 1.0}, {"CPU": 32.0, "GPU": 4.0}, {"memory": 1.0}]
             dead = {"Alive": False, "Resources": {"CPU": 1.0, "GPU": 1.0}}
-            return [*({"Alive": True, "Resources": one} for one in resources), dead]
+            return [*({"Alive": True, "Resources": resource} for resource in resources), dead]
 
     assert processors_of_smallest_node(Cluster(), with_gpu) == processors
 

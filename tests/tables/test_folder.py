@@ -6,8 +6,9 @@ import pytest
 
 from covid_monai.data.splits import read_split
 from covid_monai.errors import InputError
+from covid_monai.tables.claim import Claim
 from covid_monai.tables.findings import find
-from covid_monai.tables.folder import Claim, files_of, read_note
+from covid_monai.tables.folder import files_of, read_note
 from covid_monai.tables.plan import plan
 from covid_monai.tables.publish import publish
 from covid_monai.tables.published import read_published
@@ -80,8 +81,8 @@ def test_a_folder_of_release_0_1_gives_the_same_scores_and_can_be_published(fini
     now, before = collect(finished), collect(old)
     assert read_note(old)["jobs"] == read_note(finished)["jobs"]
     pd.testing.assert_frame_equal(before.scores, now.scores)
-    assert [(one.job.folder, one.state, one.reason) for one in before.missing] == [
-        (one.job.folder, one.state, one.reason) for one in now.missing
+    assert [(entry.job.folder, entry.state, entry.reason) for entry in before.missing] == [
+        (entry.job.folder, entry.state, entry.reason) for entry in now.missing
     ]
     for row in now.jobs["folder"]:
         (old / row.replace("jobs/grouped", "cells/strict").replace("jobs/", "cells/") / "config.yaml").touch()

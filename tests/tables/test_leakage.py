@@ -21,20 +21,20 @@ def audits(output, dataset, **splits):
     results = Results(
         output, read_table("zhou2020-v1"), "full", {"": dataset}, jobs, pd.DataFrame(), pd.DataFrame(), (), "patient"
     )
-    return {one.name: one for one in audit_splits(results)}
+    return {each_split.name: each_split for each_split in audit_splits(results)}
 
 
 @pytest.fixture
 def dataset(tmp_path):
     """Four patients of two slices, and four slices of two groups; c08 and c10 are the same picture."""
-    told = [{"patient": f"p{i // 2}", "look": i} for i in range(8)]
-    told += [
+    text = [{"patient": f"p{i // 2}", "look": i} for i in range(8)]
+    text += [
         {"group": "g0", "look": 8},
         {"group": "g0", "look": 9},
         {"group": "g1", "look": 8},
         {"group": "g1", "look": 11},
     ]
-    return write_slices(tmp_path / "data", told)
+    return write_slices(tmp_path / "data", text)
 
 
 def given(dataset, test):
@@ -46,17 +46,17 @@ def given(dataset, test):
 
 def test_what_is_in_training_and_test_is_counted_by_hand(dataset, tmp_path):
     # one slice of p0, all of p1, one of g0 and none of its twin's group
-    one = audits(tmp_path, dataset, paper=given(dataset, {"c00", "c02", "c03", "c08"}))["paper"]
-    assert one.leaks["patients"] == (1, 4)
-    assert one.leaks["groups of near-duplicates"] == (1, 2)
-    assert one.leaks["pairs of identical slices"] == (1, 1)
-    assert (one.tested, one.exposed) == (4, 2)
+    entry = audits(tmp_path, dataset, paper=given(dataset, {"c00", "c02", "c03", "c08"}))["paper"]
+    assert entry.leaks["patients"] == (1, 4)
+    assert entry.leaks["groups of near-duplicates"] == (1, 2)
+    assert entry.leaks["pairs of identical slices"] == (1, 1)
+    assert (entry.tested, entry.exposed) == (4, 2)
 
 
 def test_a_twin_alone_exposes_a_slice(dataset, tmp_path):
-    one = audits(tmp_path, dataset, paper=given(dataset, {"c02", "c03", "c08", "c09"}))["paper"]
-    assert one.leaks["groups of near-duplicates"] == (0, 2)
-    assert (one.tested, one.exposed) == (4, 1)
+    entry = audits(tmp_path, dataset, paper=given(dataset, {"c02", "c03", "c08", "c09"}))["paper"]
+    assert entry.leaks["groups of near-duplicates"] == (0, 2)
+    assert (entry.tested, entry.exposed) == (4, 1)
 
 
 def test_a_grouped_split_exposes_no_slice_and_the_papers_does(tmp_path):
@@ -87,16 +87,16 @@ def test_slices_that_look_alike_are_counted_where_nobody_knows_who_they_are(tmp_
     # the same anatomy with other noise
     noisy = np.asarray(first.dataobj) + generator.normal(0, 5, first.shape)
     nibabel.save(nibabel.Nifti1Image(noisy.astype(np.int16), first.affine), tmp_path / "data" / dataset.cases[1].image)
-    one = audits(tmp_path, dataset, paper=given(dataset, {"c00", "c02"}))["paper"]
-    assert one.leaks["pairs of near-duplicates"] == (1, 1)
-    assert one.exposed == 1
+    entry = audits(tmp_path, dataset, paper=given(dataset, {"c00", "c02"}))["paper"]
+    assert entry.leaks["pairs of near-duplicates"] == (1, 1)
+    assert entry.exposed == 1
     # and the changed file is found
-    assert any(finding.check == "hash" and finding.cases == ("c01",) for finding in one.findings)
+    assert any(finding.check == "hash" and finding.cases == ("c01",) for finding in entry.findings)
 
 
 def test_findings_name_no_folder_of_this_machine(dataset, tmp_path):
     split = split_dataset(dataset, "paper", folds=2, validation_is_test=True)
     (dataset.folder / dataset.cases[0].image).unlink()
-    one = audits(tmp_path, dataset, paper=split)["paper"]
-    assert {finding.check for finding in one.findings} >= {"file", "split"}
-    assert not [finding for finding in one.findings if str(Path(tmp_path)) in finding.message]
+    entry = audits(tmp_path, dataset, paper=split)["paper"]
+    assert {finding.check for finding in entry.findings} >= {"file", "split"}
+    assert not [finding for finding in entry.findings if str(Path(tmp_path)) in finding.message]

@@ -59,7 +59,7 @@ def test_the_page_holds_its_pictures_and_needs_nothing_else(page):
 
 def test_the_page_tells_what_the_files_tell(page, found):
     text = " ".join(Page(page).text.split())
-    for told in (
+    for item in (
         "Tiny table",
         "Made of 7 of 8 jobs.",
         "the loss is <nan>",
@@ -72,7 +72,7 @@ def test_the_page_tells_what_the_files_tell(page, found):
         "1 min 1 s",
         "optimism (paper",
     ):
-        assert told in text, told
+        assert item in text, item
     for entry in found.entries:
         assert f"{entry.mean:.1f}" in text
     assert "quick" not in text

@@ -81,10 +81,10 @@ def test_copies_made_before_the_folds_stand_on_leaks_under_paper_only(tiny_datas
     table = variant_table(tmp_path / "table")
     jobs = plan(table)
     prepare_parts(table, jobs, tiny_dataset, tmp_path)
-    made = read_dataset(data_of(jobs[0], tiny_dataset, tmp_path))
+    result = read_dataset(data_of(jobs[0], tiny_dataset, tmp_path))
     # each of twelve slices, its three turns and its two scalings
-    assert len(made.cases) == 12 * 6
-    originals = {case.case: (case.case.split("_")[0], case.case.split("_")[1]) for case in made.cases}
+    assert len(result.cases) == 12 * 6
+    originals = {case.case: (case.case.split("_")[0], case.case.split("_")[1]) for case in result.cases}
     torn = {}
     for protocol in ("paper", "grouped"):
         split = read_split(tmp_path / "splits" / f"{protocol}-augment_before_folds.json")

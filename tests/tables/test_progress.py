@@ -3,7 +3,7 @@ from filelock import FileLock
 
 from covid_monai.tables.folder import Outcome, failure_file, lock_file
 from covid_monai.tables.plan import plan
-from covid_monai.tables.progress import Progress, matrix, spoken_seconds
+from covid_monai.tables.progress import Progress, matrix, seconds_in_words
 from covid_monai.tables.spec import read_table
 from tests.tables.tiny_table import write_table
 
@@ -72,7 +72,7 @@ def test_the_matrix_shows_the_state_of_every_job(jobs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "spoken"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")]
+    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (192, "3 min 12 s"), (7500, "2 h 5 min")]
 )
-def test_times_are_spoken(seconds, spoken):
-    assert spoken_seconds(seconds) == spoken
+def test_times_are_in_words(seconds, words):
+    assert seconds_in_words(seconds) == words

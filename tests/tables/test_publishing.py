@@ -70,7 +70,7 @@ def test_every_job_has_its_settings_hashes_versions_and_costs(published, output)
     jobs = jobs_of(published)
     assert len(jobs) == 15
     record = json.loads((output / JOB / "job.json").read_text())
-    (job,) = [one for one in jobs if one["folder"] == JOB]
+    (job,) = [each_job for each_job in jobs if each_job["folder"] == JOB]
     assert json.loads(job["settings"]) == record["settings"]
     assert job["weights_sha256"] == record["weights_sha256"]
     assert (job["seconds"], job["peak_memory_bytes"], job["seed"]) == ("61.0", str(2**30), "0")
@@ -160,7 +160,7 @@ def test_paths_through_links_and_with_letters_beyond_ascii_are_not_published_eit
     (home / "job.json").write_text(json.dumps({**content, "commands": [f"cd {place}", f"cd {through}"]}))
     (home / "config.yaml").write_text(yaml.safe_dump({"output_dir": str(through), "other": str(place)}))
     publish(through, tmp_path / "published")
-    (job,) = [one for one in jobs_of(tmp_path / "published") if one["folder"] == JOB]
+    (job,) = [entry for entry in jobs_of(tmp_path / "published") if entry["folder"] == JOB]
     assert json.loads(job["commands"]) == ["cd OUT", "cd OUT"]
     assert json.loads(job["configuration"]) == {"output_dir": "OUT", "other": "OUT"}
 
@@ -169,7 +169,7 @@ def test_jobs_that_are_gone_do_not_stay_published(output, published, tmp_path):
     place, folder = shutil.copytree(output, tmp_path / "output"), shutil.copytree(published, tmp_path / "published")
     shutil.rmtree(place / JOB)
     assert publish(place, folder) == 14
-    assert JOB not in {one["folder"] for one in jobs_of(folder)}
+    assert JOB not in {entry["folder"] for entry in jobs_of(folder)}
 
 
 def test_what_release_0_1_published_is_replaced(output, tmp_path):

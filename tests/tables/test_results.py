@@ -33,8 +33,8 @@ def test_every_score_knows_whose_it_is(findings):
 
 
 def test_units_are_patients_else_groups_and_unknown_slices_stand_alone(tmp_path):
-    told = [{"patient": "a"}, {"patient": "a"}, {"group": "g"}, {"group": "g"}, {}]
-    dataset = write_slices(tmp_path / "data", told)
+    text = [{"patient": "a"}, {"patient": "a"}, {"group": "g"}, {"group": "g"}, {}]
+    dataset = write_slices(tmp_path / "data", text)
     assert units_of(dataset) == {"c00": "c00", "c01": "c00", "c02": "c02", "c03": "c02", "c04": "c04"}
     assert unit_kind(dataset) == "patient or group of near-duplicates or slice"
 

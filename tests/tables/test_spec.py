@@ -51,15 +51,15 @@ def test_an_unknown_table_is_refused_with_the_known_ones():
 
 def changed(*path, to):
     """The tiny table's content with one place changed; ``None`` takes it away."""
-    made = content()
-    place = made
+    result = content()
+    place = result
     for step in path[:-1]:
         place = place[step]
     if to is None:
         del place[path[-1]]
     else:
         place[path[-1]] = to
-    return made
+    return result
 
 
 @pytest.mark.parametrize(
@@ -174,3 +174,14 @@ def test_a_row_that_is_published_only_needs_no_bundle(tmp_path):
     rows = [*content()["rows"], {"label": "Inf-Net", "paper": {"dice": 68.2}, "place": "Table 2"}]
     table = read_table(str(write_table(tmp_path, {"rows": rows})))
     assert table.rows[2].bundle is None
+
+
+def test_names_of_the_last_release_are_read_with_a_hint(tmp_path):
+    present = write_table(tmp_path, {})
+    text = present.read_text()
+    assert "grouped" in text
+    old = tmp_path / "old.yaml"
+    old.write_text(text.replace("grouped", "strict"))
+    with pytest.warns(UserWarning, match="strict is now called grouped"):
+        read = read_table(str(old))
+    assert read.protocols == read_table(str(present)).protocols

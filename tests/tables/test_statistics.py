@@ -13,7 +13,9 @@ SEGNET, ATTENTION = "SegNet + DL", "A-SegNet + TL (0.3, 0.7)"
 
 def entry(findings, measure, protocol, row):
     (found,) = [
-        one for one in findings.entries if (one.measure.name, one.protocol, one.row.label) == (measure, protocol, row)
+        each_entry
+        for each_entry in findings.entries
+        if (each_entry.measure.name, each_entry.protocol, each_entry.row.label) == (measure, protocol, row)
     ]
     return found
 
@@ -25,9 +27,9 @@ def counts(folder):
     found = {}
     for path in (folder / "evaluation" / "test" / "masks").iterdir():
         name = path.name.removesuffix(".nii.gz")
-        prediction, reference = (np.asarray(nibabel.load(one).dataobj) > 0 for one in (path, label_of[name]))
+        prediction, reference = (np.asarray(nibabel.load(item).dataobj) > 0 for item in (path, label_of[name]))
         found[name] = tuple(
-            int(one.sum()) for one in (prediction & reference, prediction & ~reference, reference & ~prediction)
+            int(item.sum()) for item in (prediction & reference, prediction & ~reference, reference & ~prediction)
         )
     return found
 
@@ -43,11 +45,11 @@ def job(finished, protocol, fold, seed, row="a-segnet-tl-0.3-0.7"):
 
 def test_mean_and_spread_are_those_of_the_jobs(finished, findings):
     values = [100 * dice(job(finished, "grouped", fold, seed).values()) for fold in (0, 1) for seed in (0, 1)]
-    one = entry(findings, "dice", "grouped", ATTENTION)
-    assert one.mean == pytest.approx(np.mean(values))
-    assert one.sd == pytest.approx(np.std(values, ddof=1))
-    assert one.sd_of_seeds == pytest.approx(np.std([np.mean(values[::2]), np.mean(values[1::2])], ddof=1))
-    assert (one.jobs, one.planned) == (4, 4)
+    item = entry(findings, "dice", "grouped", ATTENTION)
+    assert item.mean == pytest.approx(np.mean(values))
+    assert item.sd == pytest.approx(np.std(values, ddof=1))
+    assert item.sd_of_seeds == pytest.approx(np.std([np.mean(values[::2]), np.mean(values[1::2])], ddof=1))
+    assert (item.jobs, item.planned) == (4, 4)
 
 
 def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
@@ -55,8 +57,8 @@ def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
     for measure in list(results.table.measures.values())[:2]:
         for row in results.table.rows[:2]:
             values = job_values(results, "paper", row, measure)
-            for (_, one), value in zip(results.jobs_of("paper", row).iterrows(), values, strict=True):
-                scores = json.loads((one["evaluation"] / "scores.json").read_text())
+            for (_, item), value in zip(results.jobs_of("paper", row).iterrows(), values, strict=True):
+                scores = json.loads((item["evaluation"] / "scores.json").read_text())
                 stored = scores["levels"][measure.averaging]["classes"]["lesion"]["measures"][measure.name]["value"]
                 assert value == pytest.approx(stored)
 
@@ -64,12 +66,12 @@ def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
 def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finished, findings):
     per_seed = [{**job(finished, "grouped", 0, seed), **job(finished, "grouped", 1, seed)} for seed in (0, 1)]
     assert len(per_seed[0]) == 16
-    one = entry(findings, "dice", "grouped", ATTENTION)
-    assert one.together.value == pytest.approx(np.mean([100 * dice(found.values()) for found in per_seed]))
-    assert one.units == 8
+    item = entry(findings, "dice", "grouped", ATTENTION)
+    assert item.together.value == pytest.approx(np.mean([100 * dice(found.values()) for found in per_seed]))
+    assert item.units == 8
     weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=2000)
     # patients in the order in which the scores' rows are read, which decides who gets which weight
-    scores = findings.results.scores_of("grouped", one.row)
+    scores = findings.results.scores_of("grouped", item.row)
     slices = scores[scores["level"] == "slice"].sort_values(["fold", "case"], kind="stable")
     order = list(dict.fromkeys(slices["case"].str[:2]))
     draws = []
@@ -77,25 +79,25 @@ def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finishe
         times = dict(zip(order, drawn, strict=True))
         seeds = [dice([np.array(three) * times[name[:2]] for name, three in found.items()]) for found in per_seed]
         draws.append(100 * np.mean(seeds))
-    assert one.together.interval == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+    assert item.together.interval == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
 
 
 def test_a_failed_job_is_missing_in_the_count_and_in_nothing_else(finished, findings):
     values = [
         100 * dice(job(finished, "grouped", *place, row="segnet-dl").values()) for place in ((0, 0), (0, 1), (1, 0))
     ]
-    one = entry(findings, "dice", "grouped", SEGNET)
-    assert one.mean == pytest.approx(np.mean(values))
-    assert (one.jobs, one.planned) == (3, 4)
+    item = entry(findings, "dice", "grouped", SEGNET)
+    assert item.mean == pytest.approx(np.mean(values))
+    assert (item.jobs, item.planned) == (3, 4)
     # of the fold that both seeds have
-    assert one.sd_of_seeds == pytest.approx(np.std(values[:2], ddof=1))
+    assert item.sd_of_seeds == pytest.approx(np.std(values[:2], ddof=1))
 
 
 def test_difference_and_verdict_are_against_the_papers_value(findings):
-    one = entry(findings, "dice", "paper", SEGNET)
-    assert one.difference == pytest.approx(one.mean - 61.5)
-    inside = one.together.interval[0] <= 61.5 <= one.together.interval[1] and abs(one.difference) <= 3
-    assert one.verdict.word == ("reproduced" if inside else "higher" if one.difference > 0 else "lower")
+    item = entry(findings, "dice", "paper", SEGNET)
+    assert item.difference == pytest.approx(item.mean - 61.5)
+    inside = item.together.interval[0] <= 61.5 <= item.together.interval[1] and abs(item.difference) <= 3
+    assert item.verdict.word == ("reproduced" if inside else "higher" if item.difference > 0 else "lower")
     nothing = entry(findings, "sensitivity", "paper", ATTENTION)
     assert (nothing.paper, nothing.difference, nothing.verdict.word) == (None, None, "")
     other = entry(findings, "accuracy", "paper", SEGNET)
@@ -103,18 +105,18 @@ def test_difference_and_verdict_are_against_the_papers_value(findings):
 
 
 def test_a_published_row_has_no_entry(findings):
-    assert {one.row.label for one in findings.entries} == {SEGNET, ATTENTION}
+    assert {each_entry.row.label for each_entry in findings.entries} == {SEGNET, ATTENTION}
 
 
 def test_optimism_is_paper_minus_grouped_with_the_same_patients_drawn(findings):
-    (one,) = [each for each in findings.optimism if (each.measure.name, each.row.label) == ("dice", ATTENTION)]
+    (item,) = [each for each in findings.optimism if (each.measure.name, each.row.label) == ("dice", ATTENTION)]
     paper, grouped = (entry(findings, "dice", protocol, ATTENTION).together for protocol in ("paper", "grouped"))
-    assert one.estimate.value == pytest.approx(paper.value - grouped.value)
-    low, high = one.estimate.interval
-    assert low < one.estimate.value < high
+    assert item.estimate.value == pytest.approx(paper.value - grouped.value)
+    low, high = item.estimate.interval
+    assert low < item.estimate.value < high
     # the grouped masks are shifted by one pixel more, whoever is drawn
     assert low > 0
-    assert (one.paper_cases, one.grouped_cases, one.shared_cases, one.same_cases) == (16, 16, 16, True)
+    assert (item.paper_cases, item.grouped_cases, item.shared_cases, item.same_cases) == (16, 16, 16, True)
 
 
 def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
@@ -125,10 +127,10 @@ def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
         curves=findings.results.curves[findings.results.curves["fold"] == 0],
     )
     tested = {protocol: set(part["case"]) - {""} for protocol, part in fold.scores.groupby("protocol")}
-    for one in estimate_optimism(fold):
-        assert (one.paper_cases, one.grouped_cases) == (len(tested["paper"]), len(tested["grouped"]))
-        assert one.shared_cases == len(tested["paper"] & tested["grouped"]) < 8
-        assert not one.same_cases
+    for item in estimate_optimism(fold):
+        assert (item.paper_cases, item.grouped_cases) == (len(tested["paper"]), len(tested["grouped"]))
+        assert item.shared_cases == len(tested["paper"] & tested["grouped"]) < 8
+        assert not item.same_cases
 
 
 def test_over_thresholds_the_jobs_values_are_those_of_scores_json(finished, findings):
@@ -136,7 +138,7 @@ def test_over_thresholds_the_jobs_values_are_those_of_scores_json(finished, find
         json.loads((path / "evaluation/test/scores.json").read_text())["thresholds"]["stretched"]
         for path in sorted((finished / "jobs/paper/segnet-dl").glob("fold?-seed?"))
     ]
-    one = entry(findings, "dice_mean_over_thresholds", "paper", SEGNET)
-    assert one.mean == pytest.approx(np.mean([variant["mean_over_thresholds"]["value"] for variant in stored]))
-    low, high = one.together.interval
-    assert low < one.together.value < high
+    item = entry(findings, "dice_mean_over_thresholds", "paper", SEGNET)
+    assert item.mean == pytest.approx(np.mean([variant["mean_over_thresholds"]["value"] for variant in stored]))
+    low, high = item.together.interval
+    assert low < item.together.value < high

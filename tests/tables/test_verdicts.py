@@ -51,5 +51,5 @@ def test_a_reduced_budget_has_no_verdict_wherever_the_value_falls():
 
 def test_a_quick_table_says_reproduced_of_no_value(findings):
     quick = replace(findings.results, budget="quick")
-    words = {one.verdict.word for one in estimate_entries(quick, findings.head.not_comparable)}
+    words = {entry.verdict.word for entry in estimate_entries(quick, findings.head.not_comparable)}
     assert words == {"no verdict", "not comparable", ""}

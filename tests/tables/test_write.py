@@ -27,17 +27,17 @@ def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
     assert set(published["protocol"]) == {""}
     assert published["mean"].isna().all()
     assert set(published.loc[published["measure"] == "dice", "published"]) == {"50.25"}
-    one = lines[(lines["row"] == "SegNet + DL") & (lines["protocol"] == "grouped") & (lines["measure"] == "dice")].iloc[
-        0
-    ]
+    item = lines[
+        (lines["row"] == "SegNet + DL") & (lines["protocol"] == "grouped") & (lines["measure"] == "dice")
+    ].iloc[0]
     (entry,) = [
         each
         for each in findings.entries
         if (each.row.label, each.protocol, each.measure.name) == ("SegNet + DL", "grouped", "dice")
     ]
-    assert one["mean"] == pytest.approx(entry.mean)
-    assert (one["jobs"], one["planned"], one["verdict"]) == ("3", "4", entry.verdict.word)
-    assert (one["together_low"], float(one["together_high"])) == pytest.approx(entry.together.interval)
+    assert item["mean"] == pytest.approx(entry.mean)
+    assert (item["jobs"], item["planned"], item["verdict"]) == ("3", "4", entry.verdict.word)
+    assert (item["together_low"], float(item["together_high"])) == pytest.approx(entry.together.interval)
     assert set(lines["budget"]) == {"full"}
 
 
@@ -50,9 +50,9 @@ def test_the_json_is_complete_and_valid(files, findings):
     ]
     assert len(stored["jobs"]) == 15
     assert stored["jobs"][0]["seconds"] == 61
-    assert {one["protocol"] for one in stored["pairs"]} == {"paper", "grouped"}
+    assert {pair["protocol"] for pair in stored["pairs"]} == {"paper", "grouped"}
     assert stored["pairs"][0]["p_holm"] == findings.pairs[0].p_holm
-    assert [one["name"] for one in stored["audit"]] == ["paper", "grouped"]
+    assert [entry["name"] for entry in stored["audit"]] == ["paper", "grouped"]
     assert stored["head"]["not_comparable"]["accuracy"] == "it is something else"
 
 
@@ -93,8 +93,8 @@ def test_one_protocol_alone_has_no_optimism(findings):
         findings,
         results=replace(results, jobs=jobs, missing=()),
         optimism=(),
-        entries=tuple(one for one in findings.entries if one.protocol == "paper"),
-        pairs=tuple(one for one in findings.pairs if one.protocol == "paper"),
+        entries=tuple(entry for entry in findings.entries if entry.protocol == "paper"),
+        pairs=tuple(pair for pair in findings.pairs if pair.protocol == "paper"),
         audits=findings.audits[:1],
     )
     text = markdown(alone)

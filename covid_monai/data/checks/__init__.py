@@ -19,7 +19,7 @@ def check_dataset(
 
     Args:
         folder: a prepared folder.
-        split: a split file of it; without one the source's own parts are looked at, where it has them.
+        split: a split file of it; without one the source's own subsets are looked at, where it has them.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -39,9 +39,9 @@ def check_dataset(
         if look is not None:
             looks.append((case, look))
     findings += check_orientation([(case, look.anatomy) for case, look in looks])
-    parts, found = load_split(dataset, split) if split is not None else (given_split(dataset), [])
+    subsets, found = load_split(dataset, split) if split is not None else (given_split(dataset), [])
     findings += found
-    if parts is not None:
-        findings += check_persons(dataset.cases, parts)
-    findings += check_duplicates(looks, parts)
+    if subsets is not None:
+        findings += check_persons(dataset.cases, subsets)
+    findings += check_duplicates(looks, subsets)
     return sorted(findings, key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))

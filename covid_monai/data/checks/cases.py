@@ -37,8 +37,10 @@ def check_geometry(case: Case, image: "nibabel.Nifti1Image", label: "nibabel.Nif
         findings.append(error("geometry", "image and mask have different affines: not one place", case.case))
     axes = tuple(str(axis) for axis in aff2axcodes(image.affine))
     if axes != _LPS:
-        told = "".join(axes)
-        findings.append(error("geometry", f"axes run to {told}, not LPS: the slice is turned or mirrored", case.case))
+        directions = "".join(axes)
+        findings.append(
+            error("geometry", f"axes run to {directions}, not LPS: the slice is turned or mirrored", case.case)
+        )
     return findings
 
 
@@ -76,8 +78,8 @@ def check_mask(case: Case, labels: dict[int, str], values: npt.NDArray) -> list[
     strange = [f"{value:g}" for value in found if value not in labels]
     if strange:
         allowed = ", ".join(map(str, sorted(labels)))
-        told = ", ".join(strange[:5]) + (", ..." if len(strange) > 5 else "")
-        return [error("mask", f"mask has {told}; the labels are {allowed}", case.case)]
+        listed = ", ".join(strange[:5]) + (", ..." if len(strange) > 5 else "")
+        return [error("mask", f"mask has {listed}; the labels are {allowed}", case.case)]
     counted = {int(value): int(count) for value, count in zip(found, counts, strict=True) if value}
     findings = []
     expected = {label: count for label, count in case.pixels.items() if count}

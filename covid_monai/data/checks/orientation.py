@@ -65,7 +65,7 @@ def _swapped(name: str, seen: Seen) -> Finding | None:
 
 
 def _upside_down(name: str, seen: Seen) -> Finding | None:
-    ordered = sorted((one for one in seen if not one[1].turned), key=lambda one: one[0].slice or 0)
+    ordered = sorted((pair for pair in seen if not pair[1].turned), key=lambda pair: pair[0].slice or 0)
     if len(ordered) < _FEWEST_SLICES:
         return None
     # lungs taper to the head, and low in the chest the heart and the domes of the diaphragm part them

@@ -1,4 +1,4 @@
-"""Splits: whole, of this data set, and no patient in two parts of a fold."""
+"""Splits: whole, of this data set, and no patient in two subsets of a fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,31 +6,31 @@ from os import PathLike
 
 from covid_monai.data.checks.findings import Finding, error, note
 from covid_monai.data.manifest import Case, Dataset
-from covid_monai.data.splits import PARTS, Fold, dataset_hash, read_split
+from covid_monai.data.splits import SUBSETS, Fold, dataset_hash, read_split
 from covid_monai.errors import InputError
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Who is where: for each fold the part of each case, under the protocol that put them there."""
+class Subsets:
+    """For each fold the subset of each case, under the protocol that put them there."""
 
     protocol: str
     folds: tuple[Mapping[str, str], ...]
 
     def torn(self, cases: Sequence[str]) -> list[int]:
-        """The folds in which these cases are not all in one part."""
+        """The folds in which these cases are not all in one subset."""
         return [index for index, fold in enumerate(self.folds) if len({fold[c] for c in cases if c in fold}) > 1]
 
     def leak(self, check: str, message: str, cases: Sequence[str], folds: Sequence[int]) -> Finding:
-        """One person in two parts: what ``grouped`` promises not to happen, and what the other protocols allow."""
+        """One person in two subsets: what ``grouped`` promises not to happen, and what the other protocols allow."""
         where = f"{message} in fold {', '.join(map(str, folds))}"
         if self.protocol == "grouped":
             return error(check, f"{where}: protocol grouped forbids it, make the split again", *cases)
-        return note(check, f"{where}: a known leak of protocol {self.protocol}", *cases)
+        return note(check, f"{where}: known data leakage of protocol {self.protocol}", *cases)
 
 
-def load_split(dataset: Dataset, path: str | PathLike[str]) -> tuple[Parts | None, list[Finding]]:
-    """Read a split file of a data set; what is wrong with it is a finding, and then there are no parts."""
+def load_split(dataset: Dataset, path: str | PathLike[str]) -> tuple[Subsets | None, list[Finding]]:
+    """Read a split file of a data set; what is wrong with it is a finding, and then there are no subsets."""
     try:
         split = read_split(path)
     except InputError as problem:
@@ -40,19 +40,22 @@ def load_split(dataset: Dataset, path: str | PathLike[str]) -> tuple[Parts | Non
     findings = []
     if split.validation_is_test:
         findings.append(
-            note("split", f"{path}: the test part is the validation part too, so it chooses weights: a leak by design")
+            note(
+                "split",
+                f"{path}: the test subset validates too, so it chooses the weights: data leakage by design",
+            )
         )
-    return Parts(split.protocol, tuple(_parts(fold) for fold in split.folds)), findings
+    return Subsets(split.protocol, tuple(_subsets_of(fold) for fold in split.folds)), findings
 
 
-def given_split(dataset: Dataset) -> Parts | None:
-    """The source's own parts, where it has them."""
+def given_split(dataset: Dataset) -> Subsets | None:
+    """The source's own subsets, where it has them."""
     given = {case.case: case.part for case in dataset.cases if case.part is not None}
-    return Parts("given", (given,)) if given else None
+    return Subsets("given", (given,)) if given else None
 
 
-def check_persons(cases: Sequence[Case], parts: Parts) -> list[Finding]:
-    """Find patients, and volumes of unknown patients, whose slices are in two parts of a fold."""
+def check_persons(cases: Sequence[Case], subsets: Subsets) -> list[Finding]:
+    """Find patients, and volumes of unknown patients, whose slices are in two subsets of a fold."""
     together: dict[tuple[str, str], list[str]] = {}
     for case in cases:
         if case.patient:
@@ -60,11 +63,11 @@ def check_persons(cases: Sequence[Case], parts: Parts) -> list[Finding]:
         elif case.volume:
             together.setdefault(("volume", case.volume), []).append(case.case)
     return [
-        parts.leak("split", f"{kind} {name} is in two parts", names, folds)
+        subsets.leak("split", f"{kind} {name} is in two subsets", names, folds)
         for (kind, name), names in together.items()
-        if (folds := parts.torn(names))
+        if (folds := subsets.torn(names))
     ]
 
 
-def _parts(fold: Fold) -> dict[str, str]:
-    return {name: part for part in PARTS for name in getattr(fold, part)}
+def _subsets_of(fold: Fold) -> dict[str, str]:
+    return {name: subset for subset in SUBSETS for name in getattr(fold, subset)}

@@ -26,7 +26,7 @@ def augmented_copies(
     Chen et al. 2020 turn every slice by 90, 180 and 270 degrees and scale it by 0.5 and 1.5: 600 slices of 100.
 
     Args:
-        cases: a datalist, as :func:`covid_monai.data.datalist` makes it; only ever that of a training part, or the
+        cases: a datalist, as :func:`covid_monai.data.datalist` makes it; only ever that of a training subset, or the
             copies leak into what is scored.
         quarter_turns: turns by 90 degrees, 1 to 3.
         scalings: factors over 0 about the slice's centre; the canvas stays.
@@ -90,7 +90,7 @@ def write_copies(
         raise InputError(f"the output folder is the data set {data}: give another one")
     dataset = read_dataset(data)
     # a copy looks like nothing else, so nothing could tie it to its original afterwards
-    refuse_unknown_cases(dataset.cases, "making copies", "say whose slices they are when you prepare them")
+    refuse_unknown_cases(dataset, "making copies", "give the patient IDs when you prepare them")
     source = SliceCopies(dataset, quarter_turns, scalings)
     with staged(output, overwrite) as staging:
         copies = write_cases(source, staging, progress).cases
@@ -193,13 +193,13 @@ def _affine(
 ) -> npt.NDArray[np.float64]:
     """The copy's grid: axes and centre as they were, pixels as large as what they show."""
     across, along = np.linalg.norm(affine[:3, :2], axis=0)
-    made = affine.copy()
+    changed_affine = affine.copy()
     if quarter_turns % 2:
-        made[:3, :2] *= along / across, across / along
-    made[:3, :2] /= scaling
+        changed_affine[:3, :2] *= along / across, across / along
+    changed_affine[:3, :2] /= scaling
     centre, moved = ((np.array([*shape[:2], 1]) - 1) / 2 for shape in (before, after))
-    made[:3, 3] += affine[:3, :3] @ centre - made[:3, :3] @ moved
-    return made
+    changed_affine[:3, 3] += affine[:3, :3] @ centre - changed_affine[:3, :3] @ moved
+    return changed_affine
 
 
 def _canvas(canvas: Canvas | None, shape: tuple[int, ...], quarter_turns: int) -> Canvas | None:

@@ -69,8 +69,8 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
     found, expected = _by_name(images), _by_name(masks)
     if not set(found) & set(expected):
         found = {_without_channel(name, path): path for name, path in found.items()}
-    for one, other, here, there in ((found, expected, images, masks), (expected, found, masks, images)):
-        alone = sorted(set(one) - set(other))
+    for names, other, here, there in ((found, expected, images, masks), (expected, found, masks, images)):
+        alone = sorted(set(names) - set(other))
         if alone:
             raise InputError(f"{len(alone)} files of {here} are not in {there} (first: {alone[0]})")
     return [Pair(_checked(name, found[name]), found[name], expected[name]) for name in found]

@@ -11,7 +11,7 @@ from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import WINDOW, to_hu
-from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti
+from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti, to_lps
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,8 @@ def read_lps(path: Path) -> tuple[npt.NDArray, npt.NDArray[np.float64]]:
     Raises:
         InputError: the file cannot be used; see :func:`covid_monai.transforms.nifti.read_nifti`.
     """
-    import nibabel
-
     volume = read_nifti(path)
-    found = nibabel.io_orientation(volume.affine)
-    wanted = nibabel.orientations.axcodes2ornt(("L", "P", "S"))
-    turned = volume.as_reoriented(nibabel.orientations.ornt_transform(found, wanted))
-    return np.asanyarray(turned.dataobj), turned.affine
+    return to_lps(np.asanyarray(volume.dataobj), volume.affine)
 
 
 def _check_headers(pair: Pair) -> int:

@@ -163,8 +163,8 @@ def _by_name(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _refuse_unpaired(one: Mapping[str, object], other: Mapping[str, object], here: str, there: str) -> None:
-    for first, second, place, elsewhere in ((one, other, here, there), (other, one, there, here)):
+def _refuse_unpaired(names: Mapping[str, object], other_names: Mapping[str, object], here: str, there: str) -> None:
+    for first, second, place, elsewhere in ((names, other_names, here, there), (other_names, names, there, here)):
         alone = sorted(set(first) - set(second))
         if alone:
             raise InputError(f"{len(alone)} of {place} are not in {elsewhere} (first: {alone[0]}): names have to match")

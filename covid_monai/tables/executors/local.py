@@ -116,17 +116,17 @@ def run_in_processes(queue: Queue, run_one: RunOne, listener: Listener, slots: S
                 time.sleep(POLL_SECONDS if queue else 0)
                 continue
             # its answer comes before its end: a process whose answer nobody reads cannot end
-            watched = [end for one in running for end in (one.answer, one.process.sentinel)]
+            watched = [end for entry in running for end in (entry.answer, entry.process.sentinel)]
             ended = wait(watched, timeout=POLL_SECONDS)
-            for one in [one for one in running if one.answer in ended or one.process.sentinel in ended]:
-                running.remove(one)
-                free.append(one.slot)
-                queue.settle(_end(one))
+            for entry in [entry for entry in running if entry.answer in ended or entry.process.sentinel in ended]:
+                running.remove(entry)
+                free.append(entry.slot)
+                queue.settle(_end(entry))
     finally:
-        for one in running:
-            one.process.terminate()
-        for one in running:
-            one.process.join()
+        for entry in running:
+            entry.process.terminate()
+        for entry in running:
+            entry.process.join()
 
 
 def _start(job: Job, run_one: RunOne, slot: Slot) -> _Running:
@@ -139,18 +139,18 @@ def _start(job: Job, run_one: RunOne, slot: Slot) -> _Running:
     return _Running(job, slot, process, answer)
 
 
-def _end(one: _Running) -> Outcome:
+def _end(running: _Running) -> Outcome:
     try:
-        outcome: Outcome | None = one.answer.recv() if one.answer.poll() else None
+        outcome: Outcome | None = running.answer.recv() if running.answer.poll() else None
     except EOFError:
         outcome = None
-    one.answer.close()
-    one.process.join()
+    running.answer.close()
+    running.process.join()
     if outcome is not None:
         return outcome
-    code = one.process.exitcode or 0
+    code = running.process.exitcode or 0
     why = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    return Outcome(one.job, "failed", f"its process {why} before it was done; --resume goes on with it")
+    return Outcome(running.job, "failed", f"its process {why} before it was done; --resume goes on with it")
 
 
 def _work(job: Job, run_one: RunOne, slot: Slot, send: "Connection[Outcome, None]") -> None:

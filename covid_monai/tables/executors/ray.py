@@ -68,8 +68,8 @@ def check_device(device: str | None) -> None:
 def processors_of_smallest_node(ray: Any, with_gpu: bool) -> int:
     """Of the nodes that jobs can run on."""
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    usable = [one for one in resources if one.get("CPU") and (one.get("GPU") or not with_gpu)]
-    return min((int(one["CPU"]) for one in usable), default=1)
+    usable = [resource for resource in resources if resource.get("CPU") and (resource.get("GPU") or not with_gpu)]
+    return min((int(entry["CPU"]) for entry in usable), default=1)
 
 
 def _run(

@@ -27,8 +27,8 @@ def write_people(folder: Path, known: bool) -> Dataset:
         path = folder / case.image
         image = np.rint(draw_person(place // 3, place)).astype(np.int16)[..., None]
         nibabel.save(nibabel.Nifti1Image(image, nibabel.load(path).affine), path)
-        told = case if known else replace(case, patient=None, volume=None, slice=None)
-        cases.append(replace(told, sha256={**case.sha256, "image": sha256_of(path)}))
+        written = case if known else replace(case, patient=None, volume=None, slice=None)
+        cases.append(replace(written, sha256={**case.sha256, "image": sha256_of(path)}))
     changed = replace(dataset, cases=tuple(cases))
     write_dataset(changed)
     return changed

@@ -97,9 +97,9 @@ IMAGES = {
 def test_values_that_are_no_chest_in_hu_are_found(folder: Path, name: str) -> None:
     change, message = IMAGES[name]
     rewrite(folder, "image", lambda values, affine: (change(values), affine))
-    ((check, cases, told),) = errors(folder)
+    ((check, cases, reason),) = errors(folder)
     assert (check, cases) == ("intensity", (CASE,))
-    assert message in told
+    assert message in reason
 
 
 def test_another_shape_of_the_mask_is_found(folder: Path) -> None:

@@ -48,9 +48,9 @@ def write_chests(folder: Path, change: Change, volumes: bool, upwards: bool = Tr
         for name, values in (("image", image), ("label", label)):
             affine = nibabel.load(folder / getattr(case, name)).affine
             nibabel.save(nibabel.Nifti1Image(values, affine), folder / getattr(case, name))
-        told = {"patient": "p", "volume": "v", "slice": place} if volumes else {"patient": None, "volume": None}
+        known = {"patient": "p", "volume": "v", "slice": place} if volumes else {"patient": None, "volume": None}
         hashes = {"image": sha256_of(path), "label": sha256_of(folder / case.label)}
-        cases.append(replace(case, pixels={}, sha256=hashes, **told))
+        cases.append(replace(case, pixels={}, sha256=hashes, **known))
     write_dataset(replace(dataset, cases=tuple(cases)))
     return folder
 
@@ -120,9 +120,9 @@ def test_what_shows_no_two_lungs_has_no_vote(name: str) -> None:
 
 def votes(slices: list[SourceSlice], change: Change = lambda image: image) -> list[Finding]:
     seen = []
-    for one in slices:
-        case = SimpleNamespace(source="source", case=one.case, volume=one.volume, slice=one.slice)
-        seen.append((case, look_at_anatomy(change(one.image[..., 0]))))
+    for each_slice in slices:
+        case = SimpleNamespace(source="source", case=each_slice.case, volume=each_slice.volume, slice=each_slice.slice)
+        seen.append((case, look_at_anatomy(change(each_slice.image[..., 0]))))
     return check_orientation(seen)
 
 
@@ -148,9 +148,9 @@ def test_real_slices_that_are_turned_or_flipped_are_found(real_slices, name: str
     change, message = CHANGES[name]
     (found,) = votes(real_slices["medseg-part1"], change)
     assert message in found.message
-    told = [found.message for found in votes(real_slices["radiopaedia-part2"], change)]
+    messages = [found.message for found in votes(real_slices["radiopaedia-part2"], change)]
     # the ninth volume has two slices
-    assert len([one for one in told if message in one]) == 8
+    assert len([found for found in messages if message in found]) == 8
 
 
 def test_half_a_real_chest_has_no_vote(shared_data: Path) -> None:

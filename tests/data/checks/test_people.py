@@ -26,12 +26,12 @@ def write_torn_split(path: Path, dataset, protocol: str) -> Path:
     return path
 
 
-def test_slices_of_one_person_that_look_alike_are_no_finding(tmp_path: Path) -> None:
+def test_near_duplicates_of_one_patient_are_no_finding(tmp_path: Path) -> None:
     write_people(tmp_path / "data", known=True)
     assert check_dataset(tmp_path / "data") == []
 
 
-def test_slices_of_unknown_people_that_look_alike_are_told_person_by_person(tmp_path: Path) -> None:
+def test_near_duplicates_of_unknown_patients_are_found_patient_by_patient(tmp_path: Path) -> None:
     write_people(tmp_path / "data", known=False)
     found = of_kind(check_dataset(tmp_path / "data"), "near-duplicate")
     assert found == [("note", tuple(f"p{person}_s{index}" for index in range(3))) for person in range(4)]
@@ -43,8 +43,8 @@ def test_near_duplicates_in_two_parts_break_a_grouped_split_only(tmp_path: Path,
     split = write_torn_split(tmp_path / "split.json", dataset, protocol)
     findings = check_dataset(tmp_path / "data", split)
     assert (severity, ("p0_s0", "p0_s1", "p0_s2")) in of_kind(findings, "near-duplicate")
-    (told,) = [finding.message for finding in findings if "p0_s0" in finding.cases]
-    assert "in fold 1:" in told
+    (reason,) = [finding.message for finding in findings if "p0_s0" in finding.cases]
+    assert "in fold 1:" in reason
 
 
 @pytest.mark.parametrize(("protocol", "severity"), [("grouped", "error"), ("paper", "note")])
@@ -92,7 +92,7 @@ def test_one_image_in_two_parts_is_an_error_under_every_protocol(tmp_path: Path)
     assert of_kind(check_dataset(tmp_path / "data", split), "duplicate") == [("error", ("p0_s0", "p0_s1"))]
 
 
-def test_patients_whose_slices_look_alike_are_a_note(tmp_path: Path) -> None:
+def test_patients_with_near_duplicates_are_a_note(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     change_cases(dataset, {"p0_s2": {"patient": "p1", "volume": "p1"}})
     (finding,) = check_dataset(tmp_path / "data")
@@ -104,13 +104,13 @@ def test_grouped_needs_groups_and_then_keeps_them_together(tmp_path: Path) -> No
     dataset = write_people(tmp_path / "data", known=False)
     with pytest.raises(InputError, match="covid-monai data group"):
         split_dataset(dataset, "grouped", 4)
-    made = group_cases(dataset)
-    assert made.unknown == 12
-    assert sorted(made.groups.values()) == [tuple(f"p{p}_s{s}" for s in range(3)) for p in range(4)]
+    grouping = group_cases(dataset)
+    assert grouping.unknown == 12
+    assert sorted(grouping.groups.values()) == [tuple(f"p{p}_s{s}" for s in range(3)) for p in range(4)]
     grouped = read_dataset(tmp_path / "data")
     assert dataset_hash(grouped) == dataset_hash(dataset)
     split = split_dataset(grouped, "grouped", 4, validation_fraction=0)
-    assert sorted(fold.test for fold in split.folds) == sorted(made.groups.values())
+    assert sorted(fold.test for fold in split.folds) == sorted(grouping.groups.values())
     write_split(tmp_path / "split.json", split)
     assert check_dataset(tmp_path / "data", tmp_path / "split.json") == []
 
@@ -118,16 +118,16 @@ def test_grouped_needs_groups_and_then_keeps_them_together(tmp_path: Path) -> No
 def test_an_unknown_case_stays_with_the_patient_that_it_looks_like(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     change_cases(dataset, {"p2_s1": {"patient": None, "volume": None}})
-    made = group_cases(read_dataset(tmp_path / "data"))
-    assert made.groups == {"p2_s0": ("p2_s0", "p2_s1", "p2_s2")}
+    grouping = group_cases(read_dataset(tmp_path / "data"))
+    assert grouping.groups == {"p2_s0": ("p2_s0", "p2_s1", "p2_s2")}
     tests = [set(fold.test) for fold in split_dataset(read_dataset(tmp_path / "data"), "grouped", 4).folds]
     assert {"p2_s0", "p2_s1", "p2_s2"} in tests
 
 
 def test_a_case_like_no_other_is_a_group_of_its_own(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=False)
-    made = group_cases(dataset, threshold=0.9999)
-    assert [len(members) for members in made.groups.values()] == [1] * 12
+    grouping = group_cases(dataset, threshold=0.9999)
+    assert [len(members) for members in grouping.groups.values()] == [1] * 12
 
 
 def test_known_people_are_not_grouped(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_known_people_are_not_grouped(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "dataset.json").read_bytes() == before
 
 
-def test_a_test_part_that_also_validates_is_told(tmp_path: Path) -> None:
+def test_a_test_subset_that_also_validates_is_told(tmp_path: Path) -> None:
     dataset = write_people(tmp_path / "data", known=True)
     write_split(tmp_path / "split.json", split_dataset(dataset, "paper", folds=2, validation_is_test=True))
     messages = [finding.message for finding in check_dataset(tmp_path / "data", tmp_path / "split.json")]
-    assert any("the test part is the validation part too" in message for message in messages)
+    assert any("the test subset validates too" in message for message in messages)

@@ -58,8 +58,8 @@ def serving() -> Iterator[Server]:
                     self.send_error(416)
                     return
                 self.send_response(206)
-                told = start + (1 if offered.wrong_range else 0)
-                self.send_header("Content-Range", f"bytes {told}-{len(content) - 1}/{len(content)}")
+                claimed = start + (1 if offered.wrong_range else 0)
+                self.send_header("Content-Range", f"bytes {claimed}-{len(content) - 1}/{len(content)}")
             else:
                 self.send_response(200)
             body = content[start:]

@@ -70,8 +70,8 @@ def test_copies_are_made_once_and_each_has_random_transforms_of_its_own():
         for position in range(4)
     }
     assert copy.calls == 15
-    for one in noise.values():
-        assert sum(torch.equal(one, other) for other in noise.values()) == 1
+    for drawn in noise.values():
+        assert sum(torch.equal(drawn, other) for other in noise.values()) == 1
 
 
 @pytest.mark.parametrize("name", BUNDLES_WITH_COPIES)

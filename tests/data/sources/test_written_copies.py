@@ -63,27 +63,27 @@ def tiny(tmp_path):
 
 
 def test_every_slice_stays_and_gets_a_copy_for_each_turn_and_scaling(tiny, tmp_path):
-    made = write_copies(tiny, tmp_path / "out", [1, 2, 3], [0.5, 1.5])
-    assert made == read_dataset(tmp_path / "out")
-    assert len(made.cases) == 6 * 12
-    names = [case.case for case in made.cases if case.case.startswith("p0_s0")]
+    copies = write_copies(tiny, tmp_path / "out", [1, 2, 3], [0.5, 1.5])
+    assert copies == read_dataset(tmp_path / "out")
+    assert len(copies.cases) == 6 * 12
+    names = [case.case for case in copies.cases if case.case.startswith("p0_s0")]
     assert names == ["p0_s0"] + [
         f"p0_s0_{kind}" for kind in ("turned90", "turned180", "turned270", "scaled0.5", "scaled1.5")
     ]
 
 
 def test_originals_stay_as_they_are(tiny, tmp_path):
-    made = write_copies(tiny, tmp_path / "out", [1], [])
-    assert made.cases[:12] == read_dataset(tiny).cases
-    assert all(os.path.samefile(tiny / case.image, made.folder / case.image) for case in made.cases[:12])
+    copies = write_copies(tiny, tmp_path / "out", [1], [])
+    assert copies.cases[:12] == read_dataset(tiny).cases
+    assert all(os.path.samefile(tiny / case.image, copies.folder / case.image) for case in copies.cases[:12])
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 @pytest.mark.parametrize("kind", [np.int16, np.float32])
 def test_turns_are_those_of_numpy_in_image_and_mask(turns, kind, tmp_path):
     image, label = random_slice((10, 14), kind)
-    made = write_copies(write_one(tmp_path / "one", image, label), tmp_path / "out", [turns], [])
-    turned_image, turned_label = read(made, f"p0_s0_turned{90 * turns}")
+    copies = write_copies(write_one(tmp_path / "one", image, label), tmp_path / "out", [turns], [])
+    turned_image, turned_label = read(copies, f"p0_s0_turned{90 * turns}")
     assert turned_image.dtype == kind
     assert turned_label.dtype == np.uint8
     np.testing.assert_array_equal(turned_image, np.rot90(image, turns))
@@ -92,8 +92,8 @@ def test_turns_are_those_of_numpy_in_image_and_mask(turns, kind, tmp_path):
 
 def test_what_comes_in_from_outside_is_air_and_background(tmp_path):
     image, label = np.full((16, 16), 40, np.int16), np.ones((16, 16), np.uint8)
-    made = write_copies(write_one(tmp_path / "one", image, label), tmp_path / "out", [], [0.5])
-    small_image, small_label = read(made, "p0_s0_scaled0.5")
+    copies = write_copies(write_one(tmp_path / "one", image, label), tmp_path / "out", [], [0.5])
+    small_image, small_label = read(copies, "p0_s0_scaled0.5")
     inside = np.zeros((16, 16), bool)
     inside[4:12, 4:12] = True
     np.testing.assert_array_equal(small_image, np.where(inside, 40, -1024))
@@ -103,26 +103,26 @@ def test_what_comes_in_from_outside_is_air_and_background(tmp_path):
 def test_enlarging_shows_the_middle(tmp_path):
     image, label = np.full((16, 16), -800, np.int16), np.zeros((16, 16), np.uint8)
     image[4:12, 4:12], label[4:12, 4:12] = 100, 2
-    made = write_copies(write_one(tmp_path / "one", image, label), tmp_path / "out", [], [2])
-    large_image, large_label = read(made, "p0_s0_scaled2")
+    copies = write_copies(write_one(tmp_path / "one", image, label), tmp_path / "out", [], [2])
+    large_image, large_label = read(copies, "p0_s0_scaled2")
     # the edge is interpolated
     assert (large_image[1:-1, 1:-1] == 100).all()
     assert (large_label == 2).all()
 
 
 def test_a_copy_counts_its_own_pixels_and_passes_the_check(tiny, tmp_path):
-    made = write_copies(tiny, tmp_path / "out", [1, 2, 3], [0.5, 1.5])
+    copies = write_copies(tiny, tmp_path / "out", [1, 2, 3], [0.5, 1.5])
     assert [finding for finding in check_dataset(tmp_path / "out") if finding.severity == "error"] == []
-    original, small = (sum(named(made, name).pixels.values()) for name in ("p0_s0", "p0_s0_scaled0.5"))
-    assert named(made, "p0_s0_turned90").pixels == named(made, "p0_s0").pixels
+    original, small = (sum(named(copies, name).pixels.values()) for name in ("p0_s0", "p0_s0_scaled0.5"))
+    assert named(copies, "p0_s0_turned90").pixels == named(copies, "p0_s0").pixels
     assert small == pytest.approx(original / 4, rel=0.2)
 
 
 @pytest.mark.parametrize(("name", "spacing"), [("turned90", (2, 0.5)), ("scaled0.5", (1, 4)), ("turned180", (0.5, 2))])
 def test_pixels_are_as_large_as_what_they_show_about_a_centre_that_stays(name, spacing, tmp_path):
     folder = write_one(tmp_path / "one", *random_slice((10, 14)))
-    made = write_copies(folder, tmp_path / "out", [1, 2], [0.5])
-    before, after = (nibabel.load(made.folder / named(made, case).image) for case in ("p0_s0", f"p0_s0_{name}"))
+    copies = write_copies(folder, tmp_path / "out", [1, 2], [0.5])
+    before, after = (nibabel.load(copies.folder / named(copies, case).image) for case in ("p0_s0", f"p0_s0_{name}"))
     assert after.header.get_zooms() == (*spacing, 5)
     assert nibabel.aff2axcodes(after.affine) == ("L", "P", "S")
     centres = [nibabel.affines.apply_affine(image.affine, (np.array(image.shape) - 1) / 2) for image in (before, after)]
@@ -132,20 +132,20 @@ def test_pixels_are_as_large_as_what_they_show_about_a_centre_that_stays(name, s
 def test_a_copys_place_on_its_canvas_is_turned_with_it(tmp_path):
     image, label = random_slice((6, 9))
     place = Canvas((20, 16), (3, 5))
-    made = write_copies(write_one(tmp_path / "one", image, label, canvas=place), tmp_path / "out", [1, 2, 3], [0.5])
+    copies = write_copies(write_one(tmp_path / "one", image, label, canvas=place), tmp_path / "out", [1, 2, 3], [0.5])
     whole = paste(image, place, -1024)
     for turns in (1, 2, 3):
         name = f"p0_s0_turned{90 * turns}"
-        pasted = paste(read(made, name)[0], named(made, name).canvas, -1024)
+        pasted = paste(read(copies, name)[0], named(copies, name).canvas, -1024)
         np.testing.assert_array_equal(pasted, np.rot90(whole, turns))
-    assert named(made, "p0_s0_scaled0.5").canvas == place
+    assert named(copies, "p0_s0_scaled0.5").canvas == place
 
 
 def test_a_slice_that_fills_its_canvas_still_does(tmp_path):
     folder = write_one(tmp_path / "one", *random_slice((12, 16)), canvas=Canvas((12, 16), (3, 2)))
-    made = write_copies(folder, tmp_path / "out", [1], [1.5])
-    assert named(made, "p0_s0_turned90").canvas == Canvas((16, 12), (0, 0))
-    assert named(made, "p0_s0_scaled1.5").canvas == Canvas((12, 16), (0, 0))
+    copies = write_copies(folder, tmp_path / "out", [1], [1.5])
+    assert named(copies, "p0_s0_turned90").canvas == Canvas((16, 12), (0, 0))
+    assert named(copies, "p0_s0_scaled1.5").canvas == Canvas((12, 16), (0, 0))
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_a_slice_that_fills_its_canvas_still_does(tmp_path):
 )
 def test_a_copy_has_whatever_ties_its_original_to_others(known, tiny, tmp_path):
     change(tiny, **known)
-    made = write_copies(tiny, tmp_path / "out", [1], [0.5])
-    for copy in made.cases[12:]:
-        original = named(made, copy.case.rsplit("_", 1)[0])
+    copies = write_copies(tiny, tmp_path / "out", [1], [0.5])
+    for copy in copies.cases[12:]:
+        original = named(copies, copy.case.rsplit("_", 1)[0])
         for key in ("source", "patient", "volume", "group", "part", "intensity"):
             assert getattr(copy, key) == getattr(original, key)
         # it lies nowhere in the volume
@@ -172,11 +172,13 @@ def originals_of(names) -> set[str]:
 
 
 def test_grouped_keeps_copies_with_their_originals_and_paper_tears_them_apart(tiny, tmp_path):
-    made = write_copies(tiny, tmp_path / "out", [1, 2], [0.5])
-    for fold in split_dataset(made, "grouped", folds=4).folds:
+    copies = write_copies(tiny, tmp_path / "out", [1, 2], [0.5])
+    for fold in split_dataset(copies, "grouped", folds=4).folds:
         assert not originals_of(fold.train) & originals_of(fold.test)
         assert not originals_of(fold.validation) & originals_of(fold.test)
-    torn = [originals_of(fold.train) & originals_of(fold.test) for fold in split_dataset(made, "paper", folds=4).folds]
+    torn = [
+        originals_of(fold.train) & originals_of(fold.test) for fold in split_dataset(copies, "paper", folds=4).folds
+    ]
     assert all(torn)
 
 

@@ -55,10 +55,10 @@ def test_patients_are_told_by_the_names(record):
 
 def test_the_turn_of_radiopaedia_volumes_can_be_left_out(record):
     turned, plain = ZenodoVolumes(record), ZenodoVolumes(record, flip_radiopaedia=False)
-    for one, other in zip(turned, plain, strict=True):
-        flip = one.volume.startswith("radiopaedia")
-        np.testing.assert_array_equal(one.label, other.label[:, ::-1] if flip else other.label)
-        np.testing.assert_array_equal(one.image, other.image[:, ::-1] if flip else other.image)
+    for flipped, other in zip(turned, plain, strict=True):
+        flip = flipped.volume.startswith("radiopaedia")
+        np.testing.assert_array_equal(flipped.label, other.label[:, ::-1] if flip else other.label)
+        np.testing.assert_array_equal(flipped.image, other.image[:, ::-1] if flip else other.image)
 
 
 def test_masks_of_lung_and_infection_give_the_same_lesions(record):

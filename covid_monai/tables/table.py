@@ -1,0 +1,136 @@
+"""A paper's table as data: its rows, settings, published values and protocols."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROTOCOLS = ("paper", "grouped")
+VARIANTS = ("augment_before_folds",)
+"""Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
+
+OVER_THRESHOLDS = "thresholds"
+"""The averaging of measures over 256 thresholds; the others are levels of the scores."""
+
+FULL = "full"
+QUICK = "quick"
+"""The budget that every table has beside itself."""
+
+CLASS_MEAN = "mean over lesion classes"
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What the paper says of its data, canvas, classes, averaging and split, in words."""
+
+    data: str
+    canvas: str
+    classes: str
+    averaging: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a data set has to be for the paper's values to be comparable.
+
+    ``sources`` are the names of :attr:`covid_monai.data.manifest.Case.source`; ``canvas`` says whether the slices
+    have to lie on their full canvas.
+    """
+
+    sources: tuple[str, ...]
+    canvas: bool
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one protocol splits the data and which weights it keeps.
+
+    ``split`` is a protocol of :mod:`covid_monai.data.splits`. ``validation`` is the share of the training cases that
+    is for validation; None where the test part is, as in papers that stop training on their only held-out part.
+    ``weights`` is ``best`` (by the validation) or ``last``.
+    """
+
+    name: str
+    split: str
+    validation: float | None
+    weights: str
+    without_near_duplicates: bool
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of the table.
+
+    ``averaging`` is a level of ``scores.json`` or :data:`OVER_THRESHOLDS`; the paper's values are ``scale`` times ours.
+    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
+    """
+
+    name: str
+    averaging: str
+    scale: float
+    not_comparable: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table, numbered from 1; without ``bundle`` it is published only and never run.
+
+    ``paper`` has the paper's values by measure, in the paper's scale; ``place`` is where they stand in the paper.
+    ``slug`` names the row's folders. ``first_seed`` is what its seeds count from: two rows that train the same network
+    with the same loss differ by chance only if their seeds differ.
+    """
+
+    number: int
+    label: str
+    slug: str
+    bundle: str | None
+    settings: Mapping[str, Any]
+    paper: Mapping[str, float]
+    place: str
+    variant: str | None
+    first_seed: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a smaller version of a table changes: the number of folds, settings of all rows, those of a bundle's rows.
+
+    ``label`` says what it is wherever a result stands.
+    """
+
+    label: str
+    folds: int
+    settings: Mapping[str, Any]
+    bundle_settings: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
+
+    ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    title: str
+    paper: str
+    theirs: Theirs
+    needs: Needs
+    folds: int
+    protocols: Mapping[str, Protocol]
+    lesion_class: str
+    measures: Mapping[str, Measure]
+    settings: Mapping[str, Any]
+    budgets: Mapping[str, Budget]
+    rows: tuple[Row, ...]
+
+    def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
+        """A row's settings under a budget: the table's, the row's over them, the budget's over both."""
+        settings = {**self.settings, **row.settings}
+        if budget != FULL:
+            smaller = self.budgets[budget]
+            settings |= {**smaller.settings, **smaller.bundle_settings.get(row.bundle or "", {})}
+        return settings

@@ -1,0 +1,23 @@
+from itertools import permutations, product
+
+import nibabel
+import numpy as np
+import pytest
+
+from covid_monai.transforms.nifti import to_lps
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("signs", list(product((1, -1), repeat=3)))
+def test_every_order_of_axes_is_turned_to_lps(order, signs):
+    """Each voxel keeps its place in the world, and the axes run to the left, the back and the head."""
+    values = np.arange(24).reshape(2, 3, 4)
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[:, order] * np.array(signs) * (0.7, 0.8, 5.0)
+    affine[:3, 3] = 10, -20, 30
+    turned, turned_affine = to_lps(values, affine)
+    assert nibabel.aff2axcodes(turned_affine) == ("L", "P", "S")
+    for voxel in np.ndindex(turned.shape):
+        world = turned_affine @ (*voxel, 1)
+        stored = np.rint(np.linalg.solve(affine, world)[:3]).astype(int)
+        assert values[tuple(stored)] == turned[voxel]
