@@ -1,5 +1,6 @@
 """The documents' Python is run and their command lines are parsed."""
 
+import configparser
 import inspect
 import re
 import shlex
@@ -14,9 +15,12 @@ import click
 import nibabel
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from covid_monai.catalog.config import RENAMED
 from covid_monai.cli import root
+from covid_monai.cli.options import RenamedChoice, RenamedOptions
 from covid_monai.data.manifest import read_dataset
 from tests.tables.test_every_table import tiny
 from tests.test_imports import LAYERS
@@ -44,7 +48,7 @@ def python_blocks(text: str) -> Iterator[tuple[int, str]]:
 
 def commands(text: str) -> list[str]:
     """Every line of a block that starts with ``covid-monai``, lines that go on joined, and those in running text."""
-    blocks = "\n".join(fence["text"] for fence in FENCE.finditer(text) if fence["language"] in ("", "bash"))
+    blocks = "\n".join(fence["text"] for fence in FENCE.finditer(text) if fence["language"] in ("", "bash", "sh"))
     lines = re.sub(r"\\\n\s*", "", blocks).splitlines()
     found = [line.strip() for line in lines if line.strip().startswith("covid-monai ")]
     return found + INLINE_COMMAND.findall(FENCE.sub("", text))
@@ -136,9 +140,14 @@ def test_blocks_and_commands_are_found_where_they_are():
         "`covid-monai data info D` and `covid-monai score A B -o S`\n\n"
         "```bash\ncovid-monai train a_segnet \\\n    --data D -o R  # why\nls\n```\n"
         "<!-- not executed: takes hours -->\n```python\nslow()\n```\n"
+        "```sh\ncovid-monai doctor\n```\n"
         "1. ```python\n   inner()\n   ```\n```python\nx = 1\n```\n"
     )
-    assert commands(text) == ["covid-monai train a_segnet --data D -o R  # why", "covid-monai score A B -o S"]
+    assert commands(text) == [
+        "covid-monai train a_segnet --data D -o R  # why",
+        "covid-monai doctor",
+        "covid-monai score A B -o S",
+    ]
     assert [block for _, block in python_blocks(text)] == ["x = 1\n"]
 
 
@@ -160,6 +169,66 @@ def test_the_picture_of_the_rooms_shows_the_layers_that_imports_keep():
 def test_python_files_that_a_document_names_are_there(path):
     named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", path.read_text(encoding="utf-8")))
     assert {name for name in named if not ((HOME / name).exists() or (HOME / "covid_monai" / name).exists())} == set()
+
+
+def test_the_citation_has_the_keys_of_its_format_and_the_version_of_the_package():
+    citation = yaml.safe_load((HOME / "CITATION.cff").read_text(encoding="utf-8"))
+    required, optional = (
+        {"cff-version", "message", "title", "authors"},
+        {"abstract", "keywords", "license", "references"},
+    )
+    assert required <= citation.keys() <= required | optional | {"type", "version"}
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert citation["authors"]
+    assert all(isinstance(keyword, str) for keyword in citation["keywords"])
+    setup = configparser.ConfigParser()
+    setup.read(HOME / "setup.cfg", encoding="utf-8")
+    assert citation["version"] == setup["metadata"]["version"]
+    assert citation["license"] == setup["metadata"]["license_expression"]
+    for reference in citation["references"]:
+        assert {"type", "title", "authors", "year"} <= reference.keys()
+        address = reference.get("url") or f"https://doi.org/{reference['doi']}"
+        assert address in setup["metadata"]["project_urls"]
+        assert isinstance(reference["year"], int)
+        assert all({"family-names", "given-names"} == author.keys() for author in reference["authors"])
+        # YAML reads a bare Y as a truth value in some readers
+        assert all(isinstance(name, str) for author in reference["authors"] for name in author.values())
+
+
+def commands_of(command: click.Command) -> Iterator[click.Command]:
+    """A command and all those within it."""
+    yield command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from commands_of(inner)
+
+
+def test_every_name_that_has_an_alias_or_is_gone_stands_in_the_changelog():
+    renamed = set(RENAMED.items())
+    gone = set()
+    for command in commands_of(root):
+        if isinstance(command, RenamedOptions):
+            renamed |= set(command.renamed.items())
+            gone |= command.removed.keys()
+        for kind in (each.type for each in command.params):
+            renamed |= set(kind.renamed.items()) if isinstance(kind, RenamedChoice) else set()
+    assert ("--part", "--subset") in renamed
+    assert ("trusted", "hu") in renamed
+    assert "--window" in gone
+    rows = (HOME / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert {pair for pair in renamed if not any(all(f"`{name}`" in row for name in pair) for row in rows)} == set()
+    assert {name for name in gone if not any(f"`{name}`" in row for row in rows)} == set()
+
+
+def test_hooks_before_a_commit_run_what_make_lint_runs():
+    hooks = yaml.safe_load((HOME / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"].removeprefix(".venv/bin/").replace(" --force-exclude", "") for hook in hooks]
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (HOME / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe is not None
+    # make names the folder, pre-commit the files
+    assert entries == [line.removeprefix("\t$(BIN)/").removesuffix(" .") for line in recipe[1].splitlines()]
 
 
 @pytest.mark.slow

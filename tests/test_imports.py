@@ -4,6 +4,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,24 +80,27 @@ def _names(node: ast.ImportFrom | ast.Import, package: str, modules: Mapping[str
 
 
 def upward(imports: list[Import], layers: tuple[tuple[str, ...], ...]) -> list[str]:
-    """The imports that lead from a lower layer to a higher one."""
+    """The imports that lead from a lower layer to a higher one, each with the rule that it breaks."""
     height = {room: index for index, rooms in enumerate(layers) for room in rooms}
-    return [
-        str(each_import)
-        for each_import in imports
-        if height[each_import.importer.split(".")[0]] < height[each_import.imported.split(".")[0]]
-    ]
+    found = []
+    for each_import in imports:
+        low, high = each_import.importer.split(".")[0], each_import.imported.split(".")[0]
+        if height[low] < height[high]:
+            found.append(f"{each_import}: {low} lies below {high} and must not import it")
+    return found
 
 
 def circle(imports: list[Import]) -> list[str]:
-    """Modules that import one another in a circle; empty where there is none."""
+    """The imports by which modules import one another in a circle; empty where there is none."""
     graph: dict[str, set[str]] = {}
     for each_import in imports:
         graph.setdefault(each_import.importer, set()).add(each_import.imported)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        return list(error.args[1])
+        # each module of it is followed by one that imports it, and the last is the first again
+        steps = {(importer, imported) for imported, importer in pairwise(error.args[1])}
+        return [str(entry) for entry in imports if (entry.importer, entry.imported) in steps]
     return []
 
 
@@ -129,8 +133,25 @@ def test_an_upward_import_and_a_circle_are_seen(tmp_path):
         (package / room / "__init__.py").write_text("")
         (package / room / {"cellar": "wine.py", "attic": "roof.py"}[room]).write_text(text)
     found = imports_of(package)
-    assert upward(found, (("cellar",), ("attic",))) == ["cellar.wine imports attic.roof (line 2)"]
-    assert set(circle(found)) == {"cellar.wine", "attic.roof"}
+    assert upward(found, (("cellar",), ("attic",))) == [
+        "cellar.wine imports attic.roof (line 2): cellar lies below attic and must not import it"
+    ]
+    assert set(circle(found)) == {"cellar.wine imports attic.roof (line 2)", "attic.roof imports cellar.wine (line 2)"}
+
+
+def test_a_circle_within_a_layer_is_seen_with_its_imports(tmp_path):
+    package = tmp_path / "house"
+    package.mkdir()
+    (package / "wine.py").write_text("def f():\n    import house.beer\n")
+    (package / "beer.py").write_text("from house.cheese import brie\n")
+    (package / "cheese.py").write_text("\nfrom house import wine\n")
+    found = imports_of(package)
+    assert upward(found, (("wine", "beer", "cheese"),)) == []
+    assert set(circle(found)) == {
+        "wine imports beer (line 2)",
+        "beer imports cheese (line 1)",
+        "cheese imports wine (line 2)",
+    }
 
 
 def test_an_import_for_types_alone_does_not_count(tmp_path):
