@@ -176,7 +176,7 @@ def groups_to_train_on(groups: Groups, test: set[str], without_near_duplicates: 
 
 
 def _ties(case: Case) -> list[tuple[str, str]]:
-    """What ties a case to others: cases that share one of these are, or may be, of one person."""
+    """What ties a case to others: cases that share one of these are, or may be, of one patient."""
     known = (("patient", case.patient), ("volume", case.volume), ("group", case.group))
     return [(kind, name) for kind, name in known if name]
 

@@ -12,7 +12,7 @@ from covid_monai.errors import InputError
 
 @dataclass(frozen=True)
 class Merged:
-    """The merged data set, and the patients' names that several sources have, taken for different people."""
+    """The merged data set, and the patients' names that several sources have, taken for different patients."""
 
     dataset: Dataset
     told_apart: tuple[str, ...]

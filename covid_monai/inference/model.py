@@ -102,7 +102,7 @@ def load(
     *,
     device: str | None = None,
     roi_size: tuple[int, int] | None = None,
-    intensity: str | None = None,
+    intensity: str = "checked",
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> Model:
@@ -113,8 +113,8 @@ def load(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
-        intensity: how the values of images are read, a mode of :mod:`covid_monai.transforms.intensity`. The bundle's
-            choice if None: ``checked``, which refuses what does not look like HU.
+        intensity: how the values of images are read, a mode of :mod:`covid_monai.transforms.intensity`; ``checked``
+            refuses what does not look like HU.
         settings: further overrides of the bundle's inference configuration.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
@@ -123,9 +123,7 @@ def load(
     """
     home, record = RunFolder(run), read_run(run, trust=trust)
     source = bundle_folder(record.bundle)
-    chosen = {**(settings or {}), "checkpoint": str(home.weights)}
-    if intensity is not None:
-        chosen["intensity"] = intensity
+    chosen = {**(settings or {}), "checkpoint": str(home.weights), "intensity": intensity}
     if roi_size is not None:
         chosen["roi_size"] = list(roi_size)
     if device is not None:
@@ -140,7 +138,7 @@ def load(
         parser = workflow.parser
         segmenter = build_segmenter(parser)
         names = list(map(str, parser.get_parsed_content("class_names")))
-        return Model(source.name, names, segmenter, parser.get_parsed_content("intensity"))
+        return Model(source.name, names, segmenter, intensity)
 
 
 def _as_image(ct: CT) -> "nibabel.Nifti1Image":

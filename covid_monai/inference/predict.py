@@ -56,7 +56,7 @@ def predict(
     run: str | os.PathLike[str],
     *,
     roi_size: tuple[int, int] | None = None,
-    intensity: str | None = None,
+    intensity: str = "checked",
     probabilities: bool = False,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,

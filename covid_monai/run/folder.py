@@ -9,6 +9,7 @@ from typing import Any
 
 from covid_monai.catalog.bundles import bundle_names
 from covid_monai.catalog.config import is_code
+from covid_monai.data.splits import FILE_NAME as SPLIT_FILE
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
 from covid_monai.weights import WEIGHTS_FILE, WEIGHTS_RECORD_FILE
@@ -71,7 +72,7 @@ class RunFolder(os.PathLike[str]):
     @property
     def split(self) -> Path:
         """``split.json``: a copy of the split file."""
-        return self.folder / "split.json"
+        return self.folder / SPLIT_FILE
 
     @property
     def curves(self) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
+from covid_monai.transforms.nifti import to_lps
 
 TOLERANCE_MM = 0.01
 """Headers hold rounded numbers; this is no shift."""
@@ -52,8 +53,8 @@ def align(prediction: LabelImage, reference: LabelImage) -> AlignedMasks:
     """
     if prediction.affine is None or reference.affine is None:
         return _align_pictures(prediction, reference)
-    turned, affine = _to_lps(prediction.labels, prediction.affine)
-    expected, expected_affine = _to_lps(reference.labels, reference.affine)
+    turned, affine = to_lps(prediction.labels, prediction.affine)
+    expected, expected_affine = to_lps(reference.labels, reference.affine)
     if difference := _difference(turned.shape, affine, expected.shape, expected_affine):
         raise InputError(
             f"{prediction.path} lies on another grid than {reference.path}: {difference}; "
@@ -81,17 +82,6 @@ def _align_pictures(prediction: LabelImage, reference: LabelImage) -> AlignedMas
             f"{_lengths(reference.labels.shape)}; resize it (nearest neighbour) to the reference's size"
         )
     return AlignedMasks(prediction.labels, reference.labels, None, False)
-
-
-def _to_lps(
-    labels: NDArray[np.integer], affine: NDArray[np.float64]
-) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-    """The array with its axes nearest to left, posterior, superior, and its affine."""
-    from nibabel import orientations
-
-    wanted = orientations.axcodes2ornt(("L", "P", "S"))
-    change = orientations.ornt_transform(_orientation(affine), wanted)
-    return orientations.apply_orientation(labels, change), affine @ orientations.inv_ornt_aff(change, labels.shape)
 
 
 def _orientation(affine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from statistics import fmean
 from covid_monai.data.checks.cases import Look, check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
 from covid_monai.data.checks.near_duplicates import check_duplicates
-from covid_monai.data.checks.splits import Subsets, check_persons, load_split
+from covid_monai.data.checks.splits import Subsets, check_patients, load_split
 from covid_monai.data.drawing import tied_cases
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import similar_pairs
@@ -104,7 +104,7 @@ def _audit(
     tested, exposed, trained = 0, 0, 0.0
     leaks = dict.fromkeys(relatives.kinds, (0, 0))
     if parts is not None:
-        findings += [*check_persons(dataset.cases, parts), *check_duplicates(looks, parts)]
+        findings += [*check_patients(dataset.cases, parts), *check_duplicates(looks, parts)]
         leaks = {
             kind: (sum(_leaks(names, parts) for names in sets), len(sets)) for kind, sets in relatives.kinds.items()
         }

@@ -8,11 +8,11 @@ from click.testing import CliRunner
 from covid_monai.cli.data_check import check
 from covid_monai.cli.data_sets import group
 from covid_monai.data.manifest import read_dataset
-from tests.data.checks.people import write_people
+from tests.data.checks.patients import write_patients
 
 
 def test_sound_data_exit_with_status_0_and_a_table(tmp_path: Path) -> None:
-    write_people(tmp_path / "data", known=True)
+    write_patients(tmp_path / "data", known=True)
     result = CliRunner().invoke(check, [str(tmp_path / "data")])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -21,7 +21,7 @@ def test_sound_data_exit_with_status_0_and_a_table(tmp_path: Path) -> None:
 
 
 def test_errors_exit_with_status_1_and_stand_in_the_json(tmp_path: Path) -> None:
-    write_people(tmp_path / "data", known=True)
+    write_patients(tmp_path / "data", known=True)
     (tmp_path / "data" / "labels" / "p1_s1.nii.gz").unlink()
     result = CliRunner().invoke(check, [str(tmp_path / "data"), "--json", str(tmp_path / "found.json")])
     assert result.exit_code == 1
@@ -33,7 +33,7 @@ def test_errors_exit_with_status_1_and_stand_in_the_json(tmp_path: Path) -> None
 
 
 def test_of_many_findings_the_first_are_told_and_all_are_counted(tmp_path: Path) -> None:
-    write_people(tmp_path / "data", known=True)
+    write_patients(tmp_path / "data", known=True)
     for path in (tmp_path / "data" / "labels").iterdir():
         path.unlink()
     result = CliRunner().invoke(check, [str(tmp_path / "data")])
@@ -43,7 +43,7 @@ def test_of_many_findings_the_first_are_told_and_all_are_counted(tmp_path: Path)
 
 
 def test_group_writes_groups_and_claims_no_more_than_it_knows(tmp_path: Path) -> None:
-    write_people(tmp_path / "data", known=False)
+    write_patients(tmp_path / "data", known=False)
     result = CliRunner().invoke(group, [str(tmp_path / "data")])
     assert result.exit_code == 0
     assert "near-duplicates: p0_s0, p0_s1, p0_s2" in result.stdout
@@ -53,5 +53,5 @@ def test_group_writes_groups_and_claims_no_more_than_it_knows(tmp_path: Path) ->
 
 
 def test_group_says_when_there_is_nothing_to_group(tmp_path: Path) -> None:
-    write_people(tmp_path / "data", known=True)
+    write_patients(tmp_path / "data", known=True)
     assert "nothing to group" in CliRunner().invoke(group, [str(tmp_path / "data")]).stdout

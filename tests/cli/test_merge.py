@@ -31,11 +31,11 @@ def test_two_data_sets_become_one(sources, tmp_path):
     assert "is not empty" in str(run(*sources, "-o", tmp_path / "out").exception)
     again = run(*sources, "-o", tmp_path / "out", "--overwrite", "--same-patients")
     assert again.exit_code == 0, again.output
-    assert "different people" not in again.output
+    assert "different patients" not in again.output
     assert len({case.patient for case in read_dataset(tmp_path / "out").cases}) == 4
 
 
-def test_slices_of_unknown_people_are_to_be_grouped(sources, tmp_path):
+def test_slices_of_unknown_patients_are_to_be_grouped(sources, tmp_path):
     dataset = read_dataset(sources[0])
     cases = tuple(replace(case, patient=None, volume=None) for case in dataset.cases)
     write_dataset(replace(dataset, cases=cases))

@@ -20,7 +20,7 @@ def run(*arguments: object):
 
 @pytest.fixture
 def given(tmp_path):
-    """Twelve slices of four people; tested are the first person and one slice of the second."""
+    """Twelve slices of four patients; tested are the first patient and one slice of the second."""
     write_tiny_dataset(tmp_path / "data")
     dataset = read_dataset(tmp_path / "data")
     tested = ("p0_s0", "p0_s1", "p0_s2", "p1_s0")

@@ -22,7 +22,7 @@ from tests.tiny import write_tiny_dataset
 
 
 def write_source(folder: Path, name: str, prefix: str, **changes) -> Dataset:
-    """The tiny data set under another name, its cases named anew, its people still p0 to p3."""
+    """The tiny data set under another name, its cases named anew, its patients still p0 to p3."""
     write_tiny_dataset(folder)
     dataset = read_dataset(folder)
     cases = tuple(replace(case, case=f"{prefix}{case.case}", source=name) for case in dataset.cases)
@@ -109,14 +109,14 @@ def test_writing_over_a_source_leaves_the_merged_files_as_they_are(sources, tmp_
     assert files(tmp_path / "out") == before
 
 
-def test_people_whom_two_sources_name_alike_are_told_apart(sources, tmp_path):
+def test_patients_whom_two_sources_name_alike_are_told_apart(sources, tmp_path):
     change(sources[0], group="g")
     change(sources[1], group="g")
     merged = merge_datasets(sources, tmp_path / "out")
     assert merged.told_apart == ("p0", "p1", "p2", "p3")
     for case in merged.dataset.cases:
-        person = case.case.split("_")[1]
-        assert (case.patient, case.volume) == (f"{case.source}:{person}",) * 2
+        patient = case.case.split("_")[1]
+        assert (case.patient, case.volume) == (f"{case.source}:{patient}",) * 2
         assert case.group == f"{case.source}:g"
 
 
@@ -127,17 +127,17 @@ def test_names_that_one_source_has_alone_stay(sources, tmp_path):
     assert {case.patient for case in merged.dataset.cases} == {"p0", "p1", "p2", "p3", "q"}
 
 
-def test_people_named_alike_are_one_where_that_is_said(sources, tmp_path):
+def test_patients_named_alike_are_one_where_that_is_said(sources, tmp_path):
     merged = merge_datasets(sources, tmp_path / "out", same_patients=True)
     assert merged.told_apart == ()
     assert {case.patient for case in merged.dataset.cases} == {"p0", "p1", "p2", "p3"}
-    # the same person's volumes, as each source prepared them
+    # the same patient's volumes, as each source prepared them
     assert len({case.volume for case in merged.dataset.cases}) == 8
     for fold in split_dataset(merged.dataset, "grouped", folds=4, validation_fraction=0).folds:
         assert len({name.split("_")[1] for name in fold.test}) == 1
 
 
-def test_grouped_splits_by_the_people_of_each_source(sources, tmp_path):
+def test_grouped_splits_by_the_patients_of_each_source(sources, tmp_path):
     merged = merge_datasets(sources, tmp_path / "out").dataset
     folds = split_dataset(merged, "grouped", folds=8, validation_fraction=0).folds
     assert [len(fold.test) for fold in folds] == [3] * 8

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import zoom
 
 from covid_monai.data.near_duplicates import SIZE, fingerprint, joined, similar_pairs
-from tests.data.checks.people import draw_person
+from tests.data.checks.patients import draw_patient
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:
@@ -18,24 +18,24 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_a_slice_is_as_similar_as_can_be_to_itself() -> None:
-    image = draw_person(0, 0)
+    image = draw_patient(0, 0)
     assert similarity(image, image) == pytest.approx(1, abs=1e-5)
 
 
-def test_different_people_are_less_similar_than_noisy_copies() -> None:
-    assert similarity(draw_person(0, 0), draw_person(0, 1)) > 0.9
-    assert similarity(draw_person(0, 0), draw_person(1, 0)) < 0.3
+def test_different_patients_are_less_similar_than_noisy_copies() -> None:
+    assert similarity(draw_patient(0, 0), draw_patient(0, 1)) > 0.9
+    assert similarity(draw_patient(0, 0), draw_patient(1, 0)) < 0.3
 
 
 def test_a_canvas_of_air_does_not_matter() -> None:
-    image = draw_person(0, 0)
+    image = draw_patient(0, 0)
     canvas = np.full((150, 130), -1024.0)
     canvas[20:84, 40:104] = image
     np.testing.assert_allclose(fingerprint(canvas), fingerprint(image), atol=1e-3)
 
 
 def test_another_window_scale_and_crop_leave_a_slice_similar() -> None:
-    image = draw_person(0, 0)
+    image = draw_patient(0, 0)
     changed = 0.8 * zoom(image, 2, order=1)[3:, 4:] - 60
     assert similarity(image, changed) > 0.8
 
@@ -61,7 +61,7 @@ def test_an_image_without_structure_is_similar_to_nothing() -> None:
 
 
 def test_the_order_of_slices_does_not_matter() -> None:
-    prints = [fingerprint(draw_person(person, noise)) for person in range(2) for noise in range(3)]
+    prints = [fingerprint(draw_patient(patient, noise)) for patient in range(2) for noise in range(3)]
     forwards = {(pair.first, pair.second): pair.similarity for pair in similar_pairs(prints, 0)}
     backwards = {(5 - pair.second, 5 - pair.first): pair.similarity for pair in similar_pairs(prints[::-1], 0)}
     assert forwards.keys() == backwards.keys()
@@ -94,7 +94,7 @@ def test_joined_agrees_with_networkx_on_random_graphs() -> None:
     assert found == expected
 
 
-def test_neighbouring_radiopaedia_slices_are_found_and_people_kept_apart(shared_data: Path, tmp_path: Path) -> None:
+def test_neighbouring_radiopaedia_slices_are_found_and_patients_kept_apart(shared_data: Path, tmp_path: Path) -> None:
     from covid_monai.data.sources.picture_index import LAYOUTS
     from covid_monai.data.sources.slices import PictureSlices
     from covid_monai.data.writer import prepare

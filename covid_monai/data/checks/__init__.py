@@ -6,7 +6,7 @@ from covid_monai.data.checks.cases import check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
 from covid_monai.data.checks.near_duplicates import check_duplicates
 from covid_monai.data.checks.orientation import check_orientation
-from covid_monai.data.checks.splits import check_persons, given_split, load_split
+from covid_monai.data.checks.splits import check_patients, given_split, load_split
 from covid_monai.data.manifest import read_dataset
 
 __all__ = ["CHECKS", "Finding", "check_dataset"]
@@ -42,6 +42,6 @@ def check_dataset(
     subsets, found = load_split(dataset, split) if split is not None else (given_split(dataset), [])
     findings += found
     if subsets is not None:
-        findings += check_persons(dataset.cases, subsets)
+        findings += check_patients(dataset.cases, subsets)
     findings += check_duplicates(looks, subsets)
     return sorted(findings, key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))

@@ -26,7 +26,7 @@ def check_duplicates(looks: Looks, subsets: Subsets | None) -> list[Finding]:
         pair
         for pair in pairs
         if looks[pair.first][1].digest != looks[pair.second][1].digest
-        and not _one_person(cases[pair.first], cases[pair.second])
+        and not _same_patient(cases[pair.first], cases[pair.second])
     ]
     findings = [_find_identical([case for case in cases if case.case in names], subsets) for names in identical]
     return sorted(findings, key=lambda finding: finding.cases) + _find_similar(cases, others, subsets)
@@ -74,7 +74,7 @@ def _find_similar(cases: Sequence[Case], pairs: Sequence[SimilarPair], subsets: 
     return findings
 
 
-def _one_person(first: Case, second: Case) -> bool:
+def _same_patient(first: Case, second: Case) -> bool:
     same_volume = first.volume is not None and first.volume == second.volume
     return same_volume or (first.patient is not None and first.patient == second.patient)
 

@@ -22,7 +22,7 @@ class Subsets:
         return [index for index, fold in enumerate(self.folds) if len({fold[c] for c in cases if c in fold}) > 1]
 
     def leak(self, check: str, message: str, cases: Sequence[str], folds: Sequence[int]) -> Finding:
-        """One person in two subsets: what ``grouped`` promises not to happen, and what the other protocols allow."""
+        """One patient in two subsets: what ``grouped`` promises not to happen, and what the other protocols allow."""
         where = f"{message} in fold {', '.join(map(str, folds))}"
         if self.protocol == "grouped":
             return error(check, f"{where}: protocol grouped forbids it, make the split again", *cases)
@@ -54,7 +54,7 @@ def given_split(dataset: Dataset) -> Subsets | None:
     return Subsets("given", (given,)) if given else None
 
 
-def check_persons(cases: Sequence[Case], subsets: Subsets) -> list[Finding]:
+def check_patients(cases: Sequence[Case], subsets: Subsets) -> list[Finding]:
     """Find patients, and volumes of unknown patients, whose slices are in two subsets of a fold."""
     together: dict[tuple[str, str], list[str]] = {}
     for case in cases:

@@ -1,4 +1,4 @@
-"""A tiny data set of people whose chests differ, in slices that look alike within a person."""
+"""A tiny data set of patients whose chests differ, in slices that are near-duplicates within a patient."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +12,20 @@ from covid_monai.files import sha256_of
 from tests.tiny import write_tiny_dataset
 
 
-def draw_person(person: int, noise: int) -> np.ndarray:
-    """A slice (64, 64) in HU: a texture of this person, with this slice's own noise; no outline that all share."""
-    texture = gaussian_filter(np.random.default_rng(person).normal(0, 1, (64, 64)), 1.5)
+def draw_patient(patient: int, noise: int) -> np.ndarray:
+    """A slice (64, 64) in HU: a texture of this patient, with this slice's own noise; no outline that all share."""
+    texture = gaussian_filter(np.random.default_rng(patient).normal(0, 1, (64, 64)), 1.5)
     return -500 + 1500 * texture + np.random.default_rng(1000 + noise).normal(0, 10, texture.shape)
 
 
-def write_people(folder: Path, known: bool) -> Dataset:
-    """The tiny data set with four people of three slices each, whose names are told or not."""
+def write_patients(folder: Path, known: bool) -> Dataset:
+    """The tiny data set with four patients of three slices each, whose IDs are known or not."""
     write_tiny_dataset(folder)
     dataset = read_dataset(folder)
     cases = []
     for place, case in enumerate(dataset.cases):
         path = folder / case.image
-        image = np.rint(draw_person(place // 3, place)).astype(np.int16)[..., None]
+        image = np.rint(draw_patient(place // 3, place)).astype(np.int16)[..., None]
         nibabel.save(nibabel.Nifti1Image(image, nibabel.load(path).affine), path)
         written = case if known else replace(case, patient=None, volume=None, slice=None)
         cases.append(replace(written, sha256={**case.sha256, "image": sha256_of(path)}))
