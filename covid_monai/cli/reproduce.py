@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from covid_monai.cli.options import RenamedChoice
+from covid_monai.cli.options import RenamedChoice, as_options
 
 
 @click.command()
@@ -101,7 +101,8 @@ def reproduce(
         raise InputError(f"{error} ({words})") from error
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
-        click.echo(f"failed: {outcome.job.title}: {outcome.message}", err=True)
+        message = as_options(outcome.message, click.get_current_context().command)
+        click.echo(f"failed: {outcome.job.title}: {message}", err=True)
     if len(failed) < len(outcomes):
         from covid_monai.tables.page import write_results
 

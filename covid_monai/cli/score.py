@@ -8,14 +8,6 @@ from covid_monai.errors import InputError
 
 _PATH = click.Path(path_type=Path)
 
-_OPTIONS = {
-    "missing_as_empty=True": "--missing-as-empty",
-    "overwrite=True": "--overwrite",
-    "labels='": "--labels '",
-    "tolerance_mm is": "--tolerance is",
-}
-"""How the arguments that a message names are given on the command line."""
-
 
 @click.command()
 @click.argument("predictions", nargs=-1, required=True, metavar="[NAME=]PREDICTIONS...")
@@ -32,6 +24,7 @@ _OPTIONS = {
 )
 @click.option(
     "--tolerance",
+    "tolerance_mm",
     type=click.FloatRange(0),
     default=2.0,
     show_default=True,
@@ -47,7 +40,7 @@ def score(
     patients: Path | None,
     missing_as_empty: bool,
     spacing: str,
-    tolerance: float,
+    tolerance_mm: float,
     output: Path | None,
     overwrite: bool,
 ) -> None:
@@ -62,21 +55,18 @@ def score(
     from covid_monai.scoring.markdown import comparison_markdown, markdown
     from covid_monai.scoring.score import score as score_masks
 
-    try:
-        scores = score_masks(
-            _named(predictions),
-            references,
-            labels=labels,
-            patients=patients,
-            missing_as_empty=missing_as_empty,
-            spacing=spacing,
-            tolerance_mm=tolerance,
-            output=output,
-            overwrite=overwrite,
-            progress=True,
-        )
-    except InputError as error:
-        raise InputError(_by_option(str(error))) from error
+    scores = score_masks(
+        _named(predictions),
+        references,
+        labels=labels,
+        patients=patients,
+        missing_as_empty=missing_as_empty,
+        spacing=spacing,
+        tolerance_mm=tolerance_mm,
+        output=output,
+        overwrite=overwrite,
+        progress=True,
+    )
     if scores.comparison is not None:
         click.echo(comparison_markdown(scores.comparison, scores.summaries))
     else:
@@ -103,9 +93,3 @@ def _named(predictions: tuple[str, ...]) -> dict[str, Path]:
     except InputError as error:
         raise InputError(f"{error} (NAME=FOLDER)") from error
     return dict(named)
-
-
-def _by_option(message: str) -> str:
-    for argument, option in _OPTIONS.items():
-        message = message.replace(argument, option)
-    return message

@@ -86,7 +86,7 @@ def staged(folder: Path, overwrite: bool) -> Iterator[Path]:
     if not new and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder to write to")
     if not new and not overwrite and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty: give another folder, or --overwrite to replace what it holds")
+        raise InputError(f"{folder} is not empty: give another folder, or `overwrite=True` to replace what it holds")
     staging = folder / _STAGING
     try:
         # what a killed run left behind

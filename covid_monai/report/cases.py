@@ -71,7 +71,7 @@ def load_case(
     found = [case for case in dataset.cases if case.case == name]
     if not found:
         raise InputError(
-            f"case {name} was evaluated but is not in {dataset.folder}; give the evaluated data set by --data"
+            f"case {name} was evaluated but is not in {dataset.folder}; give the evaluated data set by `data`"
         )
     image = read_image(dataset.folder / found[0].image)
     labels = read_mask(dataset.folder / found[0].label).values

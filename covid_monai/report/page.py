@@ -156,7 +156,7 @@ def _is_literal(value: Any) -> bool:
 
 def _read_data(folder: str | os.PathLike[str]) -> Dataset:
     if not Path(folder).is_dir():
-        raise InputError(f"the data set {folder} is not there; if it was moved, give its folder by --data")
+        raise InputError(f"the data set {folder} is not there; if it was moved, give its folder by `data`")
     return read_dataset(folder)
 
 

@@ -65,7 +65,7 @@ def match_masks(predictions: Path, references: Path, *, missing_as_empty: bool =
     if missing and not missing_as_empty:
         raise InputError(
             f"{predictions} lacks the masks of {len(missing)} of {len(expected)} references ({listed(missing)}); "
-            "add them, or count them as empty: missing_as_empty=True"
+            "add them, or count them as empty: `missing_as_empty=True`"
         )
     return Pairs(
         predictions,

@@ -38,7 +38,7 @@ class LabelClasses:
             if len(found) > _MOST_LABELS:
                 raise InputError(
                     f"{where} holds {len(found)} different values (up to {found[-1]}): threshold it where they are "
-                    "probabilities or grey levels, or name those that are lesions, as in labels='1,2=lesion'"
+                    "probabilities or grey levels, or name those that are lesions, as in `labels` '1,2=lesion'"
                 )
             return (labels != 0).astype(np.uint8)
         known = {0: 0, **dict(self.classes)}

@@ -172,7 +172,7 @@ def score(
     if spacing not in SPACINGS:
         raise InputError(f"spacing is {spacing!r}; it can be one of {', '.join(SPACINGS)}")
     if not 0 <= tolerance_mm < math.inf:
-        raise InputError(f"tolerance_mm is {tolerance_mm:g}; it must be a number of 0 or more")
+        raise InputError(f"`tolerance_mm` is {tolerance_mm:g}; it must be a number of 0 or more")
     several = predictions if isinstance(predictions, Mapping) else {name_of(predictions): predictions}
     check_names(several)
     classes = parse_label_classes(labels) if labels is not None else LabelClasses()
@@ -236,7 +236,7 @@ def _check_output(output: Path, names: Sequence[str], overwrite: bool) -> list[P
     if there and not overwrite:
         found = listed([str(path.relative_to(output)) for path in there])
         raise InputError(
-            f"{output} holds scores already ({found}); choose another folder, or replace them: overwrite=True"
+            f"{output} holds scores already ({found}); choose another folder, or replace them: `overwrite=True`"
         )
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,9 @@ class Claim:
         _refuse_foreign_folder(self.output)
         begun = (self.output / NOTE).is_file()
         if begun and not self.resume and not own:
-            raise InputError(f"{self.output} holds a table already; --resume goes on with it, or choose another folder")
+            raise InputError(
+                f"{self.output} holds a table already; `resume=True` goes on with it, or choose another folder"
+            )
         before = read_note(self.output) if begun else {**identity, "jobs": [], "allowed_deviations": []}
         for key, value in identity.items():
             if before[key] != value:

@@ -50,7 +50,7 @@ class RunOptions:
             raise InputError(f"executor is {self.executor!r}; it can be {', '.join(EXECUTORS)}")
         several = self.workers is not None or self.per_device is not None
         if several and self.chosen_executor == "in-process":
-            raise InputError("the executor in-process runs one job at a time; leave --workers and --per-device away")
+            raise InputError("the executor in-process runs one job at a time; leave `workers` and `per_device` away")
 
     @property
     def chosen_executor(self) -> str:

@@ -58,7 +58,7 @@ def read_table(name: str) -> Table:
 
 
 THRESHOLD_MEASURES = ("dice_at_best_threshold", "dice_mean_over_thresholds")
-GIVEN_BY_THE_PLAN = {**GIVEN_OTHERWISE, "seed": "--seeds", "weights_kept": "the protocol's weights"}
+GIVEN_BY_THE_PLAN = {**GIVEN_OTHERWISE, "seed": "`seeds`", "weights_kept": "the protocol's weights"}
 
 
 def check_measure(measure: Measure, where: str) -> None:

@@ -231,7 +231,7 @@ def test_nnunet_data_of_several_channels_are_refused(tmp_path):
 
 
 def test_labels_of_unknown_meaning_are_refused(pair, tmp_path):
-    with pytest.raises(InputError, match="give --label-map"):
+    with pytest.raises(InputError, match="give `label_map`"):
         find_nifti(tmp_path)
 
 

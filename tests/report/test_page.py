@@ -181,7 +181,7 @@ def test_data_that_changed_since_the_evaluation_are_refused(own_run, tiny_datase
 def test_data_that_were_moved_are_asked_for(own_run, tiny_dataset, tmp_path):
     stored = json.loads((own_run / "run.json").read_text())
     (own_run / "run.json").write_text(json.dumps(stored | {"data": str(tmp_path / "gone")}))
-    with pytest.raises(InputError, match="--data"):
+    with pytest.raises(InputError, match="by `data`"):
         write_report(own_run)
     assert write_report(own_run, data=tiny_dataset).is_file()
 

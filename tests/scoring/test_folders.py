@@ -77,7 +77,7 @@ def test_a_missing_prediction_is_refused_by_name_or_counted_as_empty(tmp_path):
     write_folder(tmp_path / "references", 0)
     write_folder(tmp_path / "predictions", 0)
     (tmp_path / "predictions" / "c3.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"lacks the masks of 1 of 8 references \(c3\).*missing_as_empty=True"):
+    with pytest.raises(InputError, match=r"lacks the masks of 1 of 8 references \(c3\).*`missing_as_empty=True`"):
         match_masks(tmp_path / "predictions", tmp_path / "references")
     summary = score(tmp_path / "predictions", tmp_path / "references", missing_as_empty=True)
     assert summary.value("dice", level="slice") == pytest.approx(7 / 8)

@@ -97,7 +97,7 @@ def contents(folder):
 def test_saved_scores_are_replaced_only_where_asked(folders, tmp_path):
     references, ours, _ = folders
     scores = covid_monai.score(ours, references, output=tmp_path / "out")
-    with pytest.raises(covid_monai.InputError, match=r"holds scores already .*overwrite=True$"):
+    with pytest.raises(covid_monai.InputError, match=r"holds scores already .*`overwrite=True`$"):
         scores.save(tmp_path / "out")
     scores.save(tmp_path / "out", overwrite=True)
 
@@ -147,9 +147,9 @@ def test_damaged_scores_are_refused_in_one_line(folders, tmp_path, name, text, m
 
 BAD = {
     "spacing": ({"spacing": "maybe"}, "spacing is 'maybe'; it can be one of auto, known, unknown"),
-    "tolerance": ({"tolerance_mm": -1.0}, "tolerance_mm is -1; it must be a number of 0 or more"),
-    "tolerance that is no number": ({"tolerance_mm": math.nan}, "tolerance_mm is nan; it must be"),
-    "tolerance without end": ({"tolerance_mm": math.inf}, "tolerance_mm is inf; it must be"),
+    "tolerance": ({"tolerance_mm": -1.0}, "`tolerance_mm` is -1; it must be a number of 0 or more"),
+    "tolerance that is no number": ({"tolerance_mm": math.nan}, "`tolerance_mm` is nan; it must be"),
+    "tolerance without end": ({"tolerance_mm": math.inf}, "`tolerance_mm` is inf; it must be"),
     "a path for a name": ({"predictions": {"../a": "x"}}, "'../a' is no name"),
     "names that differ in case only": ({"predictions": {"a": "x", "A": "x"}}, "two predictions are named 'A'"),
     "nothing": ({"predictions": {}}, "there are no predictions"),

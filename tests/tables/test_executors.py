@@ -101,7 +101,7 @@ def test_a_process_that_is_killed_fails_its_job_alone(tmp_path):
     local.run_in_processes(queue_of(jobs, tmp_path, listener), Light(tmp_path, killed=True), listener, TWO_SLOTS)
     assert listener.status_of() == {0: "done", 1: "failed", 2: "done"}
     (failed,) = [outcome for outcome in listener.outcomes if outcome.status == "failed"]
-    assert failed.message == "its process was killed by SIGKILL before it was done; --resume goes on with it"
+    assert failed.message == "its process was killed by SIGKILL before it was done; `resume=True` goes on with it"
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):

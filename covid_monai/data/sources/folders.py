@@ -46,7 +46,7 @@ def find_nifti(
     said = _read_nnunet(folder / "dataset.json") if is_nnunet and not images and not masks else {}
     if label_map is None:
         if not said:
-            raise InputError("what do the masks' values mean? give --label-map, such as 1=lesion or 1=1,2=2,3=3")
+            raise InputError("what do the masks' values mean? give `label_map`, such as 1=lesion or 1=1,2=2,3=3")
         label_map = _label_map_of(said["labels"], folder / "dataset.json")
     endings = ("imagesTr", "labelsTr") if said else ("images", "labels")
     pairs = find_pairs(folder / (images or endings[0]), folder / (masks or endings[1]))
@@ -63,7 +63,7 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
     """
     missing = [path for path in (images, masks) if not path.exists()]
     if missing:
-        raise InputError(f"{missing[0]} does not exist: name the images and masks by --images and --masks")
+        raise InputError(f"{missing[0]} does not exist: name the images and masks by `images` and `masks`")
     if images.is_file() and masks.is_file():
         return [Pair(_checked(nifti_stem(images), images), images, masks)]
     found, expected = _by_name(images), _by_name(masks)
@@ -98,7 +98,7 @@ def read_patients(path: Path) -> dict[str, str]:
 
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder} is a file: give two folders or two files by --images and --masks")
+        raise InputError(f"{folder} is a file: give two folders or two files by `images` and `masks`")
     paths = sorted(path for path in folder.iterdir() if path.name.endswith(NIFTI_ENDINGS) and path.name[0] != ".")
     if not paths:
         raise InputError(f"{folder} has no NIfTI files (.nii.gz, .nii)")
@@ -125,7 +125,7 @@ def _checked(name: str, path: Path) -> str:
 def _read_nnunet(path: Path) -> dict[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("labels"), dict):
-        raise InputError(f'{path} has no "labels": it is no nnU-Net data set; name the folders by --images, --masks')
+        raise InputError(f'{path} has no "labels": it is no nnU-Net data set; name the folders by `images` and `masks`')
     channels: Any = content.get("channel_names") or content.get("modality") or {}
     if len(channels) > 1:
         raise InputError(f"{path} has {len(channels)} channels: one CT channel is needed")
@@ -140,6 +140,6 @@ def _label_map_of(names: dict[str, Any], path: Path) -> dict[int, int]:
         name, value = (second, first) if first.isdecimal() else (first, second)
         ours = label_by_name(str(name))
         if ours is None or not str(value).isdecimal():
-            raise InputError(f"{path}: label {name!r} = {value!r} is none of ours: give --label-map {value}=LABEL")
+            raise InputError(f"{path}: label {name!r} = {value!r} is none of ours: give `label_map` {value}=LABEL")
         label_map[int(str(value))] = ours
     return label_map

@@ -72,7 +72,7 @@ def map_labels(mask: npt.NDArray, label_map: Mapping[int, int], where: str) -> n
             allowed = ", ".join(map(str, sorted(known)))
             raise InputError(
                 f"{where} holds label {value:g} in {count} pixels, the label map has {allowed}: "
-                f"add --label-map {value:g}=LABEL ({_ALLOWED})"
+                f"add `label_map` {value:g}=LABEL ({_ALLOWED})"
             )
         ours[mask == value] = known[int(value)]
     return ours

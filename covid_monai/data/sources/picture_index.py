@@ -150,7 +150,7 @@ def read_index(folder: Path, layout: Layout) -> dict[str, dict[str, str]] | None
 
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: name the folders by --images and --masks")
+        raise InputError(f"{folder} is not a folder: name the folders by `images` and `masks`")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in ENDINGS or path.name.startswith("."):

@@ -86,11 +86,11 @@ def recognise_patients(volumes: Sequence[str], depths: Sequence[int]) -> tuple[M
         known = {name: _PATIENT_OF_DEPTH.get(depth, name) for name, depth in zip(volumes, depths, strict=True)}
         return known, (
             "patients are recognised by numbers of slices: the volumes of 42 are one patient; that of 418 and one of "
-            "the two of 39 are another, so these three are kept together; --patients says it exactly"
+            "the two of 39 are another, so these three are kept together; `patients` says it exactly"
         )
     return named, (
         "two pairs of the nine volumes are of one patient each (10_85902_1 and 10_85902_3; 29_86490_1 and 29_86491_1) "
-        "and the names here do not tell which: say it by --patients, or a split by volume may leak"
+        "and the names here do not tell which: say it by `patients`, or a split by volume may leak"
     )
 
 

@@ -39,7 +39,7 @@ class PictureSlices:
         intensity: str = "auto",
     ) -> None:
         if layout.label_map is None:
-            raise InputError("what do the masks' values mean? give --label-map, such as 255=lesion or 1=1,2=2")
+            raise InputError("what do the masks' values mean? give `label_map`, such as 255=lesion or 1=1,2=2")
         if mode_named(intensity) in ("hu", "checked"):
             raise InputError(f"intensity is {intensity!r}, but 8-bit pictures hold no HU: use auto, window or anchors")
         self.label_map = dict(layout.label_map)
@@ -102,7 +102,7 @@ class PictureSlices:
         if not grid:
             return None
         if self._canvas not in (None, grid):
-            raise InputError(f"--canvas {self._canvas}: the index gives places on a canvas of {grid}")
+            raise InputError(f"`canvas` {self._canvas}: the index gives places on a canvas of {grid}")
         width, height = shape
         x, y = (grid - width) // 2, (grid - height) // 2
         if picture.row.get("x") and picture.row.get("y"):

@@ -57,7 +57,7 @@ def slots_of(device: str | None, workers: int | None, per_device: int | None) ->
     devices = _devices(device)
     if devices == ["cpu"]:
         if per_device is not None:
-            raise InputError(f"per-device is {per_device}, but the device is cpu; give --workers for its processes")
+            raise InputError(f"`per_device` is {per_device}, but the device is cpu; give `workers` for its processes")
         count = workers or 2
     else:
         count = len(devices) * (per_device or 1)
@@ -150,7 +150,7 @@ def _end(running: _Running) -> Outcome:
         return outcome
     code = running.process.exitcode or 0
     why = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    return Outcome(running.job, "failed", f"its process {why} before it was done; --resume goes on with it")
+    return Outcome(running.job, "failed", f"its process {why} before it was done; `resume=True` goes on with it")
 
 
 def _work(job: Job, run_job: RunOne, slot: Slot, send: "Connection[Outcome, None]") -> None:

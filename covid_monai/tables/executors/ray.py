@@ -101,7 +101,7 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
         outcome: Outcome = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[0]
-        return Outcome(job, "failed", f"its worker was lost ({reason}); --resume goes on with it")
+        return Outcome(job, "failed", f"its worker was lost ({reason}); `resume=True` goes on with it")
     return outcome
 
 
