@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from covid_monai.cli.options import as_options
+
 
 def import_source(source: Any, folder: Path, output: Path, overwrite: bool) -> None:
     """Write a source read from ``folder`` as a data set to ``output``, and say what came out."""
@@ -101,4 +103,4 @@ COMMANDS = (medseg, radiopaedia, kaggle, zenodo)
 def _import(source: Any, folder: Path, output: Path, overwrite: bool) -> None:
     import_source(source, folder, output, overwrite)
     for note in source.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {as_options(note, click.get_current_context().command)}")

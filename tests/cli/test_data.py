@@ -10,10 +10,10 @@ from PIL import Image
 
 from covid_monai.cli.data import _LAYOUTS, data
 from covid_monai.cli.options import INTENSITY
+from covid_monai.cli.root import root
 from covid_monai.data.manifest import read_dataset
 from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.splits import OLD_PROTOCOLS, PROTOCOLS, datalist
-from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import MODES, OLD_MODES
 
 
@@ -23,10 +23,11 @@ def run(*arguments: object):
 
 def refused(*arguments: object) -> str:
     """The one-line message of a command that has to refuse its input."""
-    error = run(*arguments).exception
-    assert isinstance(error, InputError), repr(error)
-    assert "\n" not in str(error)
-    return str(error)
+    result = CliRunner().invoke(root, ["data", *map(str, arguments)])
+    assert result.exit_code == 1, result.output
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("Error: ")
+    return line.removeprefix("Error: ")
 
 
 @pytest.fixture

@@ -190,6 +190,7 @@ reproduce(*sys.argv[1:], protocol="paper", rows=["1"])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_table_goes_on_in_mid_job_and_leaves_done_jobs_alone(tiny_dataset, tmp_path):
     table, output = write_table(tmp_path), tmp_path / "output"
     command = [sys.executable, "-c", KILLED, str(table), str(tiny_dataset), str(output)]
@@ -220,6 +221,7 @@ print(json.dumps({outcome.job.folder: outcome.status for outcome in outcomes}))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_output_run_every_job_once(table, tiny_dataset, tmp_path):
     command = [sys.executable, "-c", TWO, str(table), str(tiny_dataset), str(tmp_path / "output")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
@@ -249,6 +251,7 @@ def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     assert last.startswith("Error: 1 of 1 jobs failed")
 
 
+@pytest.mark.slow
 def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     output = tmp_path / "output"

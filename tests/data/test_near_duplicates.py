@@ -94,6 +94,7 @@ def test_joined_agrees_with_networkx_on_random_graphs() -> None:
     assert found == expected
 
 
+@pytest.mark.slow
 def test_neighbouring_radiopaedia_slices_are_found_and_patients_kept_apart(shared_data: Path, tmp_path: Path) -> None:
     from covid_monai.data.sources.picture_index import LAYOUTS
     from covid_monai.data.sources.slices import PictureSlices

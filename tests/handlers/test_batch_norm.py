@@ -108,6 +108,7 @@ def assert_joined(two: list[dict], alone: dict[str, Tensor], **tolerance: float)
         torch.testing.assert_close(found, expected, **tolerance, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", SHARES)
 @pytest.mark.parametrize("kind", MADE)
 def test_two_processes_are_one_with_the_joined_batch(two_processes, kind, shares):
@@ -115,6 +116,7 @@ def test_two_processes_are_one_with_the_joined_batch(two_processes, kind, shares
     assert_joined([process[f"{kind}, {shares}"] for process in two_processes], alone, atol=2e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_mean_far_from_zero_costs_no_more_than_its_own_last_digit(two_processes):
     exact = steps(MADE["2d"][1]().double(), *(entry.double() for entry in joined("2d", "uneven", 1000.0)))
     found = torch.cat([process["far from zero"]["outputs"] for process in two_processes], 1)
@@ -122,6 +124,7 @@ def test_a_mean_far_from_zero_costs_no_more_than_its_own_last_digit(two_processe
     assert (found.double() - exact["outputs"]).abs().max() < 6e-5
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_bfloat16_and_agrees_with_torch(two_processes):
     images, factors = joined("2d", "even")
     alone = steps(MADE["2d"][1](), images.bfloat16(), factors)
@@ -129,6 +132,7 @@ def test_bfloat16_stays_bfloat16_and_agrees_with_torch(two_processes):
     assert_joined([process["bfloat16"] for process in two_processes], alone, atol=0.02, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_one_value_in_all_processes_is_refused_in_each(two_processes):
     assert [process["one value"] for process in two_processes] == [
         "1 value a channel in all processes together; give larger batches or images"

@@ -171,7 +171,7 @@ def test_the_processors_are_divided_among_the_slots(monkeypatch):
     ("arguments", "message"),
     [
         (("cpu", 0, None), "workers is 0; it must be at least 1"),
-        (("cpu", None, 2), "per-device is 2, but the device is cpu"),
+        (("cpu", None, 2), "`per_device` is 2, but the device is cpu"),
         (("cuda:7", None, None), "device 'cuda:7' cannot be used"),
     ],
 )

@@ -53,7 +53,7 @@ def test_unknown_patients_are_said_in_one_line(tmp_path):
     assert set(patients(source).values()) == {None}
     (note,) = source.notes
     assert "10_85902_1 and 10_85902_3; 29_86490_1 and 29_86491_1" in note
-    assert "--patients" in note
+    assert "`patients`" in note
 
 
 def test_named_volumes_tell_their_patients(tmp_path):
