@@ -238,6 +238,7 @@ def test_a_copy_has_the_weights_that_monais_tools_expect_and_the_settings_that_f
     assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
 
 
+@pytest.mark.slow
 def test_torchscript_export_by_monais_command_agrees_with_eager(bundle, small, run, tmp_path):
     from monai.bundle import ckpt_export
 
@@ -259,9 +260,8 @@ def test_torchscript_export_by_monais_command_agrees_with_eager(bundle, small, r
         torch.testing.assert_close(torch.jit.load(exported)(image), eager(image), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "file_format", [name if name == "torchscript" else pytest.param(name, marks=pytest.mark.slow) for name in FORMATS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("file_format", FORMATS)
 def test_an_export_of_any_batch_height_and_width_agrees_with_eager(bundle, small, tmp_path, file_format):
     network, file = network_of(bundle, known_settings(bundle, "inference", small)), tmp_path / "network"
     export_network(network, 1, FORMATS[file_format], file)

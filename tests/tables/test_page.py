@@ -131,6 +131,7 @@ def test_what_was_scored_is_what_is_drawn(found):
         assert overlay.dice == pytest.approx(2 * both / total)
 
 
+@pytest.mark.slow
 def test_all_files_are_written_and_writing_again_changes_nothing(output, tmp_path):
     copy = shutil.copytree(output, tmp_path / "output")
     names = ("table.md", "table.csv", "table.json", "report.html")
