@@ -1,6 +1,5 @@
 """Drawing the subsets of a split: groups of cases that have to stay together are drawn whole."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from shlex import quote
@@ -49,7 +48,7 @@ def refuse_unknown_cases(dataset: Dataset, wish: str, otherwise: str) -> None:
         raise InputError(
             f"{wish} needs patient IDs, but {len(unknown)} of {len(dataset.cases)} cases have "
             f"neither patient nor volume nor group (first: {unknown[0]}): group near-duplicates with "
-            f"`covid-monai data group {shlex.quote(str(dataset.folder))}`, or {otherwise}"
+            f"`covid-monai data group {quote(str(dataset.folder))}`, or {otherwise}"
         )
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import build_workflow, known_settings, read_config
-from covid_monai.data.manifest import read_dataset
+from covid_monai.catalog.config import build_workflow, known_settings
+from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, plain_input_errors
 from covid_monai.files import read_json, sha256_of, write_json
@@ -57,7 +57,7 @@ def evaluate(
     folder = Path(output).absolute() if output is not None else home.evaluation(subset)
     scored = {
         "data": str(place),
-        "manifest": sha256_of(read_dataset(place).folder / "dataset.json"),
+        "manifest": sha256_of(read_dataset(place).folder / FILE_NAME),
         "split": None if subset == "all" else stored.split,
         "fold": None if subset == "all" else stored.fold,
         "subset": subset,
@@ -71,8 +71,7 @@ def evaluate(
         "dataset_dir": str(place),
         "split_file": "" if subset == "all" else str(home.split),
         "fold": stored.fold,
-        # the setting's name in bundles that were copied out of release 0.1
-        "subset" if "subset" in read_config(source, "evaluate") else "part": subset,
+        "subset": subset,
         "output_dir": str(home),
         "evaluation_dir": str(folder),
     }

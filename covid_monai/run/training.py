@@ -68,10 +68,10 @@ def train(
     """
     folder = RunFolder(output)
     source = bundle_folder(bundle)
-    manifest = sha256_of(read_dataset(data).folder / FILE_NAME)
+    dataset = read_dataset(data)
     split = Path(data) / SPLIT_FILE_NAME if split is None else Path(split)
     if not split.is_file():
-        command = split_command(read_dataset(data), split)
+        command = split_command(dataset, split)
         raise InputError(f"no split file at {split}; make one, such as by `{command}`")
     for key in {*(settings or {})} & {*GIVEN_OTHERWISE}:
         raise InputError(f"{key} is not one of the `settings`: it is given by {GIVEN_OTHERWISE[key]}")
@@ -79,7 +79,7 @@ def train(
         bundle=stored_name(source),
         settings=dict(settings or {}),
         data=str(Path(data).resolve()),
-        manifest=manifest,
+        manifest=sha256_of(dataset.folder / FILE_NAME),
         split=sha256_of(split),
         fold=fold,
         init=None if init is None else check_weights(init),

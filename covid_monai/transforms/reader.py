@@ -47,16 +47,19 @@ class HounsfieldReader(NibabelReader):
         if isinstance(img, nibabel.Nifti1Pair):
             # MONAI walks over images and file names together
             self.filenames = ("image in memory",)
+        where = str(self.filenames[0])
         image = read_nifti(img)
         values = image.get_fdata(dtype=np.float32)
         if self.intensity == "hu":
             if looks_8_bit(values):
                 warnings.warn(
-                    f"{img} has integers from {values.min():g} to {values.max():g}, taken as HU as intensity hu says; "
+                    f"{where} has integers from {values.min():g} to {values.max():g}, taken as HU by intensity hu; "
                     "they look like 8-bit grey values, which intensity window maps to HU",
                     stacklevel=2,
                 )
         elif np.abs(values).max() > LARGEST_HU:
-            raise InputError(f"{img} has values up to {np.abs(values).max():g}, which are no HU; repair or convert it")
-        hounsfield, _ = to_hu(values, self.intensity, where=str(img))
+            raise InputError(
+                f"{where} has values up to {np.abs(values).max():g}, which are no HU; repair or convert it"
+            )
+        hounsfield, _ = to_hu(values, self.intensity, where=where)
         return super().get_data(nibabel.Nifti1Image(hounsfield.astype(np.float32), image.affine))

@@ -89,7 +89,7 @@ BAD = {
         changed("protocols", "grouped", "validation", to="test"),
         "protocols, grouped: validation is test, a leak",
     ),
-    "look-alikes of drawn parts": (
+    "near-duplicates of drawn subsets": (
         changed("protocols", "paper", "without_near_duplicates", to=True),
         "without_near_duplicates is for the split given, not for paper",
     ),
