@@ -1,6 +1,7 @@
-"""The one exception that users are meant to see, and how others become it."""
+"""The exception and the warning that users are meant to see, and how other exceptions become the former."""
 
 import difflib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,33 @@ class InputError(ValueError):
     The message is one line: what was received, what is allowed, what to do next. The command line prints it
     without a traceback and exits with status 1.
     """
+
+
+class InputWarning(UserWarning):
+    """What the user gave is used, and one point of it may not be as they believe.
+
+    The message is one line: what was found, what is assumed, and how to say otherwise. The command line prints it, and
+    it stands in the result.
+    """
+
+
+@contextmanager
+def collecting_warnings() -> Iterator[list[str]]:
+    """Yield a list that fills with the messages of each :class:`InputWarning` of the body, once each, in order.
+
+    Other warnings go on as if there were no such list.
+    """
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        try:
+            yield messages
+        finally:
+            of_inputs = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
+            messages.extend(dict.fromkeys(of_inputs))
+    for warning in caught:
+        if not issubclass(warning.category, InputWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

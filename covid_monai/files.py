@@ -11,6 +11,36 @@ from typing import Any
 
 from covid_monai.errors import InputError
 
+_PROTECTED: list[Path] = []
+
+
+@contextmanager
+def protecting(*inputs: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep the files that a command reads from being written by it, under whatever name, link or letter case.
+
+    Args:
+        inputs: files; a folder stands for all files in it, at any depth.
+    """
+    files = [file for each in map(Path, inputs) for file in (each.rglob("*") if each.is_dir() else [each])]
+    _PROTECTED.extend(files)
+    try:
+        yield
+    finally:
+        del _PROTECTED[len(_PROTECTED) - len(files) :]
+
+
+def refuse_to_replace_input(target: str | os.PathLike[str]) -> None:
+    """Refuse to write to ``target`` where that is one of the files that :func:`protecting` keeps.
+
+    Raises:
+        InputError: it is; the message names the input.
+    """
+    if not os.path.exists(target):
+        return
+    for file in _PROTECTED:
+        if os.path.exists(file) and os.path.samefile(file, target):
+            raise InputError(f"{target} would replace the input {file}; write to another folder or name")
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -20,9 +50,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     it. When the body raises, the temporary file is removed and ``path`` is left as it was.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or ``path`` is an input (see :func:`protecting`).
     """
     target = Path(path)
+    refuse_to_replace_input(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.name, dir=target.parent)

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from covid_monai.errors import InputError
-from covid_monai.files import read_json, replacing, sha256_of, write_json
+from covid_monai.files import protecting, read_json, replacing, sha256_of, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -50,3 +50,31 @@ def test_what_is_not_json_is_named(tmp_path, content):
 def test_hash_is_sha256(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def links(folder):
+    """Names under which ``input.json`` can be reached."""
+    (folder / "link.json").symlink_to(folder / "input.json")
+    os.link(folder / "input.json", folder / "hard.json")
+    (folder / "folder").symlink_to(folder)
+    return [folder / name for name in ("input.json", "link.json", "hard.json", "folder/input.json", "./input.json")]
+
+
+def test_no_name_of_an_input_can_be_written(tmp_path):
+    write_json(tmp_path / "input.json", "precious")
+    for name in links(tmp_path):
+        with (
+            protecting(tmp_path / "input.json"),
+            pytest.raises(InputError, match=r"would replace the input .*input\.json"),
+        ):
+            write_json(name, "result")
+        assert read_json(tmp_path / "input.json") == "precious"
+
+
+def test_all_files_of_an_input_folder_are_kept_and_new_ones_may_join_them(tmp_path):
+    write_json(tmp_path / "data" / "labels" / "case.json", "precious")
+    with protecting(tmp_path / "data"):
+        write_json(tmp_path / "data" / "split.json", "result")
+        with pytest.raises(InputError, match="would replace the input"):
+            write_json(tmp_path / "data" / "labels" / "case.json", "result")
+    write_json(tmp_path / "data" / "labels" / "case.json", "later, it is no input")

@@ -1,5 +1,6 @@
 """Reading NIfTI files of finite numbers, or saying what is wrong with them."""
 
+import unicodedata
 import zlib
 from os import PathLike
 from pathlib import Path
@@ -22,9 +23,15 @@ SMALLEST_DETERMINANT = 1e-9
 """Of an affine in mm; below it the axes do not span a volume."""
 
 
+def is_nifti(path: Path) -> bool:
+    """Whether a file's name ends in .nii or .nii.gz, in any letter case, and is no hidden companion of another file."""
+    return path.name.lower().endswith(NIFTI_ENDINGS) and not path.name.startswith(".")
+
+
 def nifti_stem(path: Path) -> str:
-    """The file's name without .nii or .nii.gz."""
-    return next((path.name.removesuffix(end) for end in NIFTI_ENDINGS if path.name.endswith(end)), path.name)
+    """The file's name without .nii or .nii.gz, its accents composed (NFC) whichever way the file system stores them."""
+    name = unicodedata.normalize("NFC", path.name)
+    return next((name[: -len(end)] for end in NIFTI_ENDINGS if name.lower().endswith(end)), name)
 
 
 def open_nifti(path: str | PathLike[str]) -> "nibabel.Nifti1Image":

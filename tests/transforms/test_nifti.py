@@ -1,10 +1,11 @@
 from itertools import permutations, product
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
-from covid_monai.transforms.nifti import to_lps
+from covid_monai.transforms.nifti import is_nifti, nifti_stem, to_lps
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -21,3 +22,13 @@ def test_every_order_of_axes_is_turned_to_lps(order, signs):
         world = turned_affine @ (*voxel, 1)
         stored = np.rint(np.linalg.solve(affine, world)[:3]).astype(int)
         assert values[tuple(stored)] == turned[voxel]
+
+
+@pytest.mark.parametrize("name", ["CT1.NII.GZ", "CT1.nii.gz", "CT1.Nii", "CT1.nii"])
+def test_endings_are_known_in_any_letter_case(name):
+    assert is_nifti(Path(name))
+    assert nifti_stem(Path(name)) == "CT1"
+
+
+def test_a_name_is_the_same_whichever_way_its_accents_are_stored():
+    assert nifti_stem(Path("Mu\u0308ller.nii.gz")) == nifti_stem(Path("M\u00fcller.nii.gz")) == "M\u00fcller"
