@@ -11,7 +11,7 @@ from typing import Any
 
 from covid_monai.errors import InputError
 
-_PROTECTED: list[Path] = []
+_PROTECTED: dict[tuple[int, int], Path] = {}
 
 
 @contextmanager
@@ -19,14 +19,16 @@ def protecting(*inputs: str | os.PathLike[str]) -> Iterator[None]:
     """Keep the files that a command reads from being written by it, under whatever name, link or letter case.
 
     Args:
-        inputs: files; a folder stands for all files in it, at any depth.
+        inputs: files; a folder stands for all files in it, at any depth. What does not exist is left out.
     """
     files = [file for each in map(Path, inputs) for file in (each.rglob("*") if each.is_dir() else [each])]
-    _PROTECTED.extend(files)
+    before = dict(_PROTECTED)
+    _PROTECTED.update({_identity(file): file for file in files if file.is_file()})
     try:
         yield
     finally:
-        del _PROTECTED[len(_PROTECTED) - len(files) :]
+        _PROTECTED.clear()
+        _PROTECTED.update(before)
 
 
 def refuse_to_replace_input(target: str | os.PathLike[str]) -> None:
@@ -35,11 +37,18 @@ def refuse_to_replace_input(target: str | os.PathLike[str]) -> None:
     Raises:
         InputError: it is; the message names the input.
     """
-    if not os.path.exists(target):
-        return
-    for file in _PROTECTED:
-        if os.path.exists(file) and os.path.samefile(file, target):
-            raise InputError(f"{target} would replace the input {file}; write to another folder or name")
+    if os.path.exists(target) and (file := _PROTECTED.get(_identity(target))):
+        raise InputError(f"{target} would replace the input {file}; write to another folder or name")
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Of a file: the same for all its names."""
+    state = os.stat(path)
+    return state.st_dev, state.st_ino
+
+
+# characters of a name that hold any ending; a temporary name with more could be longer than a name may be
+_ENDING = len(".safetensors")
 
 
 @contextmanager
@@ -56,7 +65,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     refuse_to_replace_input(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.name, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.name[-_ENDING:], dir=target.parent)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror}; choose a folder you may write to") from error
     os.close(handle)

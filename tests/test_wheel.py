@@ -58,4 +58,4 @@ def test_wheel_trains_evaluates_and_predicts_outside_the_checkout(installed, tin
     run(*command, "report", "run", cwd=tmp_path)
     image = tiny_dataset / "images" / "p0_s0.nii.gz"
     run(*command, "predict", image, "-o", "masks", "--run", "run", "--preview", cwd=tmp_path)
-    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["p0_s0.nii.gz", "p0_s0_preview.png"]
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["p0_s0.json", "p0_s0.nii.gz", "previews"]

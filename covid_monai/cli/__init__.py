@@ -4,6 +4,7 @@ Exit status: 0 all done; 1 something the user gave cannot be used, or some of it
 2 wrong usage of the command line; 130 interrupted.
 """
 
+import io
 import os
 import sys
 
@@ -17,4 +18,8 @@ def main() -> None:
     # torch's threads spin while they wait for one another, which takes the cores from any other job of the machine and
     # then from themselves: beside one busy process a training step is three times slower. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        # a code page that lacks a character of a file's name must not end the work
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(root())

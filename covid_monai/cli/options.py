@@ -34,6 +34,19 @@ class RenamedChoice(click.Choice):
 INTENSITY = RenamedChoice(["auto", "checked", "hu", "window", "anchors"], {"trusted": "hu"})
 
 
+orientation_option = click.option(
+    "--orientation",
+    metavar="AXES",
+    help="Where x, y and z run, such as LPS, in files that do not say (sform and qform codes 0).  [default: LAS]",
+)
+grid_tolerance_option = click.option(
+    "--grid-tolerance",
+    type=click.FloatRange(min=0),
+    metavar="MM",
+    help="By how many mm grids that should be one may differ, as rounded headers do.  [default: what float32 rounds]",
+)
+
+
 class RenamedOptions(click.Command):
     """A command that takes options under old names too, with a hint, until the next minor release.
 

@@ -1,10 +1,14 @@
 """``covid-monai predict``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from covid_monai.cli.options import INTENSITY, RenamedOptions
+from covid_monai.cli.options import INTENSITY, RenamedOptions, as_options, grid_tolerance_option, orientation_option
+
+if TYPE_CHECKING:
+    from covid_monai.inference.predict import PredictedFile
 
 
 @click.command(
@@ -29,8 +33,11 @@ from covid_monai.cli.options import INTENSITY, RenamedOptions
     help="checked refuses what does not look like HU; hu takes values as they are; window and anchors map 8-bit "
     "values to HU; auto keeps HU and maps 8-bit values.",
 )
-@click.option("--probabilities", is_flag=True, help="Write the probability of lesion too (float32).")
-@click.option("--preview", is_flag=True, help="Write a PNG overlay too.")
+@orientation_option
+@grid_tolerance_option
+@click.option("--probabilities", is_flag=True, help="Write probabilities/<name>.nii.gz too: of any lesion, float32.")
+@click.option("--preview", is_flag=True, help="Write previews/<name>.png too: slices with the mask over them.")
+@click.option("--overwrite", is_flag=True, help="Replace masks that are there, made otherwise or changed by hand.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 def predict(
@@ -39,44 +46,110 @@ def predict(
     run: Path,
     roi_size: int | None,
     intensity: str,
+    orientation: str | None,
+    grid_tolerance: float | None,
     probabilities: bool,
     preview: bool,
+    overwrite: bool,
     device: str | None,
     trust_run: bool,
 ) -> None:
     """Segment INPUTs: NIfTI files, folders of them, or glob patterns.
 
-    Masks are uint8 NIfTI files on the input's grid. An input that cannot be used is named with the reason; the
-    others go on, and the exit status is then 1.
+    Masks are uint8 NIfTI files on the input's grid, each with a JSON file that names its classes. An input that cannot
+    be used is named with the reason; the others go on, and the exit status is then 1. The same command again keeps the
+    masks that are done.
     """
-    from tqdm import tqdm
-
     from covid_monai.errors import InputError
-    from covid_monai.inference.predict import PredictedFile, find_images
+    from covid_monai.inference.predict import find_images
     from covid_monai.inference.predict import predict as segment
-    from covid_monai.report.preview import draw_preview
 
     images = find_images(inputs)
-    with tqdm(total=len(images), desc="segmenting", unit="image") as bar:
-
-        def tell(done: PredictedFile) -> None:
-            tqdm.write(f"failed: {done.error}" if done.mask is None else str(done.mask))
-            if preview and done.mask is not None:
-                draw_preview(
-                    done.image, done.mask, done.mask.with_name(done.mask.name.replace(".nii.gz", "_preview.png"))
-                )
-            bar.update()
-
-        predictions = segment(
+    teller = _Teller(len(images), preview)
+    with teller:
+        segment(
             images,
             output,
             run,
             roi_size=(roi_size, roi_size) if roi_size else None,
             intensity=intensity,
+            orientation=orientation,
+            grid_tolerance=grid_tolerance,
             probabilities=probabilities,
+            overwrite=overwrite,
             device=device,
             trust=trust_run,
-            report=tell,
+            started=teller.start,
+            progress=teller.advance,
+            report=teller.end,
         )
-    if failed := sum(done.mask is None for done in predictions):
-        raise InputError(f"{failed} of {len(images)} inputs could not be segmented; see the messages above")
+    if teller.failed:
+        raise InputError(f"{teller.failed} of {len(images)} inputs could not be done; see the messages above")
+
+
+class _Teller:
+    """Tells of each image: a bar of its slices, then its mask or the reason why there is none.
+
+    Args:
+        count: how many images there are.
+        preview: whether to draw a picture of each mask, in the folder ``previews`` beside it.
+    """
+
+    def __init__(self, count: int, preview: bool) -> None:
+        self.failed = 0
+        self._count, self._preview = count, preview
+        self._started = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> "_Teller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def start(self, image: Path) -> None:
+        """An image is read next."""
+        self._started += 1
+        self._name = f"{self._started}/{self._count} {image.name}"
+
+    def advance(self, done: int, slices: int) -> None:
+        """So many of its slices are done."""
+        from covid_monai.progress import progress_bar
+
+        if self._bar is None:
+            self._bar = progress_bar(description=self._name, unit="slice", total=slices)
+        self._bar.update(done - self._bar.n)
+
+    def end(self, done: "PredictedFile") -> None:
+        """It is done, or has failed."""
+        self._close()
+        for warning in done.warnings:
+            self._tell(f"warning: {warning}", err=True)
+        if done.mask is None:
+            self.failed += 1
+            self._tell(f"failed: {done.error}")
+            return
+        click.echo(f"{done.mask} (kept, it was done before)" if done.kept else str(done.mask))
+        if self._preview:
+            self._draw(done.image, done.mask)
+
+    def _draw(self, image: Path, mask: Path) -> None:
+        from covid_monai.errors import InputError
+        from covid_monai.inference.mask_record import read_class_names
+        from covid_monai.report.preview import draw_preview
+        from covid_monai.transforms.nifti import nifti_stem
+
+        picture = mask.parent / "previews" / f"{nifti_stem(image)}.png"
+        try:
+            draw_preview(image, mask, picture, read_class_names(mask))
+        except (InputError, OSError) as error:
+            self.failed += 1
+            self._tell(f"failed: the preview of {mask}: {error}")
+
+    def _tell(self, message: str, err: bool = False) -> None:
+        click.echo(as_options(" ".join(message.split()), predict), err=err)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

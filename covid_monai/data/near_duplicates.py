@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from covid_monai.data.manifest import Case, Dataset, write_dataset
+from covid_monai.progress import progress_bar
 from covid_monai.transforms.intensity import WINDOW
 from covid_monai.transforms.nifti import read_nifti
 
@@ -172,7 +172,7 @@ def group_cases(dataset: Dataset, threshold: float = THRESHOLD, progress: bool =
 
 
 def _numbers(dataset: Dataset, unknown: list[bool], threshold: float, progress: bool) -> list[int]:
-    bar = tqdm(dataset.cases, unit="slice", desc="reading", disable=not progress)
+    bar = progress_bar(dataset.cases, description="reading", unit="slice", shown=progress)
     pairs = similar_pairs([_fingerprint(dataset, case) for case in bar], threshold)
     keys: list[list[object]] = [[] for _ in unknown]
     for pair in pairs:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from covid_monai.data.manifest import FILE_NAME, LABELS, Case, Dataset, read_dataset, write_dataset
 from covid_monai.data.sources import Source, SourceSlice
 from covid_monai.data.sources.labels import count_labels
 from covid_monai.errors import InputError
 from covid_monai.files import replacing, sha256_of
+from covid_monai.progress import progress_bar
 
 
 def carry_case(case: Case, folder: Path, target: Path) -> None:
@@ -115,7 +115,7 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
         InputError: the source cannot be read, has no slices or names two alike, or the folder cannot be
             written.
     """
-    slices = tqdm(source, total=source.count, unit="slice", desc=source.name, disable=not progress)
+    slices = progress_bar(source, description=source.name, unit="slice", total=source.count, shown=progress)
     cases = tuple(_write_case(item, source.name, folder) for item in slices)
     if not cases:
         raise InputError(f"{source.name} gave no slices: nothing to prepare")

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import ignite.distributed as idist
 import nibabel
 import numpy as np
 from ignite.engine import Engine, Events
@@ -11,7 +12,7 @@ from monai.utils import CommonKeys
 from nibabel.affines import voxel_sizes
 
 from covid_monai.files import replacing
-from covid_monai.handlers.log import progress_bar
+from covid_monai.progress import progress_bar
 from covid_monai.scoring import Scorer
 
 
@@ -38,7 +39,9 @@ class CaseScores:
 
     def _start(self, engine: Engine) -> None:
         self.scorer = Scorer(self.class_names)
-        self.bar = progress_bar(engine.state.epoch_length, "evaluating", "case")
+        self.bar = progress_bar(
+            description="evaluating", unit="case", total=engine.state.epoch_length, shown=idist.get_rank() == 0
+        )
 
     def _add_batch(self, engine: Engine) -> None:
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):

@@ -4,41 +4,20 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
-from tqdm import tqdm
 
 from covid_monai.errors import InputError
 from covid_monai.files import write_text
+from covid_monai.progress import progress_bar
 
-_SHOWN = ContextVar("progress_shown", default=True)
-
-
-@contextmanager
-def progress_shown(shown: bool) -> Iterator[None]:
-    """Let the bars of the handlers that run within be drawn, or none.
-
-    The handlers are built from a bundle's configuration, which has no place for what its caller wants to see.
-    """
-    token = _SHOWN.set(shown)
-    try:
-        yield
-    finally:
-        _SHOWN.reset(token)
-
-
-def progress_bar(total: int, description: str, unit: str, *, initial: int = 0) -> "tqdm[Any]":
-    """A bar on stderr, drawn in the first of several processes where :func:`progress_shown` allows it."""
-    hidden = not _SHOWN.get() or idist.get_rank() != 0
-    return tqdm(total=total, initial=initial, desc=description, unit=unit, disable=hidden)
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class EpochLog:
@@ -126,7 +105,13 @@ class Progress:
         if self.bar is None:
             # opened with the first epoch, not with the engine, so that a resumed run starts where it stopped
             total = engine.state.max_epochs * engine.state.epoch_length
-            self.bar = progress_bar(total, "training", "batch", initial=engine.state.iteration)
+            self.bar = progress_bar(
+                description="training",
+                unit="batch",
+                total=total,
+                initial=engine.state.iteration,
+                shown=idist.get_rank() == 0,
+            )
         self.bar.set_description(f"epoch {engine.state.epoch}/{engine.state.max_epochs}", refresh=False)
 
     def _advance(self, engine: Engine) -> None:

@@ -7,31 +7,54 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covid_monai.files import replacing
-from covid_monai.transforms.nifti import nifti_stem
+from covid_monai.files import protecting, replacing
+from covid_monai.transforms.grid import orientation_name
+from covid_monai.transforms.nifti import STORED_HEADER, nifti_stem, open_nifti
+from covid_monai.transforms.nifti_affine import ASSUMED_AXES, quaternion_of
 
 if TYPE_CHECKING:
     import nibabel
 
 
-def save_on_grid(image: "nibabel.Nifti1Image", values: NDArray[Any], path: Path) -> Path:
-    """Write ``values``, as many as ``image`` has, as NIfTI with the shape, affine and header of ``image``.
+def write_on_grid(image: "nibabel.Nifti1Image", values: NDArray[Any], path: Path) -> None:
+    """Write ``values``, as many as ``image`` has, as NIfTI on the grid of ``image``.
 
-    Returns:
-        ``path``.
-
-    Raises:
-        InputError: the folder cannot be written.
+    Of the image's header only the grid is kept: what else stands there, such as descriptions, extensions and
+    calibration, can name the patient and is not true of a mask.
     """
-    import nibabel
-
-    header = image.header.copy()
+    header = grid_header(image)
     header.set_data_dtype(values.dtype)
-    # the input's rescaling of stored values is not the mask's
-    header.set_slope_inter(1, 0)
-    with replacing(path) as temporary:
-        nibabel.save(nibabel.Nifti1Image(values.reshape(image.shape), image.affine, header), temporary)
-    return path
+    # without an affine nibabel leaves the header's as it is
+    type(image)(values.reshape(image.shape), None, header).to_filename(path)
+
+
+def grid_header(image: "nibabel.Nifti1Image") -> "nibabel.Nifti1Header":
+    """A new header with the shape and the grid of an image, as its file has it: in its unit, sform and qform alike.
+
+    Codes, units and forms that NIfTI does not know, which the reader left out, are left out here too.
+    """
+    stored = image.extra.get(STORED_HEADER, image.header)
+    header = type(stored)()
+    header.set_data_shape(image.shape)
+    header["pixdim"][:4] = stored["pixdim"][:4]
+    unit = int(stored["xyzt_units"]) & 0x07
+    header["xyzt_units"] = unit if unit <= 3 else 2
+    sform = np.array([stored[row] for row in ("srow_x", "srow_y", "srow_z")])
+    if 0 <= stored["sform_code"] <= 5 and np.all(np.isfinite(sform)):
+        header["sform_code"] = stored["sform_code"]
+        header["srow_x"], header["srow_y"], header["srow_z"] = sform
+    quaternion = quaternion_of(stored)
+    if 0 <= stored["qform_code"] <= 5 and quaternion is not None:
+        header["qform_code"] = stored["qform_code"]
+        header["quatern_b"], header["quatern_c"], header["quatern_d"] = quaternion
+        for offset in ("qoffset_x", "qoffset_y", "qoffset_z"):
+            header[offset] = stored[offset]
+    if not header["sform_code"] and not header["qform_code"] and orientation_name(image.affine) != ASSUMED_AXES:
+        # the user said how the axes lie
+        header.set_sform(image.affine, code=2)
+        header.set_qform(image.affine, code=2)
+        header.set_xyzt_units("mm")
+    return header
 
 
 class SaveMasks:
@@ -53,10 +76,14 @@ class SaveMasks:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._save_batch)
 
     def _save_batch(self, engine: Any) -> None:
-        import nibabel
         from monai.utils import CommonKeys, ImageMetaKey
 
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):
             image = Path(batch[CommonKeys.IMAGE].meta[ImageMetaKey.FILENAME_OR_OBJ])
             mask = output[CommonKeys.PRED][0].cpu().numpy().astype(np.uint8)
-            save_on_grid(nibabel.load(image), mask, self.folder / f"{nifti_stem(image)}.nii.gz")
+            with protecting(*self._images(engine)), replacing(self.folder / f"{nifti_stem(image)}.nii.gz") as file:
+                write_on_grid(open_nifti(image, allow_shear=True), mask, file)
+
+    def _images(self, engine: Any) -> list[Path]:
+        data = getattr(getattr(engine.state.dataloader, "dataset", None), "data", None) or engine.state.batch
+        return [Path(str(getattr(item["image"], "meta", {}).get("filename_or_obj", item["image"]))) for item in data]

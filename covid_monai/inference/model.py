@@ -1,7 +1,9 @@
 """A trained network that segments CT: loaded once, then applied to volume after volume."""
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,9 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.environment import device_setting
-from covid_monai.errors import InputError, plain_input_errors
-from covid_monai.inference.masks import save_on_grid
+from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
+from covid_monai.files import protecting, replacing
+from covid_monai.inference.mask_record import Origin, write_record
+from covid_monai.inference.masks import write_on_grid
 from covid_monai.run.folder import RunFolder, read_run
+from covid_monai.transforms.grid import check_affine, orientation_of
 from covid_monai.weights import check_weights
 
 if TYPE_CHECKING:
@@ -33,14 +38,27 @@ class Prediction:
         mask: uint8, of the shape of the CT; 0 is background, ``class_names`` has the others.
         affine: 4x4, from voxels to RAS in mm.
         class_names: by the values of ``mask``.
+        origin: the model and the settings that it was made with.
+        source: the file of the CT; None for an image in memory.
+        warnings: what about the CT is not as sure as one may believe.
     """
 
-    def __init__(self, image: "nibabel.Nifti1Image", segmented: Mapping[str, Any], class_names: list[str]) -> None:
+    def __init__(
+        self,
+        image: "nibabel.Nifti1Image",
+        segmented: Mapping[str, Any],
+        class_names: list[str],
+        *,
+        origin: Origin,
+        source: Path | None = None,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
         self._image = image
         self._probabilities = segmented["probability"]
         self.mask: NDArray[np.uint8] = segmented["pred"][0].cpu().numpy().astype(np.uint8).reshape(image.shape)
         self.affine: NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64)
         self.class_names = class_names
+        self.origin, self.source, self.warnings = origin, source, warnings
 
     def __repr__(self) -> str:
         found = ", ".join(f"{np.count_nonzero(self.mask == k)} of {name}" for k, name in enumerate(self.class_names))
@@ -52,13 +70,52 @@ class Prediction:
         lesion = (1 - self._probabilities[0]).cpu().numpy().astype(np.float32)
         return lesion.reshape(self.mask.shape)
 
-    def save(self, path: str | os.PathLike[str], *, probability: bool = False) -> Path:
-        """Write the mask, or the probability of lesion, as NIfTI with the header of the CT.
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        probability: str | os.PathLike[str] | None = None,
+    ) -> Path:
+        """Write the mask as NIfTI on the grid of the CT, and a JSON file of the same name beside it.
+
+        The JSON (:mod:`covid_monai.inference.mask_record`) has the names of the classes, their voxels, the warnings,
+        and what the mask was made from and with. Nothing of the CT's header but its grid is kept.
+
+        Args:
+            path: of the mask, such as ``masks/patient.nii.gz``.
+            overwrite: replace a mask that is there.
+            probability: of a second file, for the probability of lesion (float32).
+
+        Returns:
+            the path of the mask.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: there is a mask already, ``path`` is the CT's own file, or a file cannot be written.
         """
-        return save_on_grid(self._image, self.probability if probability else self.mask, Path(path))
+        mask, second = Path(path), Path(probability) if probability is not None else None
+        if not overwrite and (there := next((file for file in (mask, second) if file and file.exists()), None)):
+            raise InputError(f"{there} is there already; give `overwrite=True` to replace it, or another name")
+        with ExitStack() as files:
+            if self.source is not None:
+                files.enter_context(protecting(self.source))
+            # all are complete before the first takes its place, the mask last: it stands for them all
+            complete = {"mask": files.enter_context(replacing(mask))}
+            write_on_grid(self._image, self.mask, complete["mask"])
+            if second is not None:
+                complete["probability"] = files.enter_context(replacing(second))
+                write_on_grid(self._image, self.probability, complete["probability"])
+            voxels = np.bincount(self.mask.ravel(), minlength=len(self.class_names)).tolist()
+            write_record(
+                mask,
+                image=self.source,
+                origin=self.origin,
+                class_names=self.class_names,
+                voxels=voxels,
+                warnings=self.warnings,
+                files=complete,
+            )
+        return mask
 
 
 class Model:
@@ -69,32 +126,42 @@ class Model:
         class_names: what it tells apart, background first.
     """
 
-    def __init__(self, bundle: str, class_names: list[str], segmenter: "Segmenter", intensity: str) -> None:
-        self.bundle = bundle
+    def __init__(
+        self, class_names: list[str], segmenter: "Segmenter", origin: Origin, reading: Mapping[str, Any]
+    ) -> None:
+        self.bundle = origin.bundle
         self.class_names = class_names
+        self.origin = origin
         self._segmenter = segmenter
-        self._intensity = intensity
+        self._reading = reading
 
     def __repr__(self) -> str:
         return f"Model of {self.bundle} on {self._segmenter.device}: {', '.join(self.class_names)}"
 
-    def predict(self, ct: CT) -> Prediction:
-        """Segment a CT volume, a slab of its slices, or one slice.
+    def predict(self, ct: CT, *, progress: Callable[[int, int], object] | None = None) -> Prediction:
+        """Segment a CT, or any part of its slices.
+
+        What the reader warns of is raised as :class:`covid_monai.errors.InputWarning` and kept in the prediction.
 
         Args:
             ct: a NIfTI file, a nibabel image, or (array in HU, affine to RAS in mm); (X, Y, Z), or (X, Y) for a
                 slice. An array without a unit axis is taken as it is; its last axis need not be the patient's.
+            progress: called with the number of slices that are done, and the number of all slices.
 
         Raises:
             InputError: the image cannot be read, or does not look like CT in HU.
         """
         from monai.utils import CommonKeys
 
-        with plain_input_errors():
-            image = _as_image(ct)
-            source = os.fspath(ct) if isinstance(ct, (str, os.PathLike)) else _as_tensor(image, self._intensity)
-            item = self._segmenter({CommonKeys.IMAGE: source})
-        return Prediction(image, item, self.class_names)
+        path = Path(ct) if isinstance(ct, (str, os.PathLike)) else None
+        with plain_input_errors(), collecting_warnings() as messages:
+            grid = {key: self._reading[key] for key in ("orientation", "grid_tolerance")}
+            image = _as_image(ct, grid)
+            source = os.fspath(path) if path is not None else _as_tensor(image, self._reading)
+            item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
+        for message in messages:
+            warnings.warn(message, InputWarning, stacklevel=2)
+        return Prediction(image, item, self.class_names, origin=self.origin, source=path, warnings=tuple(messages))
 
 
 def load(
@@ -103,6 +170,8 @@ def load(
     device: str | None = None,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
+    orientation: str | None = None,
+    grid_tolerance: float | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> Model:
@@ -115,6 +184,10 @@ def load(
             slides over the slice; None takes the slice whole.
         intensity: how the values of images are read, a mode of :mod:`covid_monai.transforms.intensity`; ``checked``
             refuses what does not look like HU.
+        orientation: where the axes run, such as ``LPS``, for images that do not say: x to the left, y to the back (P),
+            z to the head (S). None assumes LAS for them, with a warning.
+        grid_tolerance: by how many mm the two affines of a NIfTI header, sform and qform, may differ; None for 0.1. The
+            sform is taken.
         settings: further overrides of the bundle's inference configuration.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
@@ -123,12 +196,19 @@ def load(
     """
     home, record = RunFolder(run), read_run(run, trust=trust)
     source = bundle_folder(record.bundle)
-    chosen = {**(settings or {}), "checkpoint": str(home.weights), "intensity": intensity}
+    reading = {
+        "intensity": intensity,
+        "orientation": orientation_of(orientation) if orientation else None,
+        "grid_tolerance": grid_tolerance,
+    }
+    # bundles copied out of earlier releases do not have all of them
+    given: dict[str, Any] = {key: value for key, value in reading.items() if value is not None}
     if roi_size is not None:
-        chosen["roi_size"] = list(roi_size)
+        given["roi_size"] = list(roi_size)
+    origin = Origin(source.name, check_weights(home), {**(settings or {}), **given})
+    chosen = {**(settings or {}), **given, "checkpoint": str(home.weights)}
     if device is not None:
         chosen["device"] = device_setting(device)
-    check_weights(home)
     from covid_monai.inference.segment import build_segmenter
 
     with plain_input_errors():
@@ -138,32 +218,30 @@ def load(
         parser = workflow.parser
         segmenter = build_segmenter(parser)
         names = list(map(str, parser.get_parsed_content("class_names")))
-        return Model(source.name, names, segmenter, intensity)
+        return Model(names, segmenter, origin, reading)
 
 
-def _as_image(ct: CT) -> "nibabel.Nifti1Image":
+def _as_image(ct: CT, options: Mapping[str, Any]) -> "nibabel.Nifti1Image":
     import nibabel
 
-    from covid_monai.transforms.nifti import SMALLEST_DETERMINANT, check_grid, open_nifti
+    from covid_monai.transforms.nifti import image_in_memory, open_nifti
 
     if isinstance(ct, (str, os.PathLike)):
-        return open_nifti(ct)
+        return open_nifti(ct, allow_shear=True, **options)
     if isinstance(ct, tuple):
         array, affine = (np.asarray(each) for each in ct)
         if affine.shape != (4, 4):
             raise InputError(f"the affine has shape {affine.shape}; it must be 4x4, from voxels to RAS in mm")
-        if not np.all(np.isfinite(affine)) or abs(np.linalg.det(affine[:3, :3])) < SMALLEST_DETERMINANT:
-            raise InputError("the image has a broken affine: its axes do not span a volume")
         if array.dtype.kind not in "biuf":
             raise InputError(f"the array holds {array.dtype}; give numbers in HU")
+        check_affine(affine, "the image", allow_shear=True)
         ct = nibabel.Nifti1Image(array.astype(np.float32), affine.astype(np.float64))
-    check_grid(ct, "the image")
-    return ct
+    return image_in_memory(ct, allow_shear=True, **options)
 
 
-def _as_tensor(image: "nibabel.Nifti1Image", intensity: str) -> Any:
+def _as_tensor(image: "nibabel.Nifti1Image", reading: Mapping[str, Any]) -> Any:
     from monai.data import MetaTensor
 
     from covid_monai.transforms.reader import HounsfieldReader
 
-    return MetaTensor.ensure_torch_and_prune_meta(*HounsfieldReader(intensity=intensity).get_data(image))
+    return MetaTensor.ensure_torch_and_prune_meta(*HounsfieldReader(**reading).get_data(image))

@@ -2,23 +2,40 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import Any
 
-from covid_monai.errors import InputError
-from covid_monai.inference.model import load
-from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
+from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.files import protecting, refuse_to_replace_input
+from covid_monai.inference.mask_record import is_unchanged, record_file
+from covid_monai.inference.model import Model, load
+from covid_monai.run.folder import RunFolder
+from covid_monai.transforms.nifti import is_nifti, nifti_stem
+
+PROBABILITIES = "probabilities"
+"""The folder for probability maps in the output folder, where no tool takes them for masks."""
 
 
 @dataclass(frozen=True)
 class PredictedFile:
-    """What became of one input: the files written for it, or the reason why there are none."""
+    """What became of one input.
+
+    Attributes:
+        image: the input.
+        mask: its mask; None where there is none, and ``error`` says why.
+        probability: the map of the probability of lesion, where it was asked for.
+        kept: whether the mask was there already, made from this image with this model and these settings.
+        warnings: what about the input is not as sure as one may believe.
+        error: why there is no mask.
+    """
 
     image: Path
     mask: Path | None = None
     probability: Path | None = None
+    kept: bool = False
+    warnings: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -33,21 +50,16 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[Path]:
         text = os.fspath(given)
         path = Path(text)
         if path.is_dir():
-            files = sorted(child for child in path.iterdir() if _is_image(child))
+            files = sorted(child for child in path.iterdir() if is_nifti(child))
         elif path.exists() or not any(sign in text for sign in "*?["):
             # a missing file is reported with the others' results, so that the others go on
             files = [path]
         else:
-            files = sorted(child for child in map(Path, glob(text, recursive=True)) if _is_image(child))
+            files = sorted(child for child in map(Path, glob(text, recursive=True)) if is_nifti(child))
         if not files:
             raise InputError(f"{text} names no NIfTI file; give .nii or .nii.gz files, a folder of them, or a pattern")
         found.update(dict.fromkeys(files))
     return list(found)
-
-
-def _is_image(path: Path) -> bool:
-    # some systems leave hidden companions of files, which are named like them
-    return path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith(".")
 
 
 def predict(
@@ -57,13 +69,21 @@ def predict(
     *,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
+    orientation: str | None = None,
+    grid_tolerance: float | None = None,
     probabilities: bool = False,
+    overwrite: bool = False,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
+    started: Callable[[Path], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     report: Callable[[PredictedFile], object] | None = None,
 ) -> list[PredictedFile]:
     """Segment NIfTI volumes and slices, one after another, into files.
+
+    Each mask has a JSON file beside it (:mod:`covid_monai.inference.mask_record`), and the same call again keeps the
+    masks that are done, so that a call which was interrupted can be made again.
 
     Args:
         inputs: files, folders or glob patterns.
@@ -71,51 +91,96 @@ def predict(
         run: a run, or its folder.
         roi_size: see :func:`covid_monai.inference.model.load`.
         intensity: see :func:`covid_monai.inference.model.load`.
-        probabilities: whether to write ``<name>_probability.nii.gz`` too (float32, of any lesion).
+        orientation: see :func:`covid_monai.inference.model.load`.
+        grid_tolerance: see :func:`covid_monai.inference.model.load`.
+        probabilities: whether to write ``probabilities/<name>.nii.gz`` too (float32, of any lesion).
+        overwrite: replace masks that are there and were made otherwise: from another image, with another model or
+            settings, or by somebody's hand.
         device: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
+        started: called with each image before it is read.
+        progress: called with the number of slices that are done and the number of all slices of the image.
         report: called with each :class:`PredictedFile` as it is done.
 
     Returns:
         one :class:`PredictedFile` an input; a file that cannot be used does not stop the others.
 
     Raises:
-        InputError: an input names nothing or lies in ``output``, two inputs would write one file, or the run cannot
-            be used.
+        InputError: an input names nothing or would be replaced by a mask, two inputs would write one file, or the run
+            cannot be used.
     """
     images = find_images(inputs)
-    targets = _targets(images, Path(output).absolute(), probabilities)
-    model = load(run, device=device, roi_size=roi_size, intensity=intensity, settings=settings, trust=trust)
-    predictions = []
-    for image, (mask, probability) in zip(images, targets, strict=True):
-        try:
-            prediction = model.predict(image)
-            done = PredictedFile(image, mask=prediction.save(mask))
-            if probabilities:
-                done = replace(done, probability=prediction.save(probability, probability=True))
-        # a file whose header promises more than there is memory for stops no other file
-        except (InputError, OSError, RuntimeError, MemoryError) as error:
-            done = PredictedFile(image, error=" ".join(str(error).split()))
-        predictions.append(done)
-        if report is not None:
-            report(done)
+    home = RunFolder(run)
+    with protecting(*images, home.weights, home.weights_record, home.record):
+        targets = _targets(images, Path(output).absolute(), probabilities)
+        model = load(
+            run,
+            device=device,
+            roi_size=roi_size,
+            intensity=intensity,
+            orientation=orientation,
+            grid_tolerance=grid_tolerance,
+            settings=settings,
+            trust=trust,
+        )
+        predictions = []
+        for image, files in zip(images, targets, strict=True):
+            if started is not None:
+                started(image)
+            predictions.append(_segment(model, image, files, overwrite, progress))
+            if report is not None:
+                report(predictions[-1])
     return predictions
 
 
-def _targets(images: list[Path], output: Path, probabilities: bool) -> list[tuple[Path, Path]]:
-    """The files for each image's mask and probability; no two images share one, and none lies among the inputs."""
-    targets = [(output / f"{nifti_stem(image)}.nii.gz", _probability_file(output, image)) for image in images]
+def _segment(
+    model: Model,
+    image: Path,
+    files: Mapping[str, Path],
+    overwrite: bool,
+    progress: Callable[[int, int], object] | None,
+) -> PredictedFile:
+    mask, probability = files["mask"], files.get("probability")
+    with collecting_warnings() as warnings:
+        try:
+            unchanged = {} if overwrite else is_unchanged(files, image, model.origin)
+            if unchanged and all(unchanged.values()):
+                return PredictedFile(image, mask, probability, kept=True)
+            for kind, file in files.items():
+                if file.exists() and not overwrite and not unchanged[kind]:
+                    raise InputError(
+                        f"{image}: {file} is there already, made otherwise or changed since; give `overwrite=True` to "
+                        "replace it, or choose another `output`"
+                    )
+            prediction = model.predict(image, progress=progress)
+            prediction.save(mask, overwrite=True, probability=probability)
+            return PredictedFile(image, mask, probability, warnings=prediction.warnings)
+        # a file whose header promises more than there is memory for stops no other file
+        except (InputError, OSError, RuntimeError, MemoryError) as error:
+            message = " ".join(str(error).split())
+    return PredictedFile(image, warnings=tuple(warnings), error=message)
+
+
+def _targets(images: list[Path], output: Path, probabilities: bool) -> list[dict[str, Path]]:
+    """The files for each image; no two images share one, and none is an input."""
+    targets = []
     taken: dict[Path, Path] = {}
-    for image, files in zip(images, targets, strict=True):
+    for image in images:
+        name = f"{nifti_stem(image)}.nii.gz"
+        files = {"mask": output / name}
+        if probabilities:
+            files["probability"] = output / PROBABILITIES / name
         if image.absolute().parent.resolve() == output.resolve():
             raise InputError(f"{image} lies in the output folder, where masks could replace it; choose another one")
-        for file in files if probabilities else files[:1]:
-            if file in taken:
-                raise InputError(f"{taken[file]} and {image} would both write {file}; predict them into two folders")
-            taken[file] = image
+        # on some systems names that differ in letter case are one
+        key = Path(str(files["mask"]).casefold())
+        if key in taken:
+            raise InputError(
+                f"{taken[key]} and {image} would both write {files['mask']}; predict them into two folders"
+            )
+        taken[key] = image
+        for file in (*files.values(), record_file(files["mask"])):
+            refuse_to_replace_input(file)
+        targets.append(files)
     return targets
-
-
-def _probability_file(output: Path, image: Path) -> Path:
-    return output / f"{nifti_stem(image)}_probability.nii.gz"

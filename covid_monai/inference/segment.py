@@ -1,6 +1,7 @@
 """Preprocessing, network and inverse, applied to a volume, a slice, or a slab of slices."""
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 import torch
@@ -45,11 +46,14 @@ class Segmenter:
         self.postprocessing = postprocessing
         self.device = device
 
-    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(
+        self, item: Mapping[str, Any], *, progress: Callable[[int, int], object] | None = None
+    ) -> dict[str, Any]:
         """Segment one image.
 
         Args:
             item: ``image`` is a path, or a MetaTensor (X, Y, Z) in HU with its affine, as a reader would give it.
+            progress: called with the number of slices that the network has seen, and the number of all slices.
 
         Returns:
             the item with ``pred`` (1, X, Y, Z), the class of each voxel, and ``probability`` (classes, X, Y, Z),
@@ -60,14 +64,17 @@ class Segmenter:
                 bundle does not begin with ``LoadImaged``.
         """
         if isinstance(item[CommonKeys.IMAGE], MetaTensor):
-            return self.segment_prepared(self._after_loading(item))
-        return self.segment_prepared(self.preprocessing(dict(item)))
+            return self.segment_prepared(self._after_loading(item), progress=progress)
+        return self.segment_prepared(self.preprocessing(dict(item)), progress=progress)
 
-    def segment_prepared(self, item: dict[str, Any]) -> dict[str, Any]:
+    def segment_prepared(
+        self, item: dict[str, Any], *, progress: Callable[[int, int], object] | None = None
+    ) -> dict[str, Any]:
         """Segment one image that ``preprocessing`` has been applied to already, as in the workers of a data loader."""
         with torch.inference_mode():
             image = item[CommonKeys.IMAGE][None].to(self.device)
-            item[CommonKeys.PRED] = self.inferer(image, self.network)[0]
+            network = self.network if progress is None else self._counting(image, progress)
+            item[CommonKeys.PRED] = self.inferer(image, network)[0]
             segmented: dict[str, Any] = self.postprocessing(item)
         return segmented
 
@@ -81,6 +88,19 @@ class Segmenter:
         self.network.eval()
         return [self.segment_prepared(item) for item in batch]
 
+    def _counting(self, image: torch.Tensor, progress: Callable[[int, int], object]) -> Callable[..., Any]:
+        """The network, telling of the slices ``(1, C, X, Y, Z)`` that it has seen."""
+        slices, windows, seen = image.shape[-1], windows_per_slice(self.inferer, image), 0
+
+        def network(batch: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+            nonlocal seen
+            result = self.network(batch, *arguments, **options)
+            seen += len(batch)
+            progress(min(seen // windows, slices), slices)
+            return result
+
+        return network
+
     def _after_loading(self, item: Mapping[str, Any]) -> dict[str, Any]:
         load, *steps = self.preprocessing.transforms
         if not isinstance(load, LoadImaged):
@@ -90,6 +110,17 @@ class Segmenter:
             )
         prepared: dict[str, Any] = Compose(steps)(dict(item))
         return prepared
+
+
+def windows_per_slice(inferer: Any, image: torch.Tensor) -> int:
+    """How many windows a ``SliceInferer``, or one within ``inferer``, takes of each slice of ``(1, C, X, Y, Z)``."""
+    inner = getattr(inferer, "inferer", inferer)
+    sizes, overlap = getattr(inner, "roi_size", ()), getattr(inner, "overlap", 0.0)
+    count = 1
+    for length, size in zip(image.shape[2:4], sizes, strict=False):
+        step = max(1, int(size * (1 - overlap)))
+        count *= 1 + max(0, ceil((length - size) / step))
+    return count
 
 
 def as_list(batch: list[Any]) -> list[Any]:

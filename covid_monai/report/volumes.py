@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.report.style import LUNG_WINDOW
+from covid_monai.transforms.grid import to_lps
 from covid_monai.transforms.intensity import WINDOW, looks_8_bit, to_hu
-from covid_monai.transforms.nifti import read_nifti, to_lps
+from covid_monai.transforms.nifti import read_nifti
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def evaluate(
         "output_dir": str(home),
         "evaluation_dir": str(folder),
     }
-    from covid_monai.handlers.log import progress_shown
     from covid_monai.handlers.seeding import determinism_restored
+    from covid_monai.progress import progress_shown
 
     with plain_input_errors(), determinism_restored(), progress_shown(progress):
         workflow = build_workflow(source, "evaluate", {**settings, **given})

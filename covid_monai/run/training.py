@@ -102,8 +102,8 @@ def train(
         given["device"] = device_setting(device)
     workflow = build_workflow(source, "train", {**record.settings, **given})
     config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
-    from covid_monai.handlers.log import progress_shown
     from covid_monai.handlers.seeding import determinism_restored
+    from covid_monai.progress import progress_shown
 
     start = RunFolder(init) if init is not None and not resume else None
     with determinism_restored(), progress_shown(progress):

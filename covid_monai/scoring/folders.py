@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from covid_monai.errors import InputError
+from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
 from covid_monai.scoring.grids import AlignedMasks, align
 from covid_monai.scoring.label_classes import LabelClasses
@@ -93,18 +94,16 @@ def score_pairs(
         spacing: whether the headers' spacing is real: "known", "unknown" (no measures in mm), or "auto", which takes
             1 x 1 x 1 mm for a placeholder.
         tolerance_mm: tolerance of the surface Dice.
-        progress: show a progress bar on stderr where it is a terminal.
+        progress: show progress on stderr.
 
     Raises:
         InputError: a mask cannot be read or matched, or a case has no patient.
     """
-    from tqdm import tqdm
-
     check_patients(pairs, patients)
     scorer = Scorer(classes.names, tolerance_mm)
     inputs = Inputs(str(pairs.predictions), str(pairs.references), classes.described(), surplus=pairs.surplus)
-    for case, (prediction, reference) in tqdm(
-        pairs.files.items(), desc=pairs.predictions.name, unit="mask", disable=None if progress else True
+    for case, (prediction, reference) in progress_bar(
+        pairs.files.items(), description=pairs.predictions.name, unit="mask", total=len(pairs.files), shown=progress
     ):
         masks = _aligned(prediction, reference, classes)
         known = masks.spacing if _is_real(masks.spacing, spacing) else None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.transforms.nifti import to_lps
+from covid_monai.transforms.grid import to_lps
 
 TOLERANCE_MM = 0.01
 """Headers hold rounded numbers; this is no shift."""

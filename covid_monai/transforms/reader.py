@@ -25,14 +25,24 @@ class HounsfieldReader(NibabelReader):
     Args:
         intensity: a mode of :mod:`covid_monai.transforms.intensity`. ``checked`` refuses what does not look like HU;
             ``hu`` is for data whose manifest, or user, vouches for them.
+        orientation: where the axes run, such as ``LPS``, for files that do not say;
+            see :func:`covid_monai.transforms.nifti_affine.affine_of`.
+        grid_tolerance: by how many mm sform and qform may differ; None for the least.
 
     Raises (when a file is read):
         InputError: the file is missing, truncated or not NIfTI, has other dimensions, holds NaN or infinite or
             non-numeric values, or values that the mode refuses.
     """
 
-    def __init__(self, intensity: str = "checked", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        intensity: str = "checked",
+        orientation: str | None = None,
+        grid_tolerance: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.orientation, self.grid_tolerance = orientation, grid_tolerance
         self.intensity = mode_named(intensity)
 
     def read(self, data: Sequence[PathLike[str]] | PathLike[str], **kwargs: Any) -> Any:
@@ -48,7 +58,7 @@ class HounsfieldReader(NibabelReader):
             # MONAI walks over images and file names together
             self.filenames = ("image in memory",)
         where = str(self.filenames[0])
-        image = read_nifti(img)
+        image = read_nifti(img, orientation=self.orientation, grid_tolerance=self.grid_tolerance, allow_shear=True)
         values = image.get_fdata(dtype=np.float32)
         if self.intensity == "hu":
             if looks_8_bit(values):

@@ -64,11 +64,11 @@ def test_probability_is_over_a_half_where_the_mask_is_lesion(whole):
 
 
 def test_mask_and_probability_are_saved_on_the_grid_of_the_ct(whole, tmp_path):
-    mask = nibabel.load(whole.save(tmp_path / "mask.nii.gz"))
+    mask = nibabel.load(whole.save(tmp_path / "mask.nii.gz", probability=tmp_path / "probability.nii.gz"))
     assert mask.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asanyarray(mask.dataobj), whole.mask)
     np.testing.assert_array_equal(mask.affine, AFFINE)
-    probability = nibabel.load(whole.save(tmp_path / "probability.nii.gz", probability=True))
+    probability = nibabel.load(tmp_path / "probability.nii.gz")
     np.testing.assert_array_equal(np.asanyarray(probability.dataobj), whole.probability)
 
 

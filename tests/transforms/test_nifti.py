@@ -5,7 +5,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from covid_monai.transforms.nifti import is_nifti, nifti_stem, to_lps
+from covid_monai.transforms.grid import to_lps
+from covid_monai.transforms.nifti import is_nifti, nifti_stem
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

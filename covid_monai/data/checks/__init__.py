@@ -8,6 +8,7 @@ from covid_monai.data.checks.near_duplicates import check_duplicates
 from covid_monai.data.checks.orientation import check_orientation
 from covid_monai.data.checks.splits import check_patients, given_split, load_split
 from covid_monai.data.manifest import read_dataset
+from covid_monai.progress import progress_bar
 
 __all__ = ["CHECKS", "Finding", "check_dataset"]
 
@@ -28,12 +29,11 @@ def check_dataset(
     Raises:
         InputError: ``dataset.json`` is missing or broken.
     """
-    from tqdm import tqdm
 
     dataset = read_dataset(folder)
     findings: list[Finding] = []
     looks = []
-    for case in tqdm(dataset.cases, unit="slice", desc="checking", disable=not progress):
+    for case in progress_bar(dataset.cases, description="checking", unit="slice", shown=progress):
         found, look = check_case(dataset, case)
         findings += found
         if look is not None:

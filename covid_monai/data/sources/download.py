@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from covid_monai.errors import InputError
 from covid_monai.files import settle
+from covid_monai.progress import progress_bar
 
 _BLOCK = 1 << 18
 _SECONDS = 60
@@ -180,11 +181,9 @@ class ResumingDownloader:
             )
 
     def _receive(self, response: HTTPResponse, start: int, total: int | None) -> None:
-        from tqdm import tqdm
-
         done = start
-        bar = tqdm(
-            total=total, initial=start, unit="B", unit_scale=True, desc=self._file.name, disable=not self._progress
+        bar = progress_bar(
+            description=self._file.name, unit="B", total=total, initial=start, shown=self._progress, scaled=True
         )
         with bar, _open_part(self._part, "ab" if start else "wb") as part:
             while block := self._read(response, done, total):

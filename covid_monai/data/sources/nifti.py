@@ -10,8 +10,9 @@ import numpy.typing as npt
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.errors import InputError
+from covid_monai.transforms.grid import to_lps
 from covid_monai.transforms.intensity import WINDOW, to_hu
-from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti, to_lps
+from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from covid_monai.data.manifest import Dataset, read_dataset
 from covid_monai.data.sources.folders import find_pairs
 from covid_monai.data.sources.nifti import NiftiSlices
 from covid_monai.data.writer import staged, write_cases
+from covid_monai.progress import progress_bar
 
 
 def prepare_phantom(
@@ -31,13 +32,11 @@ def prepare_phantom(
     Raises:
         InputError: the folder cannot be used.
     """
-    from tqdm import tqdm
-
     from covid_monai.data.phantom import write_phantom
 
     with staged(folder, overwrite) as staging:
         volumes = staging / "volumes"
-        with tqdm(total=patients, desc="drawing phantoms", unit="patient", disable=not progress) as bar:
+        with progress_bar(description="drawing phantoms", unit="patient", total=patients, shown=progress) as bar:
             write_phantom(volumes, patients, seed=seed, size=size, slices=slices, progress=lambda *_: bar.update())
         pairs = find_pairs(volumes / "images", volumes / "labels")
         source = NiftiSlices(

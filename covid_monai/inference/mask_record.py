@@ -1,0 +1,110 @@
+"""The JSON beside a mask: what its values mean, what it was made from and with, and what the reader warned of."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import covid_monai
+from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of, write_json
+from covid_monai.transforms.nifti import nifti_stem
+
+FORMAT = "covid-monai mask"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a mask is made with: the same model and settings give the same mask of the same image.
+
+    Attributes:
+        bundle: the bundle's name.
+        weights: SHA-256 of the weights.
+        settings: how images are read and the network is applied, where that is not the bundle's default.
+    """
+
+    bundle: str
+    weights: str
+    settings: Mapping[str, Any]
+
+
+def record_file(mask: Path) -> Path:
+    """``<name>.json`` beside ``<name>.nii.gz``."""
+    return mask.with_name(f"{nifti_stem(mask)}.json")
+
+
+def write_record(
+    mask: Path,
+    *,
+    image: str | os.PathLike[str] | None,
+    origin: Origin,
+    class_names: Sequence[str],
+    voxels: Sequence[int],
+    warnings: Sequence[str],
+    files: Mapping[str, Path],
+) -> None:
+    """Write the record of a mask, before the mask takes its place: a mask without one was made or changed by others.
+
+    Args:
+        mask: where the mask will be.
+        image: the file it was made from; None for an image in memory.
+        origin: what it was made with.
+        class_names: by the values of the mask, background first.
+        voxels: how many voxels have each value.
+        warnings: of the reader.
+        files: the complete files that will be put in place, by what they are (``mask``, ``probability``).
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    write_json(
+        record_file(mask),
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "software": f"covid-monai {covid_monai.__version__}",
+            "image": Path(image).name if image is not None else None,
+            "image_sha256": sha256_of(image) if image is not None else None,
+            "bundle": origin.bundle,
+            "weights_sha256": origin.weights,
+            "settings": dict(origin.settings),
+            "classes": {str(value): name for value, name in enumerate(class_names)},
+            "voxels": {str(value): count for value, count in enumerate(voxels)},
+            "warnings": list(warnings),
+            "sha256": {kind: sha256_of(file) for kind, file in files.items()},
+        },
+    )
+
+
+def read_class_names(mask: str | os.PathLike[str]) -> list[str] | None:
+    """The names of a mask's classes, background first, where its record stands beside it."""
+    file = record_file(Path(mask))
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    classes = content.get("classes") if isinstance(content, dict) and content.get("format") == FORMAT else None
+    return [str(name) for name in classes.values()] if isinstance(classes, dict) else None
+
+
+def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict[str, bool]:
+    """Which of the files for an image's mask are there as this image, model and settings made them.
+
+    Args:
+        files: where they are, by what they are; ``mask`` among them.
+        image: the image now.
+        origin: the model and the settings now.
+    """
+    file = record_file(files["mask"])
+    try:
+        content = read_json(file) if file.is_file() else {}
+    except InputError:
+        # a file of this name that is not ours says nothing of the mask
+        content = {}
+    expected = (FORMAT, origin.bundle, origin.weights, dict(origin.settings))
+    found = content if isinstance(content, dict) else {}
+    same = tuple(found.get(key) for key in ("format", "bundle", "weights_sha256", "settings")) == expected
+    same = same and image.is_file() and found.get("image_sha256") == sha256_of(image)
+    hashes = found.get("sha256", {}) if same else {}
+    return {kind: place.is_file() and hashes.get(kind) == sha256_of(place) for kind, place in files.items()}

@@ -1,0 +1,70 @@
+"""Progress on stderr: a bar on a terminal, and a line now and then where stderr goes to a file."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 60.0
+"""In a file; a bar that is drawn again and again would fill it."""
+
+_SHOWN = ContextVar("progress_shown", default=True)
+
+
+@contextmanager
+def progress_shown(shown: bool) -> Iterator[None]:
+    """Let the bars that are made within be drawn, or none.
+
+    What is built from a bundle's configuration has no place for what its caller wants to see.
+    """
+    token = _SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+class _Lines(tqdm):
+    """A bar whose every state is a line of its own."""
+
+    @staticmethod
+    def status_printer(file: Any) -> Callable[[str], None]:
+        """What writes a state."""
+        return lambda state: print(state, file=file, flush=True)
+
+
+def progress_bar(
+    items: Iterable[Any] | None = None,
+    *,
+    description: str,
+    unit: str,
+    total: int | None = None,
+    initial: int = 0,
+    scaled: bool = False,
+    shown: bool = True,
+) -> "tqdm[Any]":
+    """A bar over ``items``, or one that its ``update`` moves.
+
+    Args:
+        items: to go through.
+        description: what is done.
+        unit: of what is counted.
+        total: how many there are, where ``items`` does not say.
+        initial: how many are done already.
+        scaled: count in thousands and millions of ``unit``.
+        shown: whether to draw it; :func:`progress_shown` has to allow it too.
+    """
+    settings: dict[str, Any] = {
+        "desc": description,
+        "unit": unit,
+        "total": total,
+        "initial": initial,
+        "unit_scale": scaled,
+    }
+    settings["disable"] = not (shown and _SHOWN.get())
+    if sys.stderr.isatty():
+        return tqdm(items, **settings)
+    return _Lines(items, mininterval=SECONDS_BETWEEN_LINES, maxinterval=SECONDS_BETWEEN_LINES, ascii=True, **settings)
