@@ -35,6 +35,13 @@ class _Lines(tqdm):
         """What writes a state."""
         return lambda state: print(state, file=file, flush=True)
 
+    def close(self) -> None:
+        """Write the last state; tqdm's own ending is for a line that is drawn again and again."""
+        if not self.disable:
+            self.refresh()
+            self.disable = True
+            self._decr_instances(self)
+
 
 def progress_bar(
     items: Iterable[Any] | None = None,

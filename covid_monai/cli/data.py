@@ -10,7 +10,7 @@ from covid_monai.cli.data_check import check
 from covid_monai.cli.data_prepare import COMMANDS, import_source, report_dataset
 from covid_monai.cli.data_sets import copies, download, group, merge
 from covid_monai.cli.data_split import split
-from covid_monai.cli.options import INTENSITY
+from covid_monai.cli.options import INTENSITY, grid_tolerance_option, orientation_option
 
 _FOLDER = click.Path(path_type=Path)
 _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaedia-part2"])
@@ -117,6 +117,8 @@ def slices(
     show_default=True,
     help="Whether the headers' spacing is real; auto takes 1 x 1 x 1 mm for a placeholder.",
 )
+@orientation_option
+@grid_tolerance_option
 @_common_options
 def nifti(
     folder: Path,
@@ -125,6 +127,8 @@ def nifti(
     patients: Path | None,
     lesion_slices_only: bool,
     spacing: str,
+    orientation: str | None,
+    grid_tolerance: float | None,
     output: Path,
     overwrite: bool,
     intensity: str,
@@ -147,6 +151,8 @@ def nifti(
         lesion_slices_only=lesion_slices_only,
         intensity=intensity,
         spacing_known={"auto": None, "known": True, "unknown": False}[spacing],
+        orientation=orientation,
+        grid_tolerance=grid_tolerance,
     )
     import_source(source, folder, output, overwrite)
 

@@ -1,5 +1,6 @@
 """``covid-monai data prepare``: one command a source."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ def report_dataset(dataset: Any) -> None:
     """Print how many slices a data set has, where their HU come from, and whether mm are known."""
     from collections import Counter
 
+    from covid_monai.errors import InputWarning
+
+    for warning in dataset.warnings:
+        warnings.warn(warning, InputWarning, stacklevel=2)
     kinds = Counter(case.intensity for case in dataset.cases)
     summary = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     click.echo(f"{len(dataset.cases)} slices ({summary}) -> {dataset.folder}")

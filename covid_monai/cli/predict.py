@@ -1,5 +1,6 @@
 """``covid-monai predict``."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +123,11 @@ class _Teller:
 
     def end(self, done: "PredictedFile") -> None:
         """It is done, or has failed."""
+        from covid_monai.errors import InputWarning
+
         self._close()
         for warning in done.warnings:
-            self._tell(f"warning: {warning}", err=True)
+            warnings.warn(warning, InputWarning, stacklevel=2)
         if done.mask is None:
             self.failed += 1
             self._tell(f"failed: {done.error}")
@@ -135,19 +138,18 @@ class _Teller:
 
     def _draw(self, image: Path, mask: Path) -> None:
         from covid_monai.errors import InputError
-        from covid_monai.inference.mask_record import read_class_names
         from covid_monai.report.preview import draw_preview
         from covid_monai.transforms.nifti import nifti_stem
 
         picture = mask.parent / "previews" / f"{nifti_stem(image)}.png"
         try:
-            draw_preview(image, mask, picture, read_class_names(mask))
+            draw_preview(image, mask, picture)
         except (InputError, OSError) as error:
             self.failed += 1
             self._tell(f"failed: the preview of {mask}: {error}")
 
-    def _tell(self, message: str, err: bool = False) -> None:
-        click.echo(as_options(" ".join(message.split()), predict), err=err)
+    def _tell(self, message: str) -> None:
+        click.echo(as_options(" ".join(message.split()), predict))
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -1,13 +1,16 @@
 """The root command and the one place where errors become one line and an exit status."""
 
 import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 import covid_monai
 from covid_monai.cli.options import as_options
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 
 COMMANDS = ("train", "evaluate", "predict", "score", "report", "reproduce", "data", "bundle", "doctor")
 INTERRUPTED = 130
@@ -41,10 +44,30 @@ class Commands(click.Group):
                 command = command.get_command(ctx, argument) or command
         return command
 
+    @contextmanager
+    def _input_warnings_as_lines(self, ctx: click.Context) -> Iterator[None]:
+        """What inputs are warned of is told in one line each, once; other warnings look as ever."""
+        shown: set[str] = set()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", InputWarning)
+            before = warnings.showwarning
+
+            def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+                if not issubclass(category, InputWarning):
+                    before(message, category, *place, **more)
+                elif str(message) not in shown:
+                    shown.add(str(message))
+                    line = as_options(" ".join(str(message).split()), self._called(ctx))
+                    click.echo(f"warning: {line}", err=True)
+
+            warnings.showwarning = show
+            yield
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; what the user gave wrong, or the disk refused, is told in one line."""
         try:
-            return super().invoke(ctx)
+            with self._input_warnings_as_lines(ctx):
+                return super().invoke(ctx)
         except InputError as error:
             message = as_options(" ".join(str(error).split()), self._called(ctx))
             raise click.ClickException(message) from error

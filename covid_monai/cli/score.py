@@ -1,10 +1,12 @@
 """``covid-monai score``: masks of any tool against references."""
 
+import warnings
 from pathlib import Path
 
 import click
 
-from covid_monai.errors import InputError
+from covid_monai.cli.options import grid_tolerance_option, orientation_option
+from covid_monai.errors import InputError, InputWarning
 
 _PATH = click.Path(path_type=Path)
 
@@ -31,6 +33,8 @@ _PATH = click.Path(path_type=Path)
     metavar="MM",
     help="Tolerance of the surface Dice.",
 )
+@orientation_option
+@grid_tolerance_option
 @click.option("-o", "--output", type=_PATH, help="Folder for the tables.  [default: only shown]")
 @click.option("--overwrite", is_flag=True, help="Replace the scores in the output folder.")
 def score(
@@ -41,6 +45,8 @@ def score(
     missing_as_empty: bool,
     spacing: str,
     tolerance_mm: float,
+    orientation: str | None,
+    grid_tolerance: float | None,
     output: Path | None,
     overwrite: bool,
 ) -> None:
@@ -63,10 +69,15 @@ def score(
         missing_as_empty=missing_as_empty,
         spacing=spacing,
         tolerance_mm=tolerance_mm,
+        orientation=orientation,
+        grid_tolerance=grid_tolerance,
         output=output,
         overwrite=overwrite,
         progress=True,
     )
+    for summary in scores.summaries.values():
+        for warning in summary.content["inputs"]["warnings"]:
+            warnings.warn(warning, InputWarning, stacklevel=2)
     if scores.comparison is not None:
         click.echo(comparison_markdown(scores.comparison, scores.summaries))
     else:

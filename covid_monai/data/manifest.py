@@ -62,7 +62,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A prepared folder: its cases, the names of its labels, and the source labels they were made from."""
+    """A prepared folder: its cases, the names of its labels, and the source labels they were made from.
+
+    ``warnings`` are what the importer was not sure of.
+    """
 
     folder: Path
     name: str
@@ -70,6 +73,7 @@ class Dataset:
     labels: dict[int, str]
     label_map: dict[int, int]
     cases: tuple[Case, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_dataset(folder: str | PathLike[str]) -> Dataset:
@@ -92,7 +96,9 @@ def read_dataset(folder: str | PathLike[str]) -> Dataset:
     labels = _integer_keys(_value(content, "labels", dict, str(path)), str, f"{path}, labels")
     label_map = _integer_keys(_value(content, "label_map", dict, str(path)), int, f"{path}, label_map")
     name, licence = (_value(content, key, str, str(path)) for key in ("name", "licence"))
-    return Dataset(Path(folder), name, licence, labels, label_map, cases)
+    # data sets of release 0.1 have none
+    warnings = tuple(map(str, content.get("warnings") or ()))
+    return Dataset(Path(folder), name, licence, labels, label_map, cases, warnings)
 
 
 def write_dataset(dataset: Dataset) -> None:
@@ -104,6 +110,7 @@ def write_dataset(dataset: Dataset) -> None:
         "licence": dataset.licence,
         "labels": dataset.labels,
         "label_map": dataset.label_map,
+        "warnings": list(dataset.warnings),
         "training": [asdict(case) for case in dataset.cases],
     }
     _refuse_duplicates(dataset.cases, dataset.folder / FILE_NAME)

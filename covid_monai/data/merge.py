@@ -65,6 +65,7 @@ def merge_datasets(
                 # what the sources' labels were is settled: the masks have ours
                 label_map={label: label for label in labels if label},
                 cases=tuple(_kept_apart(case, shared) for dataset in datasets for case in dataset.cases),
+                warnings=tuple(warning for dataset in datasets for warning in dataset.warnings),
             )
         )
     return Merged(read_dataset(output), tuple(sorted(shared.get("patient", ()))))

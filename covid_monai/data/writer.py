@@ -12,7 +12,7 @@ import numpy.typing as npt
 from covid_monai.data.manifest import FILE_NAME, LABELS, Case, Dataset, read_dataset, write_dataset
 from covid_monai.data.sources import Source, SourceSlice
 from covid_monai.data.sources.labels import count_labels
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import replacing, sha256_of
 from covid_monai.progress import progress_bar
 
@@ -116,12 +116,13 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
             written.
     """
     slices = progress_bar(source, description=source.name, unit="slice", total=source.count, shown=progress)
-    cases = tuple(_write_case(item, source.name, folder) for item in slices)
+    with collecting_warnings() as warnings:
+        cases = tuple(_write_case(item, source.name, folder) for item in slices)
     if not cases:
         raise InputError(f"{source.name} gave no slices: nothing to prepare")
     used = {0, *source.label_map.values()}
     labels = {label: name for label, name in LABELS.items() if label in used}
-    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, cases)
+    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, cases, tuple(warnings))
     write_dataset(dataset)
     return dataset
 

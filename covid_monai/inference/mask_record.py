@@ -78,14 +78,47 @@ def write_record(
     )
 
 
-def read_class_names(mask: str | os.PathLike[str]) -> list[str] | None:
-    """The names of a mask's classes, background first, where its record stands beside it."""
-    file = record_file(Path(mask))
-    if not file.is_file():
+@dataclass(frozen=True)
+class MaskRecord:
+    """What a viewer needs of the record of a mask.
+
+    Attributes:
+        class_names: by the values of the mask, background first.
+        intensity: how the values of the CT were read; a mode of :mod:`covid_monai.transforms.intensity`.
+        orientation: where its axes were said to run.
+        grid_tolerance: by how many mm its sform and qform were allowed to differ.
+    """
+
+    class_names: list[str]
+    intensity: str | None
+    orientation: str | None
+    grid_tolerance: float | None
+
+
+def read_record(mask: str | os.PathLike[str]) -> MaskRecord | None:
+    """The record beside a mask; None where there is none of ours.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    content = _content(record_file(Path(mask)))
+    if not content:
         return None
-    content = read_json(file)
-    classes = content.get("classes") if isinstance(content, dict) and content.get("format") == FORMAT else None
-    return [str(name) for name in classes.values()] if isinstance(classes, dict) else None
+    try:
+        names = [str(name) for name in content["classes"].values()]
+        settings = content["settings"]
+        return MaskRecord(names, *(settings.get(key) for key in ("intensity", "orientation", "grid_tolerance")))
+    except (KeyError, AttributeError) as error:
+        raise InputError(f"{record_file(Path(mask))} is damaged (no {error}); predict the mask again") from error
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """What a record holds; nothing where the file is missing or not ours."""
+    try:
+        content = read_json(file) if file.is_file() else None
+    except InputError:
+        return {}
+    return content if isinstance(content, dict) and content.get("format") == FORMAT else {}
 
 
 def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict[str, bool]:
@@ -96,15 +129,9 @@ def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict
         image: the image now.
         origin: the model and the settings now.
     """
-    file = record_file(files["mask"])
-    try:
-        content = read_json(file) if file.is_file() else {}
-    except InputError:
-        # a file of this name that is not ours says nothing of the mask
-        content = {}
-    expected = (FORMAT, origin.bundle, origin.weights, dict(origin.settings))
-    found = content if isinstance(content, dict) else {}
-    same = tuple(found.get(key) for key in ("format", "bundle", "weights_sha256", "settings")) == expected
-    same = same and image.is_file() and found.get("image_sha256") == sha256_of(image)
-    hashes = found.get("sha256", {}) if same else {}
+    found = _content(record_file(files["mask"]))
+    expected = (origin.bundle, origin.weights, dict(origin.settings))
+    same = tuple(found.get(key) for key in ("bundle", "weights_sha256", "settings")) == expected
+    same = same and image.is_file() and found["image_sha256"] == sha256_of(image)
+    hashes = found["sha256"] if same else {}
     return {kind: place.is_file() and hashes.get(kind) == sha256_of(place) for kind, place in files.items()}

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.inference.mask_record import MaskRecord, read_record
 from covid_monai.report.style import (
     BLUE,
     GREY,
@@ -23,6 +24,7 @@ from covid_monai.report.style import (
     show_slice,
 )
 from covid_monai.report.volumes import Volume, read_image, read_mask
+from covid_monai.transforms.grid import GRID_TOLERANCE, corner_distance, differences
 
 _CLASS_COLOURS = (VERMILION, BLUE, ORANGE, REDDISH_PURPLE)
 # faint, since what the network took for a lesion has to be seen
@@ -30,6 +32,7 @@ _OPACITY = 0.25
 _AXIAL_SLICES = 6
 _COLUMNS = 3
 _PANEL_INCHES = 2.3
+_PLANE_INCHES = 4.6
 
 
 def draw_preview(
@@ -48,22 +51,25 @@ def draw_preview(
         image: CT as NIfTI, a volume or a slice.
         mask: its class map (0 background), as ``covid-monai predict`` writes it.
         picture: the PNG to write.
-        class_names: the names of the mask's classes, background first.
+        class_names: the names of the mask's classes, background first; None for those of its record.
 
     Raises:
         InputError: a file cannot be used, the grids differ, or the picture cannot be written.
     """
-    volume, labels = read_image(image), read_mask(mask)
-    if volume.values.shape != labels.values.shape:
-        raise InputError(
-            f"{image} is {_size(volume)} and {mask} {_size(labels)} voxels; give a mask on the image's grid"
-        )
+    record = read_record(mask)
+    class_names = class_names or (record.class_names if record is not None else None)
+    # they were told when the mask was made
+    with collecting_warnings():
+        volume, labels = _read_both(image, mask, record)
+    if (plane := _plane_of(volume.values.shape)) is not None:
+        _draw_plane(image, volume, labels.values, plane, picture, class_names)
+        return
     chosen = slices_with_lesion(labels.values > 0, _AXIAL_SLICES)
     columns = min(_COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
     extent = np.array(volume.values.shape) * volume.spacing
     whole = volume.values.shape[2] > 1
-    heights = [*[extent[1] / extent[0]] * rows, *([_coronal_height(extent, columns)] if whole else [])]
+    heights = [*[_panel_height(extent[1] / extent[0])] * rows, *([_coronal_height(extent, columns)] if whole else [])]
     width, height = columns * _PANEL_INCHES, sum(heights) * _PANEL_INCHES + 0.22 * len(heights) + 0.6
     with new_figure(width, height, picture) as figure:
         figure.suptitle(_title(Path(image).name, labels.values), x=0.01, ha="left", fontsize=9)
@@ -78,6 +84,28 @@ def draw_preview(
         if whole:
             _draw_coronal(figure.add_subplot(grid[-1, :]), volume, labels.values, chosen)
         _add_legend(figure, labels.values, class_names)
+
+
+def _read_both(
+    image: str | os.PathLike[str], mask: str | os.PathLike[str], record: MaskRecord | None
+) -> tuple[Volume, Volume]:
+    """A CT and its mask, read as when the mask was made."""
+    grid: dict[str, Any] = {}
+    if record is not None:
+        grid = {"orientation": record.orientation, "grid_tolerance": record.grid_tolerance}
+    volume = read_image(image, intensity=record.intensity if record is not None else None, **grid)
+    labels = read_mask(mask, **grid)
+    if volume.values.shape != labels.values.shape:
+        raise InputError(
+            f"{image} is {_size(volume)} and {mask} {_size(labels)} voxels; give a mask on the image's grid"
+        )
+    apart = corner_distance(volume.affine, labels.affine, volume.values.shape)
+    if apart > (grid.get("grid_tolerance") or GRID_TOLERANCE):
+        raise InputError(
+            f"{mask} lies up to {apart:.3g} mm from {image} ({differences(labels.affine, volume.affine)}); give a mask "
+            "on the image's grid"
+        )
+    return volume, labels
 
 
 def slices_with_lesion(lesion: NDArray[np.bool_], count: int) -> list[int]:
@@ -97,6 +125,39 @@ def slices_with_lesion(lesion: NDArray[np.bool_], count: int) -> list[int]:
         if len(chosen) < count and all(abs(k - other) >= apart for other in chosen):
             chosen.append(k)
     return sorted(chosen)
+
+
+def _plane_of(shape: tuple[int, ...]) -> int | None:
+    """The axis that a sagittal (0) or coronal (1) slice has one voxel of; None for volumes and axial slices."""
+    return next((axis for axis in (0, 1) if shape[axis] == 1 and shape[2] > 1), None)
+
+
+def _draw_plane(
+    image: str | os.PathLike[str],
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    plane: int,
+    picture: str | os.PathLike[str],
+    class_names: Sequence[str] | None,
+) -> None:
+    across = 1 - plane
+    extent = np.array(volume.values.shape) * volume.spacing
+    height = _panel_height(extent[2] / extent[across])
+    with new_figure(_PLANE_INCHES, height * _PLANE_INCHES + 0.8, picture) as figure:
+        # its axial slices are rows of pixels, which nobody counts
+        figure.suptitle(_title(Path(image).name, labels.swapaxes(plane, 2)), x=0.01, ha="left", fontsize=9)
+        axes = figure.add_subplot()
+        spacing = (volume.spacing[across], volume.spacing[2])
+        show_slice(axes, volume.values.take(0, axis=plane), spacing, volume.window, head_on_top=True)
+        _paint_classes(axes, np.take(labels, 0, axis=plane))
+        if plane == 1:
+            _mark_right(axes)
+        _add_legend(figure, labels, class_names)
+
+
+def _panel_height(ratio: float) -> float:
+    """In panel widths; a slice of few pixels in one direction stays within its panel."""
+    return float(np.clip(ratio, 0.25, 3))
 
 
 def _draw_coronal(axes: Any, volume: Volume, labels: NDArray[np.uint8], chosen: list[int]) -> None:
@@ -134,7 +195,7 @@ def _mark_right(axes: Any) -> None:
 def _add_legend(figure: Figure, labels: NDArray[np.uint8], class_names: Sequence[str] | None) -> None:
     values = np.unique(labels[labels > 0]).tolist()
     if class_names is None:
-        class_names = [f"class {value}" for value in range(256)] if values != [1] else ["", "predicted lesion"]
+        class_names = [f"class {value}" for value in range(256)] if values != [1] else ["", "lesion"]
     handles = [
         Patch(
             facecolor=_colour(value),
@@ -157,7 +218,7 @@ def _title(name: str, labels: NDArray[np.uint8]) -> str:
 
 def _coronal_height(extent: NDArray[np.float64], columns: int) -> float:
     """In panel widths; as tall as the picture is wide at most."""
-    return float(min(extent[2] / extent[0] * 1.5, columns))
+    return float(np.clip(extent[2] / extent[0] * 1.5, 0.25, columns))
 
 
 def _colour(value: int) -> str:

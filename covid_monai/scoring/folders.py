@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
 from covid_monai.scoring.grids import AlignedMasks, align
@@ -28,6 +28,7 @@ class Inputs:
     surplus: list[str] = field(default_factory=list)
     reordered: list[str] = field(default_factory=list)
     spacing_unknown: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 SPACINGS = ("auto", "known", "unknown")
@@ -83,6 +84,8 @@ def score_pairs(
     patients: Mapping[str, str] | None = None,
     spacing: str = "auto",
     tolerance_mm: float = 2.0,
+    orientation: str | None = None,
+    grid_tolerance: float | None = None,
     progress: bool = False,
 ) -> Summary:
     """Score matched masks; each file is a case, a volume file a volume too.
@@ -94,6 +97,8 @@ def score_pairs(
         spacing: whether the headers' spacing is real: "known", "unknown" (no measures in mm), or "auto", which takes
             1 x 1 x 1 mm for a placeholder.
         tolerance_mm: tolerance of the surface Dice.
+        orientation: where the axes run in files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
+        grid_tolerance: how far in mm a voxel may lie from prediction to reference; None for 0.01.
         progress: show progress on stderr.
 
     Raises:
@@ -105,7 +110,9 @@ def score_pairs(
     for case, (prediction, reference) in progress_bar(
         pairs.files.items(), description=pairs.predictions.name, unit="mask", total=len(pairs.files), shown=progress
     ):
-        masks = _aligned(prediction, reference, classes)
+        with collecting_warnings() as warnings:
+            masks = _aligned(prediction, reference, classes, orientation=orientation, grid_tolerance=grid_tolerance)
+        inputs.warnings += warnings
         known = masks.spacing if _is_real(masks.spacing, spacing) else None
         for noted, names in (
             (prediction is None, inputs.missing_as_empty),
@@ -139,13 +146,21 @@ def check_patients(pairs: Pairs, patients: Mapping[str, str] | None) -> None:
         )
 
 
-def _aligned(prediction: Path | None, reference: Path, classes: LabelClasses) -> AlignedMasks:
-    expected = read_mask_file(reference)
+def _aligned(
+    prediction: Path | None,
+    reference: Path,
+    classes: LabelClasses,
+    *,
+    orientation: str | None,
+    grid_tolerance: float | None,
+) -> AlignedMasks:
+    expected = read_mask_file(reference, orientation=orientation, grid_tolerance=grid_tolerance)
     expected = replace(expected, labels=classes.apply(expected.labels, expected.path))
     if prediction is None:
         return align(replace(expected, labels=np.zeros_like(expected.labels)), expected)
-    found = read_mask_file(prediction)
-    return align(replace(found, labels=classes.apply(found.labels, found.path)), expected)
+    found = read_mask_file(prediction, orientation=orientation, grid_tolerance=grid_tolerance)
+    labels = classes.apply(found.labels, found.path)
+    return align(replace(found, labels=labels), expected, grid_tolerance=grid_tolerance)
 
 
 def _is_real(spacing: tuple[float, float, float] | None, mode: str) -> bool:

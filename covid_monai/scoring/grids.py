@@ -1,16 +1,20 @@
 """Two masks on one grid: the same voxels of the world, in whatever order the files keep their axes."""
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.transforms.grid import to_lps
-
-TOLERANCE_MM = 0.01
-"""Headers hold rounded numbers; this is no shift."""
+from covid_monai.transforms.grid import (
+    GRID_TOLERANCE,
+    Affine,
+    corner_distance,
+    differences,
+    orientation_name,
+    rounded_up,
+    to_lps,
+)
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,13 @@ class AlignedMasks:
     reordered: bool
 
 
-def align(prediction: LabelImage, reference: LabelImage) -> AlignedMasks:
+def align(prediction: LabelImage, reference: LabelImage, *, grid_tolerance: float | None = None) -> AlignedMasks:
     """Bring two label maps of one grid to one order of axes; nothing is resampled.
+
+    Args:
+        prediction: a label map.
+        reference: another one, whose spacing counts.
+        grid_tolerance: how far in mm a voxel may lie from one to the other; None for 0.01.
 
     Raises:
         InputError: they lie on different grids; the message names the file and what differs.
@@ -55,18 +64,16 @@ def align(prediction: LabelImage, reference: LabelImage) -> AlignedMasks:
         return _align_pictures(prediction, reference)
     turned, affine = to_lps(prediction.labels, prediction.affine)
     expected, expected_affine = to_lps(reference.labels, reference.affine)
-    if difference := _difference(turned.shape, affine, expected.shape, expected_affine):
-        raise InputError(
-            f"{prediction.path} lies on another grid than {reference.path}: {difference}; "
-            "resample it (nearest neighbour) to the reference's grid"
-        )
+    tolerance = GRID_TOLERANCE if grid_tolerance is None else grid_tolerance
+    if difference := _difference(turned.shape, affine, expected.shape, expected_affine, tolerance):
+        raise InputError(f"{prediction.path} lies on another grid than {reference.path}: {difference}")
     spacing = np.linalg.norm(expected_affine[:3, :3], axis=0).tolist()
     # a coronal or sagittal slice: its one layer is what the scores call a slice
     single = [axis for axis in range(3) if expected.shape[axis] == 1]
     if len(single) == 1:
         turned, expected = np.moveaxis(turned, single[0], 2), np.moveaxis(expected, single[0], 2)
         spacing.append(spacing.pop(single[0]))
-    reordered = not np.array_equal(_orientation(prediction.affine), _orientation(reference.affine))
+    reordered = orientation_name(prediction.affine) != orientation_name(reference.affine)
     return AlignedMasks(turned, expected, (spacing[0], spacing[1], spacing[2]), reordered)
 
 
@@ -84,39 +91,22 @@ def _align_pictures(prediction: LabelImage, reference: LabelImage) -> AlignedMas
     return AlignedMasks(prediction.labels, reference.labels, None, False)
 
 
-def _orientation(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    from nibabel import orientations
-
-    found: NDArray[np.float64] = orientations.io_orientation(affine)
-    return found
-
-
 def _difference(
-    shape: tuple[int, ...], affine: NDArray[np.float64], other_shape: tuple[int, ...], other: NDArray[np.float64]
+    shape: tuple[int, ...], affine: Affine, other_shape: tuple[int, ...], other: Affine, tolerance: float
 ) -> str:
     """What sets two grids in LPS order apart, in words; "" where nothing does."""
     if shape != other_shape:
-        return f"it has {_lengths(shape)} voxels (left, posterior, superior), the reference {_lengths(other_shape)}"
-    # differences of spacing add up over the grid, so the corners are compared and not the affines' numbers
-    corners = np.array([[*corner, 1] for corner in product(*((0, length - 1) for length in shape))]).T
-    apart = float(np.linalg.norm(((affine - other) @ corners)[:3], axis=0).max())
-    if apart <= TOLERANCE_MM:
+        return (
+            f"it has {_lengths(shape)} voxels (left, posterior, superior), the reference {_lengths(other_shape)}; "
+            "resample it (nearest neighbour) to the reference's grid"
+        )
+    apart = corner_distance(affine, other, shape)
+    if apart <= tolerance:
         return ""
-    spacing, other_spacing = (np.linalg.norm(matrix[:3, :3], axis=0) for matrix in (affine, other))
-    turn = np.abs(affine[:3, :3] / spacing - other[:3, :3] / other_spacing).max()
-    differences = [
-        *_in_words("spacing", spacing, other_spacing, 1e-4),
-        *(["the axes' directions differ"] if turn > 1e-4 else []),
-        *_in_words("origin", affine[:3, 3], other[:3, 3], TOLERANCE_MM / 2),
-    ]
-    return f"voxels are up to {apart:.3g} mm apart ({', '.join(differences) or 'rounded numbers'})"
-
-
-def _in_words(name: str, found: NDArray[np.float64], expected: NDArray[np.float64], tolerance: float) -> list[str]:
-    if np.abs(found - expected).max() <= tolerance:
-        return []
-    first, second = (" ".join(f"{number:.6g}" for number in numbers) for numbers in (found, expected))
-    return [f"{name} {first} against {second} mm"]
+    return (
+        f"voxels are up to {apart:.3g} mm apart ({differences(affine, other)}); resample it (nearest neighbour) to the "
+        f"reference's grid, or take the two for one with `grid_tolerance` {rounded_up(apart)}"
+    )
 
 
 def _lengths(shape: tuple[int, ...]) -> str:

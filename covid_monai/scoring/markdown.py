@@ -30,6 +30,8 @@ def describe_inputs(inputs: Mapping[str, Any]) -> str:
     ):
         if names := inputs[key]:
             lines.append(f"- {what}: {len(names)} ({listed(names)})")
+    # scores of earlier releases have none
+    lines += [f"- warning: {warning}" for warning in inputs.get("warnings", ())]
     return "\n".join(lines)
 
 

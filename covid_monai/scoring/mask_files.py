@@ -30,10 +30,15 @@ def mask_stem(path: Path) -> str:
     return path.name.removesuffix(mask_ending(path))
 
 
-def read_mask_file(path: Path) -> LabelImage:
+def read_mask_file(path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None) -> LabelImage:
     """Read a mask: NIfTI, NRRD, MetaImage (.mha, .mhd) or PNG.
 
     A picture's pixel (row, column) becomes the voxel (column, row, 0). Colours become the label 0xRRGGBB.
+
+    Args:
+        path: the file.
+        orientation: of NIfTI files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
+        grid_tolerance: between sform and qform; see :func:`covid_monai.transforms.nifti.open_nifti`.
 
     Raises:
         InputError: the file is missing, damaged, of another kind or of other dimensions, or holds NaN, negative
@@ -44,7 +49,7 @@ def read_mask_file(path: Path) -> LabelImage:
         raise InputError(f"{path} is not a file")
     affine: NDArray[np.float64] | None = None
     if ending in _NIFTI:
-        values, affine = _read_nifti(path)
+        values, affine = _read_nifti(path, orientation, grid_tolerance)
     elif ending in _ITK:
         values, affine = _read_itk(path)
     elif ending in _PICTURES:
@@ -54,10 +59,12 @@ def read_mask_file(path: Path) -> LabelImage:
     return LabelImage(str(path), _labels(values, path), affine)
 
 
-def _read_nifti(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def _read_nifti(
+    path: Path, orientation: str | None, grid_tolerance: float | None
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
     from covid_monai.transforms.nifti import read_nifti
 
-    image = read_nifti(path)
+    image = read_nifti(path, orientation=orientation, grid_tolerance=grid_tolerance)
     return np.asanyarray(image.dataobj), image.affine
 
 

@@ -145,6 +145,8 @@ def score(
     missing_as_empty: bool = False,
     spacing: str = "auto",
     tolerance_mm: float = 2.0,
+    orientation: str | None = None,
+    grid_tolerance: float | None = None,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = False,
@@ -160,10 +162,14 @@ def score(
         spacing: whether the headers' spacing is real: ``known``, ``unknown``, or ``auto``, which takes 1 x 1 x 1 mm for
             a placeholder.
         tolerance_mm: tolerance of the surface Dice, 0 or more.
+        orientation: where x, y and z run, such as ``LPS``, in NIfTI files that do not say; None assumes LAS for them,
+            with a warning.
+        grid_tolerance: how far in mm a voxel may lie from one grid to another that should be the same: prediction and
+            reference, sform and qform; None for 0.01.
         output: a folder where they are saved, as :meth:`Scores.save` does; whether it can be written is known before
             the scoring begins.
         overwrite: whether scores that ``output`` already holds may be replaced.
-        progress: show a progress bar on stderr where it is a terminal.
+        progress: show progress on stderr.
 
     Raises:
         InputError: masks are missing, cannot be read or lie on other grids; an argument is not allowed; ``output``
@@ -187,7 +193,14 @@ def score(
         _check_output(Path(output), list(several), overwrite)
     summaries = {
         name: score_pairs(
-            matched, classes, patients=patient_of, spacing=spacing, tolerance_mm=tolerance_mm, progress=progress
+            matched,
+            classes,
+            patients=patient_of,
+            spacing=spacing,
+            tolerance_mm=tolerance_mm,
+            orientation=orientation,
+            grid_tolerance=grid_tolerance,
+            progress=progress,
         )
         for name, matched in pairs.items()
     }

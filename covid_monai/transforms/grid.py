@@ -15,6 +15,9 @@ Affine = NDArray[np.float64]
 SMALLEST_DETERMINANT = 1e-9
 """Of an affine in mm; below it the axes do not span a volume."""
 
+GRID_TOLERANCE = 0.01
+"""How far in mm a voxel may lie from itself in two grids that are one: float32 rounds by less."""
+
 LARGEST_SHEAR = 0.1
 """Degrees by which axes may miss right angles, as rounded headers do."""
 
@@ -129,6 +132,11 @@ def to_lps(values: NDArray[Scalar], affine: Affine) -> tuple[NDArray[Scalar], Af
 def in_words(values: NDArray[np.float64]) -> str:
     """Numbers beside each other, with six digits."""
     return " ".join(f"{number:.6g}" for number in values)
+
+
+def rounded_up(distance: float) -> str:
+    """A distance in mm as a tolerance that accepts it."""
+    return f"{np.ceil(distance * 100) / 100:g}"
 
 
 def _warn(message: str) -> None:

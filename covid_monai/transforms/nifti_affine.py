@@ -17,6 +17,7 @@ from covid_monai.transforms.grid import (
     in_words,
     orientation_name,
     orientation_of,
+    rounded_up,
     shear,
     without_shear,
 )
@@ -28,7 +29,7 @@ SPACING_LIMITS = (0.01, 100.0)
 """Voxel sizes in mm that a CT can have, from micro-CT to scouts."""
 
 FORMS_TOLERANCE = 0.1
-"""How far in mm a voxel may lie from sform to qform: the rounding of float32 quaternions stays below."""
+"""How far in mm a voxel may lie from sform to qform: a quaternion near the identity is rounded by up to this."""
 
 ASSUMED_AXES = "LAS"
 """Where axes run in a header that does not say, as nibabel and the older Analyze format have it."""
@@ -37,8 +38,8 @@ ASSUMED_AXES = "LAS"
 _LONGEST_QUATERNION = 1.01
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _UNITS = {0: "mm, as no unit is said", 1: "metres", 2: "mm", 3: "microns"}
-# pixdim is said to be rounded up to this
-_ROUNDED_SPACING = 0.01
+# by which a spacing may differ from another and count as the same
+_ROUNDED_SPACING = 0.001
 
 
 def affine_of(
@@ -71,8 +72,7 @@ def affine_of(
     assert affine is not None
     _check_spacing(affine, header, path)
     if len(forms) == 2:
-        tolerance = FORMS_TOLERANCE if grid_tolerance is None else grid_tolerance
-        _compare_forms(forms["sform"], forms["qform"], header.get_data_shape(), path, tolerance)
+        _compare_forms(forms["sform"], forms["qform"], header.get_data_shape(), path, grid_tolerance)
     elif "sform" in forms:
         _compare_pixdim(affine, header, path, factor)
     return affine
@@ -187,10 +187,11 @@ def _check_spacing(affine: Affine, header: "nibabel.Nifti1Header", path: str | P
 
 
 def _compare_forms(
-    sform: Affine, qform: Affine, shape: tuple[int, ...], path: str | PathLike[str], tolerance: float
+    sform: Affine, qform: Affine, shape: tuple[int, ...], path: str | PathLike[str], grid_tolerance: float | None
 ) -> None:
+    tolerance = FORMS_TOLERANCE if grid_tolerance is None else grid_tolerance
     apart = corner_distance(sform, qform, shape)
-    if apart <= tolerance:
+    if apart <= tolerance and (grid_tolerance is not None or _same_spacing(sform, qform)):
         return
     if orientation_name(sform) != orientation_name(qform):
         raise InputError(
@@ -203,8 +204,14 @@ def _compare_forms(
     raise InputError(
         f"{path} has an sform and a qform that lie up to {apart:.3g} mm apart ({differences(sform, qform)}"
         f"{f', the sform has a shear of {angle:.1f} degrees' if angle > LARGEST_SHEAR else ''}): set the wrong one's "
-        f"code to 0, or take the sform all the same with `grid_tolerance` {_rounded_up(apart)}"
+        f"code to 0, or take the sform all the same with `grid_tolerance` {rounded_up(apart)}"
     )
+
+
+def _same_spacing(first: Affine, second: Affine) -> bool:
+    # distances are measured with it, so that on a small grid too a per cent counts
+    spacings = [np.linalg.norm(affine[:3, :3], axis=0) for affine in (first, second)]
+    return bool(np.abs(spacings[0] / spacings[1] - 1).max() <= _ROUNDED_SPACING)
 
 
 def _compare_pixdim(affine: Affine, header: "nibabel.Nifti1Header", path: str | PathLike[str], factor: float) -> None:
@@ -213,10 +220,6 @@ def _compare_pixdim(affine: Affine, header: "nibabel.Nifti1Header", path: str | 
         _warn(
             f"{path}: its sform has a spacing of {in_words(spacing)} mm, pixdim says {in_words(said)}; the sform holds"
         )
-
-
-def _rounded_up(distance: float) -> str:
-    return f"{np.ceil(distance * 100) / 100:g}"
 
 
 def _warn(message: str) -> None:

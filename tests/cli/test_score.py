@@ -80,7 +80,7 @@ def test_a_missing_prediction_is_counted_only_where_asked(folders):
 BAD = {
     "missing": (["{tmp}/none", "{tmp}/references"], "does not exist"),
     "empty folder": (["{tmp}/void", "{tmp}/references"], "has no masks"),
-    "empty file": (["{tmp}/bad.nii.gz", "{tmp}/references/c0.nii.gz"], "empty, damaged"),
+    "empty file": (["{tmp}/bad.nii.gz", "{tmp}/references/c0.nii.gz"], "is empty"),
     "folder against file": (["{tmp}/ours", "{tmp}/references/c0.nii.gz"], "two folders or two files"),
     "names alike": (["{tmp}/ours", "{tmp}/ours", "{tmp}/references"], "two predictions are named 'ours'"),
     "name that is a path": (["../a={tmp}/ours", "{tmp}/references"], "no name"),

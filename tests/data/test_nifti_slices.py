@@ -120,7 +120,7 @@ def broken(name):
         "5-D": ((image[..., None, None].repeat(2, 4), mask), (LPS, LPS), r"has shape \(6, 5, 4, 1, 2\)"),
         "NaN": ((nan, mask), (LPS, LPS), r"i\.nii\.gz holds NaN"),
         "shape": ((image, mask[:, :, :3]), (LPS, LPS), r"m\.nii\.gz has shape \(6, 5, 3\), its image has"),
-        "affine": ((image, mask), (LPS, moved), r"m\.nii\.gz lies elsewhere"),
+        "affine": ((image, mask), (LPS, moved), r"m\.nii\.gz lies up to 5 mm from its image"),
         "soft mask": (
             (image, mask * np.float32(0.5)),
             (LPS, LPS),
@@ -169,7 +169,7 @@ def test_truncated_plain_nifti_is_named_and_refused(pair, tmp_path):
 
 def test_files_that_are_no_nifti_are_named_and_refused(pair):
     pair.mask.write_text("not an image")
-    with pytest.raises(InputError, match=r"v\.nii\.gz is no readable NIfTI"):
+    with pytest.raises(InputError, match=r"v\.nii\.gz is no NIfTI file"):
         slices_of(pair)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import covid_monai as cm
 from covid_monai.errors import InputError
-from covid_monai.inference.mask_record import read_class_names
+from covid_monai.inference.mask_record import read_record
 from covid_monai.inference.predict import predict
 
 AFFINE = np.diag([-2.0, -2.0, 5.0, 1.0])
@@ -97,7 +97,7 @@ def test_the_record_names_classes_and_counts_their_voxels(ct, tiny_run, tmp_path
     assert record["classes"] == {"0": "background", "1": "lesion"}
     values, counts = np.unique(np.asanyarray(nibabel.load(result.mask).dataobj), return_counts=True)
     assert record["voxels"] == {str(value): count for value, count in zip(values, counts, strict=True)}
-    assert read_class_names(result.mask) == ["background", "lesion"]
+    assert read_record(result.mask).class_names == ["background", "lesion"]
 
 
 def test_the_same_call_again_keeps_what_is_done(ct, tiny_run, tmp_path):

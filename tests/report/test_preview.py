@@ -8,6 +8,8 @@ from covid_monai.report.preview import draw_preview, slices_with_lesion
 from covid_monai.report.volumes import read_image, read_mask
 
 LPS = np.diag([-1.0, -1.0, 2.0, 1.0])
+# where a header that does not say has its origin, once its axes are said to be LPS
+LPS_CENTRED = [[-1, 0, 0, 11.5], [0, -1, 0, 9.5], [0, 0, 2, -11], [0, 0, 0, 1]]
 
 
 def save(path, values, affine=LPS):
@@ -65,7 +67,17 @@ def test_without_lesion_slices_are_spread_over_the_volume():
 
 
 @pytest.mark.parametrize(
-    ("shape", "classes"), [((24, 20, 12), 2), ((24, 20, 12), 0), ((24, 20, 2), 1), ((24, 20, 1), 1)]
+    ("shape", "classes"),
+    [
+        ((1, 200, 12), 0),
+        ((200, 1, 12), 0),
+        ((2, 200, 1), 0),
+        ((200, 2, 3), 0),
+        ((24, 20, 12), 2),
+        ((24, 20, 12), 0),
+        ((24, 20, 2), 1),
+        ((24, 20, 1), 1),
+    ],
 )
 def test_volumes_and_slices_make_a_picture(tmp_path, shape, classes):
     mask = np.zeros(shape, np.uint8)
@@ -108,3 +120,45 @@ def test_a_mask_on_another_grid_is_refused(tmp_path):
     mask = save(tmp_path / "mask.nii.gz", np.zeros((24, 20, 11), np.uint8))
     with pytest.raises(InputError, match="24 x 20 x 12"):
         draw_preview(image, mask, tmp_path / "preview.png")
+
+
+def test_a_mask_of_the_same_shape_elsewhere_is_refused(tmp_path):
+    image = save(tmp_path / "ct.nii.gz", ct())
+    mask = save(tmp_path / "mask.nii.gz", np.zeros((24, 20, 12), np.uint8), LPS @ np.diag([-1, 1, 1, 1]))
+    with pytest.raises(InputError, match="mm from"):
+        draw_preview(image, mask, tmp_path / "preview.png")
+
+
+@pytest.mark.parametrize("shape", [(1, 512, 12), (512, 1, 12), (1, 512, 1), (512, 1, 1), (3, 700, 2)])
+def test_a_slice_of_few_pixels_in_one_direction_makes_a_picture_of_bounded_size(tmp_path, shape):
+    draw_preview(
+        save(tmp_path / "ct.nii.gz", ct(shape)),
+        save(tmp_path / "mask.nii.gz", np.zeros(shape, np.uint8)),
+        tmp_path / "preview.png",
+    )
+    with Image.open(tmp_path / "preview.png") as picture:
+        assert max(picture.size) < 4000
+
+
+def test_the_names_of_classes_and_the_reading_of_the_ct_come_from_the_record_beside_the_mask(tmp_path, monkeypatch):
+    import json
+
+    from covid_monai.report import preview
+
+    image = nibabel.Nifti1Image(ct(), LPS)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nibabel.save(image, tmp_path / "ct.nii.gz")
+    mask = np.zeros(ct().shape, np.uint8)
+    mask[5:9, 5:9] = 2
+    save(tmp_path / "mask.nii.gz", mask, np.array(LPS_CENTRED))
+    record = {
+        "format": "covid-monai mask",
+        "classes": {"0": "background", "1": "ground-glass", "2": "consolidation"},
+        "settings": {"intensity": "hu", "orientation": "LPS"},
+    }
+    (tmp_path / "mask.json").write_text(json.dumps(record))
+    names = []
+    monkeypatch.setattr(preview, "_add_legend", lambda figure, labels, class_names: names.append(class_names))
+    draw_preview(tmp_path / "ct.nii.gz", tmp_path / "mask.nii.gz", tmp_path / "preview.png")
+    assert names == [["background", "ground-glass", "consolidation"]]

@@ -79,6 +79,14 @@ def test_a_rounded_header_is_the_same_grid_and_a_tenth_of_a_millimetre_is_not():
         align(image(affine=moved(shift=(0.1, 0, 0))), image())
 
 
+def test_the_tolerance_that_a_refusal_names_takes_the_two_grids_for_one():
+    other = image(affine=moved(scale=(1.01, 1.0, 1.0)))
+    with pytest.raises(InputError, match=r"`grid_tolerance` 0\.04") as refusal:
+        align(other, image())
+    tolerance = float(str(refusal.value).rpartition(" ")[2])
+    assert align(other, image(), grid_tolerance=tolerance).spacing == pytest.approx((0.7, 0.9, 2.5))
+
+
 def test_a_spacing_that_drifts_over_the_grid_is_another_grid():
     # a hundredth of a millimetre a voxel is a voxel's width after a hundred of them
     labels = np.zeros((200, 5, 1), np.uint8)

@@ -109,6 +109,13 @@ def test_a_spacing_rounded_in_one_form_is_told_with_the_tolerance_that_accepts_i
     np.testing.assert_allclose(affine, LPS, rtol=1e-6)
 
 
+def test_a_rounded_spacing_is_told_on_a_small_grid_too(tmp_path):
+    path = nifti(tmp_path / "ct.nii", qform=np.diag([-0.705, -0.7, 2.0, 1.0]), qform_code=1)
+    with pytest.raises(InputError, match=r"spacing 0.7 0.7 2 against 0.705 0.7 2 mm.*`grid_tolerance`") as refusal:
+        read(path)
+    read(path, grid_tolerance=float(str(refusal.value).rpartition(" ")[2]))
+
+
 def test_forms_that_differ_by_rounding_alone_are_one(tmp_path):
     oblique = np.eye(4)
     oblique[:3, :3] = [[-0.6928, 0.0991, 0.0], [-0.0991, -0.6928, 0.0], [0.0, 0.0, 2.0]]

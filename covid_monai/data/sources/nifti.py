@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,14 @@ import numpy.typing as npt
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.errors import InputError
-from covid_monai.transforms.grid import to_lps
+from covid_monai.transforms.grid import (
+    GRID_TOLERANCE,
+    corner_distance,
+    differences,
+    orientation_name,
+    rounded_up,
+    to_lps,
+)
 from covid_monai.transforms.intensity import WINDOW, to_hu
 from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti
 
@@ -37,6 +45,8 @@ class NiftiSlices:
         intensity: a mode of :func:`covid_monai.transforms.intensity.to_hu`, applied per volume.
         spacing_known: whether the headers' spacing is real; None takes 1 x 1 x 1 mm for a placeholder.
         window: HU of grey values 0 and 255, for 8-bit values.
+        orientation: where the axes run in files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
+        grid_tolerance: how far in mm a voxel may lie from image to mask, and from sform to qform; None for 0.01.
     """
 
     def __init__(
@@ -50,6 +60,8 @@ class NiftiSlices:
         intensity: str = "auto",
         spacing_known: bool | None = None,
         window: tuple[float, float] = WINDOW,
+        orientation: str | None = None,
+        grid_tolerance: float | None = None,
     ) -> None:
         self.name, self.licence, self.label_map = name, licence, dict(label_map)
         self._pairs = pairs
@@ -61,8 +73,9 @@ class NiftiSlices:
                 f"the patients' list and the volumes differ in {', '.join(sorted(wrong))}: name each volume once, "
                 "without .nii or .nii.gz"
             )
+        self._grid: dict[str, Any] = {"orientation": orientation, "grid_tolerance": grid_tolerance}
         # headers are cheap: a file that is no NIfTI is found before an hour's work
-        self._depths = [_check_headers(pair) for pair in pairs]
+        self._depths = [self._check_headers(pair) for pair in pairs]
 
     @property
     def count(self) -> int | None:
@@ -75,8 +88,8 @@ class NiftiSlices:
             yield from self._slices_of(pair)
 
     def _slices_of(self, pair: Pair) -> Iterator[SourceSlice]:
-        image, affine = read_lps(pair.image)
-        mask, _ = read_lps(pair.mask)
+        image, affine = read_lps(pair.image, **self._grid)
+        mask, _ = read_lps(pair.mask, **self._grid)
         values, kind = to_hu(image, self._intensity, str(pair.image), self._window)
         labels = map_labels(mask, self.label_map, str(pair.mask))
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
@@ -101,29 +114,32 @@ class NiftiSlices:
                 canvas=None,
             )
 
+    def _check_headers(self, pair: Pair) -> int:
+        """Number of axial slices of a pair whose grids agree."""
+        image, mask = (open_nifti(path, **self._grid) for path in (pair.image, pair.mask))
+        if grid_shape(image) != grid_shape(mask):
+            raise InputError(f"{pair.mask} has shape {mask.shape}, its image has {image.shape}: they have to be equal")
+        apart = corner_distance(image.affine, mask.affine, image.shape)
+        tolerance = self._grid["grid_tolerance"]
+        if apart > (GRID_TOLERANCE if tolerance is None else tolerance):
+            raise InputError(
+                f"{pair.mask} lies up to {apart:.3g} mm from its image ({differences(mask.affine, image.affine)}): "
+                f"resample the mask, or take the two grids for one with `grid_tolerance` {rounded_up(apart)}"
+            )
+        vertical = next(axis for axis, letter in enumerate(orientation_name(image.affine)) if letter in "SI")
+        return grid_shape(image)[vertical]
 
-def read_lps(path: Path) -> tuple[npt.NDArray, npt.NDArray[np.float64]]:
+
+def read_lps(
+    path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None
+) -> tuple[npt.NDArray, npt.NDArray[np.float64]]:
     """Read a NIfTI file as an array (X, Y, Z) in LPS order, with its affine (NIfTI's own, RAS mm).
 
     Raises:
         InputError: the file cannot be used; see :func:`covid_monai.transforms.nifti.read_nifti`.
     """
-    volume = read_nifti(path)
+    volume = read_nifti(path, orientation=orientation, grid_tolerance=grid_tolerance)
     return to_lps(np.asanyarray(volume.dataobj), volume.affine)
-
-
-def _check_headers(pair: Pair) -> int:
-    """Number of axial slices of a pair whose grids agree."""
-    import nibabel
-
-    image, mask = open_nifti(pair.image), open_nifti(pair.mask)
-    if image.shape != mask.shape:
-        raise InputError(f"{pair.mask} has shape {mask.shape}, its image has {image.shape}: they have to be equal")
-    # headers hold float32; a hundredth of a millimetre is no shift
-    if not np.allclose(image.affine, mask.affine, atol=0.01):
-        raise InputError(f"{pair.mask} lies elsewhere than its image: their affines differ; resample the mask")
-    axes = nibabel.io_orientation(image.affine)[:, 0]
-    return grid_shape(image)[int(np.flatnonzero(axes == 2)[0])]
 
 
 def _slice_affine(affine: npt.NDArray[np.float64], index: int) -> npt.NDArray[np.float64]:
