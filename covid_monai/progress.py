@@ -40,7 +40,6 @@ class _Lines(tqdm):
         if not self.disable:
             self.refresh()
             self.disable = True
-            self._decr_instances(self)
 
 
 def progress_bar(
