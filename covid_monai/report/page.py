@@ -11,7 +11,7 @@ import yaml
 from covid_monai import __version__
 from covid_monai.data.manifest import Dataset, read_dataset
 from covid_monai.errors import InputError
-from covid_monai.files import read_json, write_text
+from covid_monai.files import protecting, read_json, write_text
 from covid_monai.report.cases import load_case, ranked_cases, worst_and_best
 from covid_monai.report.curves import draw_curves
 from covid_monai.report.embedded import embedded_picture, filled_template
@@ -52,12 +52,16 @@ def write_report(
         The page's path.
 
     Raises:
-        InputError: the run is not evaluated or lacks files, or the data are not those of the evaluation.
+        InputError: the run is not evaluated or lacks files, the data are not those of the evaluation, or ``output``
+            is no HTML file's name or an input.
     """
-    folder = Path(run)
+    folder, home = Path(run), RunFolder(run)
+    target = Path(output) if output is not None else home.report
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"`output` is {target}, but the page is HTML; give a name that ends in .html")
     # a page shows settings and evaluates none
     stored = read_run(folder, trust=True)
-    evaluation = RunFolder(folder).evaluation(subset)
+    evaluation = home.evaluation(subset)
     if not (evaluation / "scores.json").is_file():
         option = "" if subset == "test" else f" --subset {subset}"
         raise InputError(f"{folder} has no scores of the subset {subset}; run `covid-monai evaluate {folder}{option}`")
@@ -83,8 +87,8 @@ def write_report(
         environment=_shown_environment(environment),
         data=_shown_data(dataset),
     )
-    target = Path(output) if output is not None else folder / "report.html"
-    write_text(target, page)
+    with protecting(*home.trained, evaluation, dataset.folder, *(volume or ())):
+        write_text(target, page)
     return target
 
 
