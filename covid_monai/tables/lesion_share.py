@@ -5,6 +5,7 @@ table that were tested on one test part then have to imply one share; where they
 another way.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -77,7 +78,7 @@ def implied_shares(table: Table, half_units: Mapping[str, float]) -> list[Implie
             values = [row.paper[name] / table.measures[name].scale for name in NEEDED]
             halves = [half_units[name] / table.measures[name].scale for name in NEEDED]
             low, high = implied_interval(values[0], values[1], values[2], (halves[0], halves[1], halves[2]))
-            shares.append(ImpliedShare(row, low, high, low == low and high == high))
+            shares.append(ImpliedShare(row, low, high, not (math.isnan(low) or math.isnan(high))))
     return shares
 
 

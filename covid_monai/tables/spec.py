@@ -10,6 +10,7 @@ import yaml
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import check_settings, is_code
+from covid_monai.data.manifest import LABELS
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
@@ -22,6 +23,7 @@ from covid_monai.tables.table import (
     QUICK,
     VARIANTS,
     Budget,
+    Judging,
     Measure,
     Needs,
     Protocol,
@@ -29,6 +31,7 @@ from covid_monai.tables.table import (
     Table,
     Theirs,
 )
+from covid_monai.tables.verdict import LOGARITHMIC
 
 
 def table_names() -> list[str]:
@@ -57,7 +60,12 @@ def read_table(name: str) -> Table:
     return table_of(path, path.stem, sha256_of(path))
 
 
-THRESHOLD_MEASURES = ("dice_at_best_threshold", "dice_mean_over_thresholds")
+THRESHOLD_MEASURES = (
+    "dice_at_best_threshold",
+    "dice_mean_over_thresholds",
+    "sensitivity_mean_over_thresholds",
+    "specificity_mean_over_thresholds",
+)
 GIVEN_BY_THE_PLAN = {**GIVEN_OTHERWISE, "seed": "`seeds`", "weights_kept": "the protocol's weights"}
 
 
@@ -77,6 +85,10 @@ def check_measure(measure: Measure, where: str) -> None:
         raise InputError(f"{where}: averaging is {measure.averaging!r}{near}; it must be one of {', '.join(levels)}")
     if not measure.scale > 0:
         raise InputError(f"{where}: scale is {measure.scale:g}; it must be over 0, such as 1 or 100")
+    if measure.beside is not None and (measure.beside not in LEVELS or measure.averaging == OVER_THRESHOLDS):
+        raise InputError(
+            f"{where}: beside is {measure.beside!r}; it must be one of {', '.join(LEVELS)}, beside one of these"
+        )
     known = {OVER_THRESHOLDS: THRESHOLD_MEASURES, "pooled": OVERLAP_MEASURES}.get(
         measure.averaging, (*OVERLAP_MEASURES, *SURFACE_MEASURES)
     )
@@ -128,7 +140,20 @@ def _check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], wher
 
 
 SPLITS = ("paper", "grouped", "given")
-KEYS = ("title", "paper", "theirs", "needs", "folds", "protocols", "class", "measures", "settings", "budgets", "rows")
+KEYS = (
+    "title",
+    "paper",
+    "theirs",
+    "needs",
+    "folds",
+    "protocols",
+    "class",
+    "measures",
+    "judging",
+    "settings",
+    "budgets",
+    "rows",
+)
 
 ROW_KEYS = ("label", "bundle", "settings", "paper", "place", "variant", "first_seed")
 
@@ -154,6 +179,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         settings=_settings(top, "settings"),
         budgets=_budgets(top),
         rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
+        judging=_judging(top, measures) if "judging" in top else None,
     )
     _check(table)
     return table
@@ -202,12 +228,31 @@ def _measures(top: Section) -> list[Measure]:
     results = []
     section = top.section("measures")
     for name in section:
-        entry = section.section(name, ("averaging", "scale", "not_comparable"))
+        entry = section.section(name, ("averaging", "scale", "not_comparable", "beside"))
         reason = entry.text("not_comparable") if "not_comparable" in entry else None
-        measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason)
+        beside = entry.text("beside") if "beside" in entry else None
+        measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason, beside)
         check_measure(measure, entry.where)
         results.append(measure)
     return results
+
+
+def _judging(top: Section, measures: Mapping[str, Measure]) -> Judging:
+    entry = top.section("judging", tuple(Judging.__dataclass_fields__))
+    slices, tested = entry.whole("slices"), entry.whole("tested")
+    if tested > slices:
+        raise InputError(f"{entry.where}: tested is {tested}, more than the paper's {slices} slices")
+    section = entry.section("margins", tuple(measures))
+    margins = {name: section.number(name) for name in section}
+    for name, margin in margins.items():
+        least = 1 if name in LOGARITHMIC else 0
+        if not margin > least:
+            raise InputError(f"{section.where}: {name} is {margin:g}; it must be over {least}")
+    labels = entry.content.get("labels")
+    if not isinstance(labels, list) or not labels or any(label not in LABELS or label == 0 for label in labels):
+        known = ", ".join(str(label) for label in LABELS if label)
+        raise InputError(f"{entry.where}: labels is {labels!r}; it must be a list of {known}")
+    return Judging(slices, tested, tuple(labels), margins, " ".join(entry.text("reason").split()))
 
 
 def _budgets(top: Section) -> Mapping[str, Budget]:

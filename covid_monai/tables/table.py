@@ -63,13 +63,31 @@ class Measure:
     """A column of the table.
 
     ``averaging`` is a level of ``scores.json`` or :data:`OVER_THRESHOLDS`; the paper's values are ``scale`` times ours.
-    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
+    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is. ``beside`` is
+    another averaging whose value is shown, not judged.
     """
 
     name: str
     averaging: str
     scale: float
     not_comparable: str | None
+    beside: str | None = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What verdicts need to know of the paper; the formula is in :mod:`covid_monai.tables.verdict`.
+
+    ``slices`` are all of the paper's, of which it ``tested`` some: all of them where it cross-validates. ``labels`` are
+    those of its masks that count as lesion (:data:`covid_monai.data.manifest.LABELS`). ``margins`` are by measure, in
+    the paper's scale; of specificity a factor of the false alarms. ``reason`` says why these margins.
+    """
+
+    slices: int
+    tested: int
+    labels: tuple[int, ...]
+    margins: Mapping[str, float]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -110,6 +128,7 @@ class Table:
     """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
 
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
+    Without ``judging`` there are no verdicts.
     """
 
     name: str
@@ -126,6 +145,16 @@ class Table:
     settings: Mapping[str, Any]
     budgets: Mapping[str, Budget]
     rows: tuple[Row, ...]
+    judging: Judging | None = None
+
+    def half_unit(self, measure: str) -> float:
+        """Half a unit of the last digit that the paper prints of a measure, in the paper's scale."""
+        return 0.5 * 10.0 ** -self.printed_decimals(measure)
+
+    def printed_decimals(self, measure: str) -> int:
+        """The most decimals that a published value of the measure has."""
+        printed = [f"{row.paper[measure]:.10g}" for row in self.rows if measure in row.paper]
+        return max((len(text.partition(".")[2]) for text in printed), default=0)
 
     def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
         """A row's settings under a budget: the table's, the row's over them, the budget's over both."""

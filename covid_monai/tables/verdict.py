@@ -4,7 +4,7 @@ Symbols, all of one measure under the paper's own settings, classes and budget:
 
 - ``d``: ours minus the published value, at scale 1; of specificity ``ln[(1 - ours) / (1 - published)]``, since a point
   of specificity means much more at 99.5 % than at 95 %.
-- ``N``: the paper's slices; ``n_p``: those that it tested (all where it cross-validates); ``n_o``: those that we tested.
+- ``N``: the paper's slices; ``n_p``: those that it tested (all where it cross-validates); ``n_o``: those tested here.
 - ``s``: the SD of the measure over slices. A pooled measure has no value per slice: its ``s`` comes from drawing test
   parts without replacement from the out-of-fold cases, see :func:`sd_of_drawn_parts`.
 - ``s_t``: the SD of the ``k`` seeds on the same cases, pooled over the rows of the table.
@@ -31,21 +31,22 @@ LOGARITHMIC = ("specificity", "specificity_mean_over_thresholds")
 """Measures that are judged by the logarithm of the false alarms, 1 - specificity."""
 
 VERDICT_RULE = (
-    "The difference d is ours minus the published value; of specificity it is ln[(1 - ours) / (1 - published)]. Its 95 % "
-    "interval is d ± t SE, with SE² = s² [(1/n_p - 1/N) + (1/n_o - 1/N)] + s_t² (1 + 1/k): N slices of the paper, n_p of "
-    "them tested there and n_o here, s the SD over slices (of pooled measures from test parts drawn without replacement), "
-    "s_t the SD of the k seeds on the same cases, pooled over the table's rows, whose degrees of freedom t has; it is "
-    "widened by the rounding of the published value. reproduced: the interval lies within the margin. higher, lower: it "
-    "lies wholly outside. cannot tell: neither, or there is no second seed, no spread at all, or 1 - specificity is 0 "
-    "after rounding. no verdict: the settings, classes or budget are not the paper's own; then the difference stands "
-    "alone. not comparable: what was measured is not what the paper measured, for the reason given. The verdict is about "
-    "the paper's own slices; the interval over patients that stands beside is for other patients."
+    "The difference d is ours minus the published value; of specificity it is ln[(1 - ours) / (1 - published)]. "
+    "Its 95 % interval is d ± t SE, with SE² = s² [(1/n_p - 1/N) + (1/n_o - 1/N)] + s_t² (1 + 1/k): N slices of "
+    "the paper, n_p of them tested there and n_o here, s the SD over slices (of pooled measures from test parts "
+    "drawn without replacement), s_t the SD of the k seeds on the same cases, pooled over the table's rows, whose"
+    " degrees of freedom t has; it is widened by the rounding of the published value. reproduced: the interval "
+    "lies within the margin. higher, lower: it lies wholly outside. cannot tell: neither, or there is no second "
+    "seed, no spread at all, or 1 - specificity is 0 after rounding. no verdict: the settings, classes or budget "
+    "are not the paper's own; then the difference stands alone. not comparable: what was measured is not what the"
+    " paper measured, for the reason given. The verdict is about the paper's own slices; the interval over "
+    "patients that stands beside is for other patients."
 )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``word`` is reproduced, higher, lower, cannot tell, no verdict, not comparable, or "" without a published value."""
+    """``word`` is reproduced, higher, lower, cannot tell, no verdict, not comparable, or "" without a paper's."""
 
     word: str
     reason: str = ""
@@ -53,7 +54,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """``s_t``: ``sd`` of the seeds on the same cases with ``df`` degrees of freedom; 0 degrees without a second seed."""
+    """``s_t``: ``sd`` of the seeds on the same cases with ``df`` degrees of freedom; 0 without a second seed."""
 
     sd: float
     df: int

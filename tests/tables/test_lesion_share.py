@@ -24,7 +24,7 @@ def test_a_dice_that_the_sensitivity_rules_out_implies_no_share():
 
 def test_the_interval_holds_every_value_that_rounds_to_the_printed_ones():
     low, high = implied_interval(0.61, 0.613, 0.983, (0.0005,) * 3)
-    drawn = np.random.default_rng(0).uniform(-0.0005, 0.0005, (2000, 3)) + (0.61, 0.613, 0.983)
+    drawn = np.random.default_rng(0).uniform(-0.0005, 0.0005, (2000, 3)) + np.array([0.61, 0.613, 0.983])
     shares = [implied_share(*values) for values in drawn]
     assert low <= min(shares) < low + 2e-4
     assert high - 2e-4 < max(shares) <= high
