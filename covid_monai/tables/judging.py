@@ -48,7 +48,8 @@ class RowJudge:
         if self.not_comparable is not None:
             return None, Verdict("not comparable", self.not_comparable)
         difference = self._difference(tallied, value, published / self.measure.scale)
-        margin = self._margin()
+        judging = self.results.table.judging
+        margin = judging.margin_of(self.measure.name, self.measure.scale) if judging else None
         if (reason := self._reason()) or margin is None:
             return difference, Verdict("no verdict", reason or "the table has no margin for it")
         return difference, judge(self.measure.name, difference, margin)
@@ -58,13 +59,6 @@ class RowJudge:
         if self.results.budget != FULL:
             return f"budget {self.results.budget}"
         return f"protocol {self.protocol}" if self.protocol != "paper" else self.no_verdict
-
-    def _margin(self) -> float | None:
-        judging = self.results.table.judging
-        margin = judging.margins.get(self.measure.name) if judging else None
-        if margin is None:
-            return None
-        return math.log(margin) if self.measure.name in LOGARITHMIC else margin / self.measure.scale
 
     def _difference(self, tallied: Tally, value: float, published: float) -> Difference:
         judging, name = self.results.table.judging, self.measure.name

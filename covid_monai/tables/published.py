@@ -20,12 +20,13 @@ from covid_monai.tables.contrasts import compare_rows
 from covid_monai.tables.figures import table_forests
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import SplitAudit
+from covid_monai.tables.margins import Judging
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, SCORES, THRESHOLDS
 from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism
-from covid_monai.tables.table import FULL, Budget, Judging, Measure, Needs, Protocol, Row, Table, Theirs
+from covid_monai.tables.table import FULL, Budget, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE
 from covid_monai.tables.write import FORMAT, VERSION, write_table
 

@@ -4,7 +4,7 @@ from covid_monai.scoring.bootstrap import FEW_CLUSTERS, FEWEST_CLUSTERS
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.judging import contributing_cases, sd_over_slices
 from covid_monai.tables.statistics import STATISTICS_RULE, tally_of
-from covid_monai.tables.table import Measure, Row, Table
+from covid_monai.tables.table import Measure, Row
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE, SlicesTested, sampling_half_width
 
 
@@ -13,24 +13,11 @@ def reading_rules(findings: Findings) -> list[str]:
     table = findings.results.table
     return [
         VERDICT_RULE,
-        *_margins(table),
+        table.judging.sentence() if table.judging else "This table has no margins, so there are no verdicts.",
         *_sampling(findings),
         STATISTICS_RULE,
         units_sentence(findings),
     ]
-
-
-def _margins(table: Table) -> list[str]:
-    if table.judging is None:
-        return ["This table has no margins, so there are no verdicts."]
-    judging = table.judging
-    margins = ", ".join(
-        f"a factor of {margin:g} in the false alarms ({name.replace('_', ' ')})"
-        if name in LOGARITHMIC
-        else f"{margin:g} ({name.replace('_', ' ')})"
-        for name, margin in judging.margins.items()
-    )
-    return [f"Margins: {margins}. Why: {judging.reason}. N = {judging.slices}, n_p = {judging.tested}."]
 
 
 def _sampling(findings: Findings) -> list[str]:

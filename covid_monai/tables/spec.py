@@ -10,11 +10,11 @@ import yaml
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import check_settings, is_code
-from covid_monai.data.manifest import LABELS
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
 from covid_monai.tables.fields import Section
+from covid_monai.tables.margins import read_judging
 from covid_monai.tables.table import (
     CLASS_MEAN,
     FULL,
@@ -23,7 +23,6 @@ from covid_monai.tables.table import (
     QUICK,
     VARIANTS,
     Budget,
-    Judging,
     Measure,
     Needs,
     Protocol,
@@ -31,7 +30,6 @@ from covid_monai.tables.table import (
     Table,
     Theirs,
 )
-from covid_monai.tables.verdict import LOGARITHMIC
 
 
 def table_names() -> list[str]:
@@ -179,7 +177,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         settings=_settings(top, "settings"),
         budgets=_budgets(top),
         rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
-        judging=_judging(top, measures) if "judging" in top else None,
+        judging=read_judging(top, measures) if "judging" in top else None,
     )
     _check(table)
     return table
@@ -235,24 +233,6 @@ def _measures(top: Section) -> list[Measure]:
         check_measure(measure, entry.where)
         results.append(measure)
     return results
-
-
-def _judging(top: Section, measures: Mapping[str, Measure]) -> Judging:
-    entry = top.section("judging", tuple(Judging.__dataclass_fields__))
-    slices, tested = entry.whole("slices"), entry.whole("tested")
-    if tested > slices:
-        raise InputError(f"{entry.where}: tested is {tested}, more than the paper's {slices} slices")
-    section = entry.section("margins", tuple(measures))
-    margins = {name: section.number(name) for name in section}
-    for name, margin in margins.items():
-        least = 1 if name in LOGARITHMIC else 0
-        if not margin > least:
-            raise InputError(f"{section.where}: {name} is {margin:g}; it must be over {least}")
-    labels = entry.content.get("labels")
-    if not isinstance(labels, list) or not labels or any(label not in LABELS or label == 0 for label in labels):
-        known = ", ".join(str(label) for label in LABELS if label)
-        raise InputError(f"{entry.where}: labels is {labels!r}; it must be a list of {known}")
-    return Judging(slices, tested, tuple(labels), margins, " ".join(entry.text("reason").split()))
 
 
 def _budgets(top: Section) -> Mapping[str, Budget]:

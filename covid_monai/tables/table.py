@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from covid_monai.tables.margins import Judging
+
 PROTOCOLS = ("paper", "grouped")
 VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
@@ -72,22 +74,6 @@ class Measure:
     scale: float
     not_comparable: str | None
     beside: str | None = None
-
-
-@dataclass(frozen=True)
-class Judging:
-    """What verdicts need to know of the paper; the formula is in :mod:`covid_monai.tables.verdict`.
-
-    ``slices`` are all of the paper's, of which it ``tested`` some: all of them where it cross-validates. ``labels`` are
-    those of its masks that count as lesion (:data:`covid_monai.data.manifest.LABELS`). ``margins`` are by measure, in
-    the paper's scale; of specificity a factor of the false alarms. ``reason`` says why these margins.
-    """
-
-    slices: int
-    tested: int
-    labels: tuple[int, ...]
-    margins: Mapping[str, float]
-    reason: str
 
 
 @dataclass(frozen=True)
