@@ -16,7 +16,15 @@ from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import AUDIT_RULE
-from covid_monai.tables.render import Lines, audit_lines, job_lines, measure_lines, missing_lines, pair_lines
+from covid_monai.tables.render import (
+    Lines,
+    audit_lines,
+    compact_table,
+    job_lines,
+    measure_lines,
+    missing_lines,
+    pair_lines,
+)
 from covid_monai.tables.sentences import reading_rules
 from covid_monai.tables.statistics import STATISTICS_RULE, Entry, Optimism
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE
@@ -59,6 +67,14 @@ def markdown(findings: Findings) -> str:
     parts += [*_section(audit_lines(findings.audits)), AUDIT_RULE, _bullets(finding_lines(findings))]
     parts += [*_section(job_lines(results)), f"Written by covid-monai {__version__}."]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def compact_markdown(findings: Findings) -> str:
+    """The published value and ours of every row and measure, as docs/reproduction.md has it."""
+    compact = compact_table(findings.results, findings.entries)
+    header = ["row", *(f"{name}: {column}" for name, columns in compact.groups for column in columns)]
+    rows = [[row, *(" ".join(filter(None, cell[:2])) for cell in cells)] for row, cells in compact.rows]
+    return markdown_table(header, rows)
 
 
 def frame(findings: Findings) -> pd.DataFrame:

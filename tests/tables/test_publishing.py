@@ -16,7 +16,7 @@ from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import PUBLISHED_FILES, publish
 from covid_monai.tables.published import OLD_LABELS, publish_again, read_published
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.write import frame, write_table
+from covid_monai.tables.write import compact_markdown, frame, write_table
 
 JOB = "jobs/paper/segnet-dl/fold0-seed0"
 
@@ -258,3 +258,5 @@ def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them
     assert len(list(folder.rglob("*"))) <= 12
     text = frame(read_published(folder)).to_csv(index=False, lineterminator="\n")
     assert text == (folder / "table.csv").read_text()
+    pages = Path(__file__).parents[2] / "docs"
+    assert compact_markdown(read_published(folder)) in (pages / "reproduction.md").read_text()
