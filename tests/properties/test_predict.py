@@ -71,6 +71,7 @@ def check_mask(path: Path, mask: np.ndarray, odd: OddFile) -> None:
     millimetres = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}[int(image.header["xyzt_units"]) & 7]
     affine = np.diag([*[millimetres] * 3, 1]) @ image.affine
     assert corners_apart(affine, odd.grid.affine, odd.shape) < CLOSE
+    np.testing.assert_allclose(np.multiply(image.header["pixdim"][1:4], millimetres), odd.grid.spacing, rtol=0.002)
     assert not image.header.extensions
     content = gzip.decompress(path.read_bytes())
     assert not any(name in content for name in NAMES)
