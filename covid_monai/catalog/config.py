@@ -2,64 +2,18 @@
 
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from covid_monai.catalog.literals import CODE_MARKS
 from covid_monai.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
 
-CODE_MARKS = ("$", "@", "%")
-
 RENAMED = {"part": "subset"}
 """Settings of release 0.1 whose name has changed, and the name now; bundles copied out of that release have the old."""
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """``key=value`` as a key and a YAML literal: ``epochs=5``, ``attention=false``, ``image_size=[128, 128]``.
-
-    Raises:
-        InputError: there is no ``=``, or the value is not a literal. References and expressions would run code,
-            which only files may bring.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InputError(f"setting {text!r} is not of the form key=value, such as epochs=5")
-    try:
-        literal = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"the value of setting {text!r} is not YAML; quote text that has special signs") from error
-    if is_code(literal):
-        raise InputError(
-            f"setting {text!r} is an expression; --set takes numbers, text and lists, --config takes files"
-        )
-    return key, literal
-
-
-def is_code(value: Any) -> bool:
-    """Whether MONAI would evaluate a value, or make an object of it, instead of taking it as it is."""
-    return any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(value))
-
-
-def read_settings(path: str | Path) -> dict[str, Any]:
-    """Overrides from a YAML file, ``{key: value}``; values may be MONAI expressions, so the file is code.
-
-    Raises:
-        InputError: the file is missing or not a YAML mapping.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read settings from {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path} holds a {type(content).__name__}; settings are lines of `key: value`")
-    return {str(key): value for key, value in content.items()}
 
 
 def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
@@ -108,19 +62,6 @@ def _check_kind(key: str, value: Any, default: Any) -> None:
             if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
                 raise InputError(f"{key} is {value!r}; it must be {name}, such as {default!r}")
             return
-
-
-def _leaves(content: Any) -> Iterable[Any]:
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            # a component named on the command line would be code too
-            yield "$" if key == "_target_" else key
-            yield from _leaves(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _leaves(value)
-    else:
-        yield content
 
 
 def _some(known: list[str]) -> str:

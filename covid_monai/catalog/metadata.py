@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from covid_monai.catalog.config import check_settings, is_code, read_config
+from covid_monai.catalog.config import check_settings, read_config
+from covid_monai.catalog.literals import is_code
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
 

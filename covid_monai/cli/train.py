@@ -38,7 +38,7 @@ def train(
     covid-monai train a_segnet --data DATA -o runs/first --set epochs=5
     covid-monai bundle show a_segnet     lists the settings
     """
-    from covid_monai.catalog.config import parse_setting, read_settings
+    from covid_monai.catalog.literals import parse_setting, read_settings
 
     settings = read_settings(config) if config else {}
     settings.update(parse_setting(assignment) for assignment in assignments)

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from covid_monai.catalog.bundles import bundle_folder, stored_name
-from covid_monai.catalog.config import build_workflow, is_code
+from covid_monai.catalog.config import build_workflow
+from covid_monai.catalog.literals import is_code
 from covid_monai.data.drawing import split_command
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME

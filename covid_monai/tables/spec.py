@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import check_settings, is_code
+from covid_monai.catalog.config import check_settings
+from covid_monai.catalog.literals import is_code, read_yaml
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
@@ -168,7 +169,7 @@ def slug_of(label: str) -> str:
 
 def _content(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the table {path}: {error}") from error
     except yaml.YAMLError as error:
