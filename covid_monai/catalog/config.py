@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covid_monai.catalog.literals import CODE_MARKS
-from covid_monai.errors import InputError, did_you_mean
+from covid_monai.catalog.literals import CODE_MARKS, is_code
+from covid_monai.catalog.settings import check_values, settings_schema
+from covid_monai.errors import InputError, building, did_you_mean
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
@@ -16,15 +17,30 @@ RENAMED = {"part": "subset"}
 """Settings of release 0.1 whose name has changed, and the name now; bundles copied out of that release have the old."""
 
 
-def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
-    """Refuse keys that ``config`` does not have, which MONAI would add without a word, and values of another kind.
+def check_settings(
+    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    where: str,
+    *,
+    bundle: Path | None = None,
+    training: bool = True,
+) -> None:
+    """Refuse keys that ``config`` lacks, which MONAI would add without a word, and values that they cannot have.
 
     A key may lead inwards with ``#`` or ``::``, such as ``train#dataloader#num_workers``.
 
+    Args:
+        config: a bundle's configuration.
+        settings: values in place of its own.
+        where: what an error says has no such setting.
+        bundle: the bundle's folder, for the values that it allows; without it, kinds alone are compared.
+        training: as in :func:`covid_monai.catalog.settings.check_values`.
+
     Raises:
-        InputError: a key is unknown, or a value is text where the bundle has a number, and the like.
+        InputError: a key is unknown, or a value is not what the bundle allows, or is of another kind than its own.
     """
-    for key, value in settings.items():
+    own = {}
+    for key in settings:
         content: Any = config
         for step in key.replace("::", "#").split("#"):
             known = [str(name) for name in content] if isinstance(content, Mapping) else []
@@ -36,7 +52,11 @@ def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where
                 raise InputError(
                     f"{where} has no setting {key!r}{did_you_mean(step, known)}; its settings: {_some(known)}"
                 )
-        _check_kind(key, value, content)
+        own[key] = content
+    if bundle is not None:
+        check_values(bundle, config, settings, training=training)
+    for key, value in settings.items():
+        _check_kind(key, value, own[key])
 
 
 def _named_as_in(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,24 +105,29 @@ def build_workflow(bundle: Path, kind: str, settings: Mapping[str, Any]) -> "Con
         settings: overrides, whose keys the configuration must have, under this name or the one in ``RENAMED``.
 
     Raises:
-        InputError: a configuration file is missing, or a setting is unknown.
+        InputError: a configuration file is missing, a setting is unknown, or its value is one that it cannot have.
     """
     files = config_files(bundle, kind)
     from monai.bundle import ConfigParser, ConfigWorkflow
 
     config = ConfigParser.load_config_files(files)
     settings = _named_as_in(config, settings)
-    check_settings(config, settings, where=f"{bundle.name} ({kind})")
+    check_settings(config, settings, where=f"{bundle.name} ({kind})", bundle=bundle, training=kind == "train")
     # MONAI warns that it leaves the program's logging alone, which is what is asked of it
     logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*non-tuple sequence for multidimensional.*")
-    return ConfigWorkflow(
+    workflow = ConfigWorkflow(
         config_file=files,
         logging_file=False,
         workflow_type="train" if kind == "train" else "infer",
         bundle_root=str(bundle),
         **settings,
     )
+    if expressions := [key for key in settings if key in settings_schema(bundle) and is_code(settings[key])]:
+        with building(bundle.name):
+            computed = {key: workflow.parser.get_parsed_content(key) for key in expressions}
+        check_values(bundle, config, {**settings, **computed}, training=kind == "train")
+    return workflow
 
 
 def config_files(bundle: Path, kind: str) -> list[str]:

@@ -59,5 +59,6 @@ def read_ablations(folder: Path) -> dict[str, dict[str, Any]]:
             raise InputError(
                 f"ablation {label!r} in {metadata_file(folder)} has an expression; it takes numbers, text and lists"
             )
-        check_settings(read_config(folder, "train"), settings, where=f"{folder.name} (ablation {label!r})")
+        where = f"{folder.name} (ablation {label!r})"
+        check_settings(read_config(folder, "train"), settings, where, bundle=folder)
     return ablations

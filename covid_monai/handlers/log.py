@@ -1,6 +1,7 @@
 """The JSON log of a training run, and the progress bar that shows it."""
 
 import json
+import logging
 import math
 import os
 import time
@@ -33,6 +34,18 @@ def progress_shown(shown: bool) -> Iterator[None]:
         yield
     finally:
         _SHOWN.reset(token)
+
+
+@contextmanager
+def errors_told_once() -> Iterator[None]:
+    """Keep ignite from logging what its engines raise, and an empty line on Ctrl-C: whoever runs them says it."""
+    logger = logging.getLogger("ignite.engine.engine")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def progress_bar(total: int, description: str, unit: str, *, initial: int = 0) -> "tqdm[Any]":

@@ -75,10 +75,10 @@ def evaluate(
         "output_dir": str(home),
         "evaluation_dir": str(folder),
     }
-    from covid_monai.handlers.log import progress_shown
+    from covid_monai.handlers.log import errors_told_once, progress_shown
     from covid_monai.handlers.seeding import determinism_restored
 
-    with plain_input_errors(), determinism_restored(), progress_shown(progress):
+    with plain_input_errors(), determinism_restored(), errors_told_once(), progress_shown(progress):
         workflow = build_workflow(source, "evaluate", {**settings, **given})
         workflow.initialize()
         workflow.run()

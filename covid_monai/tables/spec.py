@@ -107,7 +107,7 @@ def check_row(table: Table, row: Row) -> None:
         raise InputError(f"{where}: {error}") from error
     for budget in (FULL, *table.budgets):
         settings = table.settings_of(row, budget)
-        _check_settings(config, settings, f"{where}, settings ({budget})")
+        _check_settings(bundle_folder(row.bundle), config, settings, f"{where}, settings ({budget})")
         classes = {**config, **settings}["class_names"][1:]
         if table.lesion_class not in (*classes, CLASS_MEAN):
             raise InputError(
@@ -116,14 +116,14 @@ def check_row(table: Table, row: Row) -> None:
             )
 
 
-def _check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
+def _check_settings(bundle: Path, config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
     for key, value in settings.items():
         if key in GIVEN_BY_THE_PLAN:
             raise InputError(f"{where}: {key} is not for a table; it is given by {GIVEN_BY_THE_PLAN[key]}")
         if is_code(value):
             raise InputError(f"{where}: {key} is an expression; a table has numbers, text and lists")
     try:
-        check_settings(config, settings, where)
+        check_settings(config, settings, where, bundle=bundle)
     except InputError as error:
         raise InputError(f"{where}: {error}" if not str(error).startswith(where) else str(error)) from error
 
