@@ -1,12 +1,13 @@
 """From a bundle's configuration files and settings to a MONAI workflow."""
 
+import json
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covid_monai.catalog.literals import CODE_MARKS, is_code
+from covid_monai.catalog.literals import CODE_MARKS, is_code, refuse_ambiguous_numbers
 from covid_monai.catalog.settings import check_values, settings_schema
 from covid_monai.errors import InputError, building, did_you_mean
 
@@ -57,6 +58,12 @@ def check_settings(
         check_values(bundle, config, settings, training=training)
     for key, value in settings.items():
         _check_kind(key, value, own[key])
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{key} is {value!r}; it must be of finite numbers, text, lists and mappings, as a run stores it"
+            ) from error
 
 
 def _named_as_in(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,12 +141,13 @@ def config_files(bundle: Path, kind: str) -> list[str]:
     """The paths of a bundle's configuration files for one kind of work.
 
     Raises:
-        InputError: one is missing.
+        InputError: one is missing, or has a number that YAML 1.1 and YAML 1.2 read differently.
     """
     files = [bundle / "configs" / name for name in CONFIGS[kind]]
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} is missing; the bundle at {bundle} cannot {kind}")
+        refuse_ambiguous_numbers(file)
     return [str(file) for file in files]
 
 

@@ -103,6 +103,36 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return key, literal
 
 
+def refuse_ambiguous_numbers(path: str | Path) -> None:
+    """Refuse a configuration with numbers that are others in YAML 1.1, which MONAI reads, than in YAML 1.2.
+
+    These are ``010``, which is 8 or 10, and ``1:02``, which is 62 or text.
+
+    Raises:
+        InputError: the file has such a number, is not YAML, or cannot be read.
+    """
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    for node in _scalars(root):
+        if node.tag.endswith((":int", ":float")) and re.fullmatch(r"[-+]?0[0-7_]+|.*:.*", node.value):
+            value = yaml.safe_load(node.value)
+            raise InputError(
+                f"{path}, line {node.start_mark.line + 1}: {node.value} is {value} in YAML 1.1, which MONAI reads, and "
+                f"{read_yaml(node.value)!r} in YAML 1.2; write {value}, or what else is meant"
+            )
+
+
+def _scalars(node: Any) -> Iterable[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif node is not None:
+        for child in node.value:
+            for part in child if isinstance(child, tuple) else (child,):
+                yield from _scalars(part)
+
+
 def is_code(value: Any) -> bool:
     """Whether MONAI would evaluate a value, or make an object of it, instead of taking it as it is."""
     return any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(value))

@@ -72,8 +72,8 @@ def check_values(bundle: Path, config: Mapping[str, Any], settings: Mapping[str,
             raise InputError(f"{name} is {_shown(value)}; it must be {allowed(schema[name])}{_example(config, name)}")
     _check_window(known)
     _check_inner(config, merged)
+    _check_depth(known, "image_size" if training else "roi_size")
     if training and schema:
-        _check_depth(known)
         _check_validation(known, merged.get("additional_metrics"))
         if known.get("loss") in ("tversky", "focal_tversky") and known.get("alpha") == known.get("beta") == 0:
             raise InputError(f"alpha and beta are both 0, so the {known['loss']} loss is 0; set one of them above 0")
@@ -184,12 +184,12 @@ def _check_inner(config: Mapping[str, Any], merged: Mapping[str, Any]) -> None:
             raise InputError(f"network_def#{key} is {_shown(value)}, but the images need {expected}; leave it away")
 
 
-def _check_depth(known: Mapping[str, Any]) -> None:
-    if "image_size" in known and "channels" in known:
+def _check_depth(known: Mapping[str, Any], size: str) -> None:
+    if size in known and "channels" in known:
         levels = len(known["channels"])
-        if min(known["image_size"]) < 2**levels:
+        if min(known[size]) < 2**levels:
             raise InputError(
-                f"image_size is {_shown(known['image_size'])}; with the {levels} levels of channels each side must be "
+                f"{size} is {_shown(known[size])}; with the {levels} levels of channels each side must be "
                 f"at least {2**levels} (2 to the power of {levels})"
             )
 

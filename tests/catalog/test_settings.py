@@ -57,6 +57,7 @@ REFUSED = {
     "lesion_labels=[1,1]": "a list of 1 or more different whole numbers",
     "network_def#out_channels=5": "is 5, but class_names has 2 names; leave it away and set class_names",
     "network_def::out_channels=.nan": "is nan, but class_names has 2 names",
+    "optimizer#lr=.nan": "optimizer#lr is nan; it must be of finite numbers",
     "network_def#in_channels=3": "network_def#in_channels is 3, but the images need 1",
 }
 
@@ -104,6 +105,20 @@ def test_settings_of_training_alone_do_not_keep_an_old_run_from_being_evaluated(
     check("rotation=5", "validation_interval=51", training=False)
     with pytest.raises(InputError, match="its lower end"):
         check("window=[0,0]", training=False)
+
+
+def test_a_part_of_the_slice_that_the_network_uses_up_is_refused():
+    with pytest.raises(InputError, match=r"roi_size is \[8, 8\]; with the 5 levels of channels .* at least 32"):
+        build_workflow(bundle_folder("au_net"), "inference", {"roi_size": [8, 8]})
+
+
+@pytest.mark.parametrize(("written", "read"), [("010", "010 is 8 in YAML 1.1"), ("1:02", "1:02 is 62 in YAML 1.1")])
+def test_a_copied_bundles_number_that_monai_reads_otherwise_is_refused(tmp_path, written, read):
+    shutil.copytree(bundle_folder("a_segnet"), tmp_path / "mine")
+    file = tmp_path / "mine" / "configs" / "train.yaml"
+    file.write_text(file.read_text().replace("epochs: 50", f"epochs: {written}"))
+    with pytest.raises(InputError, match=rf"train\.yaml, line \d+: {read}, which MONAI reads"):
+        build_workflow(tmp_path / "mine", "train", {})
 
 
 def test_an_expression_is_held_to_the_same_ranges():
