@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covid_monai.data.manifest import FILE_NAME, LABELS, Case, Dataset, read_dataset, write_dataset
+from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.data.sources import Source, SourceSlice
 from covid_monai.data.sources.labels import count_labels
 from covid_monai.errors import InputError, collecting_warnings
@@ -118,6 +119,7 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
     slices = progress_bar(source, description=source.name, unit="slice", total=source.count, shown=progress)
     with collecting_warnings() as warnings:
         cases = tuple(_write_case(item, source.name, folder) for item in slices)
+        warn_of_similar_patients((case.patient for case in cases), source.name)
     if not cases:
         raise InputError(f"{source.name} gave no slices: nothing to prepare")
     used = {0, *source.label_map.values()}

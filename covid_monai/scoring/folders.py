@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
@@ -107,6 +108,9 @@ def score_pairs(
     check_patients(pairs, patients)
     scorer = Scorer(classes.names, tolerance_mm)
     inputs = Inputs(str(pairs.predictions), str(pairs.references), classes.described(), surplus=pairs.surplus)
+    with collecting_warnings() as warnings:
+        warn_of_similar_patients((patients or {}).values(), "the patients' list")
+    inputs.warnings += warnings
     for case, (prediction, reference) in progress_bar(
         pairs.files.items(), description=pairs.predictions.name, unit="mask", total=len(pairs.files), shown=progress
     ):

@@ -1,5 +1,6 @@
 """Reading a mask that any tool wrote, as integer labels with their place in the world."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def mask_ending(path: Path) -> str:
 
 
 def mask_stem(path: Path) -> str:
-    """The file's name without its ending."""
-    return path.name.removesuffix(mask_ending(path))
+    """The file's name without its ending, its accents composed (NFC) whichever way the file system stores them."""
+    return unicodedata.normalize("NFC", path.name.removesuffix(mask_ending(path)))
 
 
 def read_mask_file(path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None) -> LabelImage:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from covid_monai.data.sources.folders import read_patients
+from covid_monai.data.patients import read_patients
 from covid_monai.errors import InputError
 from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs

@@ -4,7 +4,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from covid_monai.data.sources.folders import find_nifti, find_pairs, read_patients
+from covid_monai.data.patients import read_patients
+from covid_monai.data.sources.folders import find_nifti, find_pairs
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
 from covid_monai.errors import InputError
 
@@ -241,14 +242,28 @@ def test_patients_come_from_a_table(pair, tmp_path):
     assert slices_of(pair, patients=patients)[0].patient == "anna"
 
 
-@pytest.mark.parametrize("text", ["case,patient\nv,\n", "case,patient\nv,a\nv,b\n", "volume,patient\nv,a\n"])
-def test_a_broken_table_of_patients_is_refused(tmp_path, text):
-    (tmp_path / "patients.csv").write_text(text)
-    with pytest.raises(InputError, match="every case needs one patient"):
-        read_patients(tmp_path / "patients.csv")
-
-
 @pytest.mark.parametrize("table", [{"v.nii.gz": "anna"}, {"v": "anna", "w": "anna"}, {}])
 def test_a_table_that_misses_or_misspells_a_volume_is_refused_as_it_would_leak(pair, table):
     with pytest.raises(InputError, match="patients' list and the volumes differ"):
         slices_of(pair, patients=table)
+
+
+def test_endings_are_known_in_any_letter_case(pair, tmp_path):
+    for name, ending in (("images", "NII.GZ"), ("labels", "Nii.Gz")):
+        (tmp_path / name / "v.nii.gz").rename(tmp_path / name / f"CT1.{ending}")
+        save(tmp_path / name / "ct2.nii.gz", volume()[name == "labels"])
+    found = find_pairs(tmp_path / "images", tmp_path / "labels")
+    assert [each.name for each in found] == ["CT1", "ct2"]
+    assert len(list(NiftiSlices(found, {1: 1, 2: 2}, "test"))) == 8
+
+
+def test_one_name_in_two_spellings_of_its_ending_is_refused(pair, tmp_path):
+    save(tmp_path / "images" / "w.nii", volume()[0]).rename(tmp_path / "images" / "v.NII")
+    with pytest.raises(InputError, match=r"has v.NII and v.nii.gz, which are one name"):
+        find_pairs(tmp_path / "images", tmp_path / "labels")
+
+
+def test_a_trailing_axis_of_length_one_is_nothing(pair, tmp_path):
+    image, _ = volume()
+    long = Pair("v", save(tmp_path / "long.nii.gz", image[..., None]), pair.mask)
+    np.testing.assert_array_equal(slices_of(long)[2].image, slices_of(pair)[2].image)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from covid_monai.data.sources.picture_index import LAYOUTS, Layout
 from covid_monai.data.sources.slices import PictureSlices
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 
 PLAIN = replace(LAYOUTS["plain"], label_map={1: 1, 2: 2})
 # as displayed: 3 rows (anterior first), 5 columns (the patient's right first), one lesion pixel each
@@ -174,6 +174,18 @@ def test_a_broken_index_is_refused(folder, index, message):
     write_index(folder, index)
     with pytest.raises(InputError, match=message):
         first(folder)
+
+
+def test_the_index_is_read_with_semicolons_blanks_and_other_letter_case(folder):
+    write_index(folder, "Name; Patient ;SLICE\na; p1 ;7\nb;p2;8\n")
+    item = first(folder)
+    assert (item.patient, item.slice) == ("p1", 7)
+
+
+def test_a_column_that_is_spelled_almost_right_is_told(folder):
+    write_index(folder, "name,patients\na,p1\nb,p2\n")
+    with pytest.warns(InputWarning, match=r"column 'patients' is not used \(did you mean 'patient'\?\)"):
+        assert first(folder).patient is None
 
 
 def test_a_known_layout_needs_all_its_columns(folder):

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import nibabel
 import numpy as np
@@ -99,6 +100,20 @@ def test_names_match_whatever_their_case_and_ending(tmp_path):
     write_nifti(tmp_path / "references" / "Case_1.nii.gz", label_map((4, 4, 2), 0, 2))
     write_nifti(tmp_path / "predictions" / "case_1.NII", label_map((4, 4, 2), 0, 2))
     assert score(tmp_path / "predictions", tmp_path / "references").value("dice", level="pooled") == 1
+
+
+def test_names_match_however_their_accents_are_stored(tmp_path):
+    for folder, form in (("references", "NFC"), ("predictions", "NFD")):
+        name = unicodedata.normalize(form, "Müller.nii.gz")
+        write_nifti(tmp_path / folder / name, label_map((4, 4, 2), 0, 2))
+    summary = score(tmp_path / "predictions", tmp_path / "references", patients={"M\u00fcller": "A"})
+    assert summary.value("dice", level="pooled") == 1
+
+
+def test_patients_that_look_alike_stand_in_the_result(tmp_path):
+    write_folder(tmp_path / "references", 0, cases=2)
+    summary = score(tmp_path / "references", tmp_path / "references", patients={"c0": "A", "c1": "a"})
+    assert "look alike: 'A' and 'a'" in summary.content["inputs"]["warnings"][0]
 
 
 @pytest.mark.parametrize("other", ["A.nii.gz", "a.nii", "a.png"])

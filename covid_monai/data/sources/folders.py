@@ -1,6 +1,5 @@
 """Which NIfTI files of a folder belong together, and what an nnU-Net raw data set says about its labels."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from covid_monai.data.sources.labels import label_by_name
 from covid_monai.data.sources.nifti import Pair
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
+from covid_monai.transforms.nifti import is_nifti, nifti_stem
 
 _NNUNET_CHANNEL = "_0000"
 
@@ -76,36 +75,18 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
     return [Pair(_checked(name, found[name]), found[name], expected[name]) for name in found]
 
 
-def read_patients(path: Path) -> dict[str, str]:
-    """Read a CSV with the columns ``case`` (a volume's name) and ``patient``.
-
-    Raises:
-        InputError: the file cannot be read, lacks a column or a value, or names a case twice.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    patients: dict[str, str] = {}
-    for line, row in enumerate(rows, start=2):
-        case, patient = row.get("case"), row.get("patient")
-        if not case or not patient or case in patients:
-            raise InputError(f"{path}, line {line}: every case needs one patient (columns case,patient)")
-        patients[case] = patient
-    return patients
-
-
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file: give two folders or two files by `images` and `masks`")
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith(NIFTI_ENDINGS) and path.name[0] != ".")
+    paths = sorted(path for path in folder.iterdir() if is_nifti(path))
     if not paths:
         raise InputError(f"{folder} has no NIfTI files (.nii.gz, .nii)")
     found: dict[str, Path] = {}
     for path in paths:
         if nifti_stem(path) in found:
-            raise InputError(f"{folder} has {nifti_stem(path)} as .nii and as .nii.gz: keep one")
+            raise InputError(
+                f"{folder} has {found[nifti_stem(path)].name} and {path.name}, which are one name: keep one of them"
+            )
         found[nifti_stem(path)] = path
     return found
 
