@@ -178,7 +178,7 @@ def _refuse_duplicates(cases: tuple[Case, ...], path: Path) -> None:
 
 def _integer_keys(entry: dict[str, Any], kind: type, where: str) -> dict[int, Any]:
     # a key has to be ASCII digits: int() would also take "1_0", " 1" and digits of other scripts
-    if not all(re.fullmatch(r"[0-9]+", key) and _is_a(value, kind) for key, value in entry.items()):
+    if not all(re.fullmatch(r"-?[0-9]+", key) and _is_a(value, kind) for key, value in entry.items()):
         raise InputError(f"{where} is {entry}, expected integers as keys and {kind.__name__} as values")
     return {int(key): value for key, value in entry.items()}
 

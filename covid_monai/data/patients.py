@@ -13,7 +13,7 @@ _NAMED = 3
 
 
 def read_patients(path: Path) -> dict[str, str]:
-    """Read a CSV with the columns ``case`` (name of a volume or mask) and ``patient``; see :mod:`covid_monai.csv_files`.
+    """Read a CSV with the columns ``case``, of a volume or mask, and ``patient`` (:mod:`covid_monai.csv_files`).
 
     Raises:
         InputError: the file cannot be read, lacks a column or a value, or names a case twice.

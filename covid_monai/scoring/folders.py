@@ -11,9 +11,9 @@ from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
-from covid_monai.scoring.grids import AlignedMasks, align
+from covid_monai.scoring.grids import AlignedMasks, LabelImage, align
 from covid_monai.scoring.label_classes import LabelClasses
-from covid_monai.scoring.mask_files import ENDINGS, mask_ending, mask_stem, read_mask_file
+from covid_monai.scoring.mask_files import ENDINGS, is_lossy, mask_ending, mask_stem, read_mask_file
 from covid_monai.scoring.scorer import Scorer
 from covid_monai.scoring.summary import Summary
 
@@ -158,13 +158,18 @@ def _aligned(
     orientation: str | None,
     grid_tolerance: float | None,
 ) -> AlignedMasks:
-    expected = read_mask_file(reference, orientation=orientation, grid_tolerance=grid_tolerance)
-    expected = replace(expected, labels=classes.apply(expected.labels, expected.path))
+    expected = _in_classes(reference, classes, orientation, grid_tolerance)
     if prediction is None:
         return align(replace(expected, labels=np.zeros_like(expected.labels)), expected)
-    found = read_mask_file(prediction, orientation=orientation, grid_tolerance=grid_tolerance)
-    labels = classes.apply(found.labels, found.path)
-    return align(replace(found, labels=labels), expected, grid_tolerance=grid_tolerance)
+    found = _in_classes(prediction, classes, orientation, grid_tolerance)
+    return align(found, expected, grid_tolerance=grid_tolerance)
+
+
+def _in_classes(path: Path, classes: LabelClasses, orientation: str | None, grid_tolerance: float | None) -> LabelImage:
+    image = read_mask_file(
+        path, labels=dict(classes.classes) or None, orientation=orientation, grid_tolerance=grid_tolerance
+    )
+    return replace(image, labels=classes.apply(image.labels, image.path, coloured=image.coloured), coloured=False)
 
 
 def _is_real(spacing: tuple[float, float, float] | None, mode: str) -> bool:
@@ -188,5 +193,6 @@ def _by_name(folder: Path) -> dict[str, Path]:
             raise InputError(f"{folder} has {found[name].name} and {path.name}, which are one name; keep one of them")
         found[name] = path
     if not found:
-        raise InputError(f"{folder} has no masks ({', '.join(ENDINGS)})")
+        jpeg = "; JPEG changes a mask's values, export PNG" if any(map(is_lossy, paths)) else ""
+        raise InputError(f"{folder} has no masks ({', '.join(ENDINGS)}){jpeg}")
     return found

@@ -116,7 +116,7 @@ def test_bad_input_is_refused_in_one_line(pictures, volumes, tmp_path):
     assert "is not a folder" in refused("prepare", "slices", tmp_path / "no", *out, "--label-map", "1=1")
     assert "give --label-map" in refused("prepare", "slices", pictures, *out)
     assert "is not SOURCE=LABEL" in refused("prepare", "slices", pictures, *out, "--label-map", "1=9")
-    assert "cannot read the index" in refused(
+    assert "no.csv: No such file" in refused(
         "prepare", "slices", pictures, *out, "--label-map", "1=1", "--index", "no.csv"
     )
     assert "no clear peaks" in refused(

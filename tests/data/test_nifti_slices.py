@@ -125,7 +125,7 @@ def broken(name):
         "soft mask": (
             (image, mask * np.float32(0.5)),
             (LPS, LPS),
-            r"m\.nii\.gz holds values that are not int",
+            r"m\.nii\.gz holds values such as 0\.5",
         ),
         "label": ((image, mask + np.uint8(5)), (LPS, LPS), r"m\.nii\.gz holds label 5"),
         "negative label": ((image, mask.astype(np.int16) - 1), (LPS, LPS), r"m\.nii\.gz holds label -1"),

@@ -224,7 +224,7 @@ def test_coloured_images_are_refused(folder):
 
 
 def test_labels_outside_the_map_are_named_with_the_remedy(folder):
-    with pytest.raises(InputError, match=r"label 2 in 1 pixels.*add `label_map` 2=LABEL"):
+    with pytest.raises(InputError, match=r"label 2 in 1 pixels.*give `label_map` 1=lesion,2=LABEL"):
         first(folder, replace(PLAIN, label_map={1: 4}))
 
 
