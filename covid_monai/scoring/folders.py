@@ -111,6 +111,7 @@ def score_pairs(
     with collecting_warnings() as warnings:
         warn_of_similar_patients((patients or {}).values(), "the patients' list")
     inputs.warnings += warnings
+    large: dict[str, list[str]] = {"prediction": [], "reference": []}
     for case, (prediction, reference) in progress_bar(
         pairs.files.items(), description=pairs.predictions.name, unit="mask", total=len(pairs.files), shown=progress
     ):
@@ -132,6 +133,15 @@ def score_pairs(
             spacing=known,
             patient=patients[case] if patients is not None else "",
         )
+        for role, mask in (("prediction", masks.prediction), ("reference", masks.reference)):
+            if 2 * np.count_nonzero(mask) > mask.size:
+                large[role].append(case)
+    inputs.warnings += [
+        f"more than half of the voxels are lesion in {len(names)} of {len(pairs.files)} {role}s ({listed(names)}); "
+        "they are scored as they are; if they are inverted, write 0 for the background"
+        for role, names in large.items()
+        if names
+    ]
     summary = scorer.summary()
     return replace(summary, content={**summary.content, "inputs": asdict(inputs)})
 

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import nibabel
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from covid_monai.data.patients import read_patients
 from covid_monai.data.sources.folders import find_nifti, find_pairs
+from covid_monai.data.sources.labels import parse_label_map
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
 from covid_monai.errors import InputError
 
@@ -220,9 +222,52 @@ def test_an_nnunet_data_set_is_recognised_with_its_labels(tmp_path, labels):
 
 def test_nnunet_labels_of_other_meaning_need_a_label_map(tmp_path):
     nnunet(tmp_path, {"background": 0, "tumour": 1, "cyst": 2})
-    with pytest.raises(InputError, match="label 'tumour' = 1 is none of ours"):
+    with pytest.raises(InputError, match=r"'tumour' = 1, 'cyst' = 2.*`label_map` 1=LABEL,2=LABEL"):
         find_nifti(tmp_path)
     assert find_nifti(tmp_path, label_map={1: 4, 2: 4}).label_map == {1: 4, 2: 4}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"background": 0, "lesion": [1, 2]}, {0: 0, 1: 4, 2: 4}),
+        ({"background": 0, "covid lesion": [1, 2], "ggo": [1], "consolidation": 2}, {0: 0, 1: 1, 2: 2}),
+        ({"background": 0, "covid": [1, 2], "consolidation": [2]}, {0: 0, 1: 4, 2: 2}),
+    ],
+)
+def test_regions_of_nnunet_mean_the_smallest_that_holds_a_value(tmp_path, labels, expected):
+    nnunet(tmp_path, labels)
+    assert find_nifti(tmp_path).label_map == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "advice"),
+    [
+        ({"background": 0, "whole": [1, 2, 3], "consolidation": [2]}, "1=LABEL,2=consolidation,3=LABEL"),
+        ({"background": 0, "ggo": [1, 2], "consolidation": [1, 2]}, "1=LABEL,2=LABEL"),
+        ({"background": 0, "lesion": 1, "ignore": 2}, "1=lesion,2=LABEL"),
+    ],
+)
+def test_the_label_map_that_nnunet_data_need_is_told_and_works(tmp_path, labels, advice):
+    nnunet(tmp_path, labels)
+    with pytest.raises(InputError, match=f"`label_map` {advice}, with one of background, ground-glass"):
+        find_nifti(tmp_path)
+    found = find_nifti(tmp_path, label_map=parse_label_map(advice.replace("LABEL", "background")))
+    assert len(found.pairs) == 1
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, None, 1.5, [], [1, "x"], [[1]], True])
+def test_labels_of_nnunet_that_are_no_numbers_are_told_in_one_line(tmp_path, value):
+    nnunet(tmp_path, {"background": 0, "lesion": value})
+    with pytest.raises(InputError, match=r"label 'lesion' is .* neither a whole number nor a list"):
+        find_nifti(tmp_path)
+
+
+def test_names_that_stand_for_no_case_are_told_by_their_letters(tmp_path):
+    for folder, form, array in zip(("images", "labels"), ("NFC", "NFD"), volume(), strict=True):
+        save(tmp_path / folder / unicodedata.normalize(form, "Müller 1.nii.gz"), array)
+    with pytest.raises(InputError, match=r"its name holds 'ü '.*rename image and mask alike"):
+        find_pairs(tmp_path / "images", tmp_path / "labels")
 
 
 def test_nnunet_data_of_several_channels_are_refused(tmp_path):

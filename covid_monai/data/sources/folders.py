@@ -1,11 +1,12 @@
 """Which NIfTI files of a folder belong together, and what an nnU-Net raw data set says about its labels."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from covid_monai.data.manifest import is_case_name
+from covid_monai.data.manifest import LABELS, is_case_name, what_is_no_case_name
 from covid_monai.data.sources.labels import label_by_name
 from covid_monai.data.sources.nifti import Pair
 from covid_monai.errors import InputError
@@ -99,7 +100,7 @@ def _without_channel(name: str, path: Path) -> str:
 
 def _checked(name: str, path: Path) -> str:
     if not is_case_name(name):
-        raise InputError(f"{path}: name files with letters, digits, '.', '_' and '-' only")
+        raise InputError(f"{path}: {what_is_no_case_name(name)}")
     return name
 
 
@@ -114,13 +115,34 @@ def _read_nnunet(path: Path) -> dict[str, Any]:
 
 
 def _label_map_of(names: dict[str, Any], path: Path) -> dict[int, int]:
-    """The label map that nnU-Net's names of labels give."""
-    label_map: dict[int, int] = {}
+    """The label map that nnU-Net's names of labels give; of regions that lie in one another the smallest counts."""
+    regions: list[tuple[frozenset[int], int | None]] = []
     for first, second in names.items():
-        # version 2 writes {"lesion": 1}, version 1 {"1": "lesion"}
+        # version 2 writes {"lesion": 1} and of regions {"lesion": [1, 2]}, version 1 {"1": "lesion"}
         name, value = (second, first) if first.isdecimal() else (first, second)
-        ours = label_by_name(str(name))
-        if ours is None or not str(value).isdecimal():
-            raise InputError(f"{path}: label {name!r} = {value!r} is none of ours: give `label_map` {value}=LABEL")
-        label_map[int(str(value))] = ours
-    return label_map
+        values = value if isinstance(value, list) else [value]
+        if isinstance(name, list) or not all(re.fullmatch("[0-9]+", str(each)) for each in values) or not values:
+            raise InputError(
+                f"{path}: label {first!r} is {second!r}, which is neither a whole number nor a list of them: say what "
+                "the masks' values mean by `label_map`, such as 1=lesion"
+            )
+        regions.append((frozenset(int(str(each)) for each in values), label_by_name(str(name))))
+    label_map: dict[int, int | None] = {}
+    for number in sorted({number for region, _ in regions for number in region}):
+        holding = [(region, ours) for region, ours in regions if number in region]
+        smallest = min(len(region) for region, _ in holding)
+        meanings = {ours for region, ours in holding if len(region) == smallest}
+        label_map[number] = meanings.pop() if len(meanings) == 1 else None
+    known = {number: ours for number, ours in label_map.items() if ours is not None}
+    if len(known) < len(label_map):
+        whole = (
+            f"{number}={'LABEL' if ours is None else LABELS[ours].replace(' ', '-')}"
+            for number, ours in label_map.items()
+            if number or ours
+        )
+        told = ", ".join(f"{name!r} = {value!r}" for name, value in names.items())
+        raise InputError(
+            f"{path}: not all of its labels ({told}) are ours: say what the masks' values mean by `label_map` "
+            f"{','.join(whole)}, with one of {', '.join(LABELS.values())} for each LABEL"
+        )
+    return known

@@ -34,6 +34,7 @@ class MedsegStack:
 
     def __init__(self, folder: Path) -> None:
         self._images, self._masks = folder / IMAGES, folder / MASKS
+        self.inputs = [self._images, self._masks]
         self.label_map = {1: 1, 2: 2, 3: 3}
         for path in (self._images, self._masks):
             if not path.is_file():

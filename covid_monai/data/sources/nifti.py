@@ -79,6 +79,11 @@ class NiftiSlices:
         self._depths = [self._check_headers(pair) for pair in pairs]
 
     @property
+    def inputs(self) -> list[Path]:
+        """Images and masks."""
+        return [path for pair in self._pairs for path in (pair.image, pair.mask)]
+
+    @property
     def count(self) -> int | None:
         """Number of slices; None where slices without lesion are left out, which takes reading them all."""
         return None if self._lesion_slices_only else sum(self._depths)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from covid_monai.csv_files import read_csv
-from covid_monai.data.manifest import PARTS, is_case_name
+from covid_monai.data.manifest import PARTS, is_case_name, what_is_no_case_name
 from covid_monai.data.sources.pictures import ENDINGS
 from covid_monai.errors import InputError, InputWarning, did_you_mean
 
@@ -114,7 +114,7 @@ def find_pictures(folder: Path, layout: Layout) -> list[Picture]:
         _refuse_unpaired(images, rows, f"{folder / layout.images}", "the index")
     bad = [path for path in images.values() if not is_case_name(_stem(path))]
     if bad:
-        raise InputError(f"{bad[0]}: name pictures with letters, digits, '.', '_' and '-' only")
+        raise InputError(f"{bad[0]}: {what_is_no_case_name(_stem(bad[0]))}")
     rows = rows or {}
     return [Picture(_stem(images[key]), images[key], masks[key], rows.get(key, {})) for key in images]
 

@@ -49,6 +49,7 @@ class PictureSlices:
         self._spacing, self._spacing_known = spacing or (1.0, 1.0, 1.0), spacing is not None
         self._pictures = find_pictures(folder, layout)
         self.count = len(self._pictures)
+        self.inputs = [path for picture in self._pictures for path in (picture.image, picture.mask)]
 
     def __iter__(self) -> Iterator[SourceSlice]:
         """Read, turn and map one picture after the other."""
