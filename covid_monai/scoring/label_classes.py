@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from covid_monai.data.sources.mask_values import label_in_words, what_negative_labels_may_be
+from covid_monai.data.sources.mask_values import label_in_words, names_colours, what_negative_labels_may_be
 from covid_monai.errors import InputError
 
 BACKGROUND = "background"
@@ -54,7 +54,8 @@ class LabelClasses:
         known = {0: 0, **dict(self.classes)}
         if unknown := [label for label in found if label not in known]:
             number = int(np.count_nonzero(labels == unknown[0]))
-            named, *others = (label_in_words(label, coloured) for label in (unknown[0], *known))
+            named = label_in_words(unknown[0], coloured)
+            others = [label_in_words(label, names_colours(known)) for label in known]
             may_be = f"; {what_negative_labels_may_be(found)}" if unknown[0] < 0 else ""
             raise InputError(
                 f"{where} holds the label {named} in {number} voxels, `labels` has {', '.join(others)}{may_be}; "
@@ -74,7 +75,8 @@ def _negative(labels: NDArray[np.integer], found: Sequence[int]) -> str:
     lesion = ",".join(str(label) for label in found if label > 0)
     number = np.count_nonzero(labels == found[0])
     negative = ",".join(str(label) for label in found if label < 0)
-    examples = f"{lesion}={LESION},{negative}={BACKGROUND}" if lesion else f"{negative}={LESION}"
+    # the other mask may well have the usual 1
+    examples = f"{lesion}={LESION},{negative}={BACKGROUND}" if lesion else f"{negative},1={LESION}"
     return (
         f"holds the label {found[0]} in {number} voxels; labels start at 0, the background: "
         f"{what_negative_labels_may_be(found)}; say what it counts as by `labels`, such as '{examples}'"

@@ -122,6 +122,12 @@ def test_colours_outside_the_map_are_named_as_colours(tmp_path):
         labelled(path, "0xff0000=lesion")
 
 
+def test_a_label_map_of_numbers_is_told_as_such_beside_colours(tmp_path):
+    path = saved(Image.fromarray(RED_GREEN[LESION]), tmp_path)
+    with pytest.raises(InputError, match=r"the label map has 0, 1: give `label_map` 1=lesion,0xff0000=LABEL "):
+        labelled(path, "1=lesion")
+
+
 def test_white_is_no_blue(tmp_path):
     path = saved(Image.fromarray(LESION * 255), tmp_path)
     with pytest.raises(InputError, match="label 0xffffff"):

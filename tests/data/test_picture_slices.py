@@ -182,6 +182,15 @@ def test_the_index_is_read_with_semicolons_blanks_and_other_letter_case(folder):
     assert (item.patient, item.slice) == ("p1", 7)
 
 
+def test_an_index_is_found_in_any_letter_case_and_another_table_is_told(folder):
+    (folder / "Index.CSV").write_text("name,patient\na,p1\nb,p2\n")
+    assert first(folder).patient == "p1"
+    (folder / "Index.CSV").rename(folder / "mine.csv")
+    with pytest.warns(InputWarning, match=r"mine\.csv is not used, .*give `index` mine\.csv"):
+        assert first(folder).patient is None
+    assert first(folder, replace(PLAIN, index="mine.csv")).patient == "p1"
+
+
 def test_a_column_that_is_spelled_almost_right_is_told(folder):
     write_index(folder, "name,patients\na,p1\nb,p2\n")
     with pytest.warns(InputWarning, match=r"column 'patients' is not used \(did you mean 'patient'\?\)"):

@@ -224,7 +224,7 @@ def test_a_float_mask_of_whole_numbers_is_a_mask(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "given", "advice"),
     [
-        ([0, -1, -1], None, "-1=lesion"),
+        ([0, -1, -1], None, "-1,1=lesion"),
         ([0, 1, -1], None, "1=lesion,-1=background"),
         ([0, 1, 2, -1], None, "1,2=lesion,-1=background"),
         ([0, 1, -1], "1=lesion", "1=lesion,-1=background"),

@@ -50,7 +50,7 @@ def find_nifti(
         label_map = _label_map_of(said["labels"], folder / "dataset.json")
     endings = ("imagesTr", "labelsTr") if said else ("images", "labels")
     pairs = find_pairs(folder / (images or endings[0]), folder / (masks or endings[1]))
-    return NiftiFolder(pairs, label_map, str(said.get("name") or folder.name), str(said.get("licence", "")))
+    return NiftiFolder(pairs, label_map, str(said.get("name") or folder.resolve().name), str(said.get("licence", "")))
 
 
 def find_pairs(images: Path, masks: Path) -> list[Pair]:

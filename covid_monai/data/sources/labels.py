@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from covid_monai.data.manifest import LABELS
-from covid_monai.data.sources.mask_values import label_in_words, what_negative_labels_may_be, whole_labels
+from covid_monai.data.sources.mask_values import (
+    label_in_words,
+    names_colours,
+    what_negative_labels_may_be,
+    whole_labels,
+)
 from covid_monai.errors import InputError
 
 # what other data sets call our labels, once written in lower case with single spaces
@@ -83,7 +88,8 @@ _MOST_UNKNOWN = 8
 
 
 def _not_in_map(unknown: Mapping[int, int], found: Sequence[int], known: Mapping[int, int], coloured: bool) -> str:
-    allowed = ", ".join(label_in_words(label, coloured) for label in sorted(known))
+    colours = names_colours(known)
+    allowed = ", ".join(label_in_words(label, colours) for label in sorted(known))
     first, count = next(iter(unknown.items()))
     if len(unknown) > _MOST_UNKNOWN:
         some = ", ".join(label_in_words(label, coloured) for label in list(unknown)[:3])
@@ -93,8 +99,8 @@ def _not_in_map(unknown: Mapping[int, int], found: Sequence[int], known: Mapping
             "it with the nearest neighbour, or threshold it"
         )
     names = {label: LABELS[ours].replace(" ", "-") for label, ours in known.items() if label or ours}
-    names |= dict.fromkeys(unknown, "LABEL")
-    whole = ",".join(f"{label_in_words(label, coloured)}={name}" for label, name in names.items())
+    entries = [f"{label_in_words(label, colours)}={name}" for label, name in names.items()]
+    whole = ",".join([*entries, *(f"{label_in_words(label, coloured)}=LABEL" for label in unknown)])
     told = f"holds label {label_in_words(first, coloured)} in {count} pixels, the label map has {allowed}"
     if first < 0:
         return f"{told}: {what_negative_labels_may_be(found)}; say which by `label_map` {whole} ({_ALLOWED})"

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from covid_monai.data.sources.mask_values import label_in_words, whole_labels
+from covid_monai.data.sources.mask_values import label_in_words, names_colours, whole_labels
 from covid_monai.data.sources.pictures import GREY_MODES, opaque_colours, opened_picture
 from covid_monai.errors import InputError
 
 _MOST_GREY = 255
-_MOST_16_BIT = 0xFFFF
 _LISTED = 6
 
 
@@ -56,7 +55,7 @@ def read_mask(path: Path, meanings: Mapping[int, int] | None = None, *, argument
     with opened_picture(path) as picture:
         form = picture.format
         zero = _background_of_palette(picture) if picture.mode == "P" else 0
-        readings = _readings(picture, path, by_colour=max(meanings or (0,)) > _MOST_16_BIT)
+        readings = _readings(picture, path, by_colour=names_colours(meanings or ()))
     fitting = readings if meanings is None else [each for each in readings if {*each.found} <= {0, *meanings}]
     if not fitting:
         if form in ("JPEG", "MPO"):

@@ -86,6 +86,11 @@ def _what_else(values: NDArray[Any], odd: NDArray[np.bool_], where: str) -> str:
     )
 
 
+def names_colours(labels: Collection[int]) -> bool:
+    """Whether a label map is one of colours: labels of 16 bits end at 0xffff."""
+    return max(labels, default=0) > 0xFFFF
+
+
 def label_in_words(label: int, coloured: bool = False) -> str:
     """A label as a label map names it: a number, or 0xRRGGBB where it is a colour."""
     return f"0x{label:06x}" if coloured and label else str(label)

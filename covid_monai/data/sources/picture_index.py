@@ -126,8 +126,9 @@ def read_index(folder: Path, layout: Layout) -> dict[str, dict[str, str]] | None
         InputError: the index is missing, lacks a column, names a picture twice, or holds a value that is no
             number or no part.
     """
-    path = folder / (layout.index or "index.csv")
+    path = _in_any_letter_case(folder, layout.index or "index.csv")
     if not layout.index and not (layout.columns and path.is_file()):
+        _warn_of_other_tables(folder)
         return None
     columns = dict(layout.columns) | {f"pixels {label}": name for label, name in layout.pixel_columns.items()}
     needed = [columns["name"]] if layout.optional_columns else list(dict.fromkeys(columns.values()))
@@ -141,6 +142,24 @@ def read_index(folder: Path, layout: Layout) -> dict[str, dict[str, str]] | None
             raise InputError(f"{path}, line {entry.line}: {row['name']!r} is named twice; give each picture one row")
         rows[_key(row["name"])] = row
     return rows
+
+
+def _in_any_letter_case(folder: Path, name: str) -> Path:
+    path = folder / name
+    if path.exists() or not folder.is_dir():
+        return path
+    return next((other for other in folder.iterdir() if other.name.casefold() == name.casefold()), path)
+
+
+def _warn_of_other_tables(folder: Path) -> None:
+    tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+    if tables:
+        warnings.warn(
+            f"{folder} has no index.csv, and {tables[0]} is not used, so patients and volumes are not known; if it "
+            f"names the pictures, give `index` {tables[0]}",
+            InputWarning,
+            stacklevel=2,
+        )
 
 
 def _warn_of_near_columns(path: Path, columns: Sequence[str], known: Sequence[str]) -> None:
