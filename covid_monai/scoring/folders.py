@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from covid_monai.data.patients import warn_of_similar_patients
+from covid_monai.data.sources.unread_files import warn_of_unread_files
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
@@ -205,4 +206,5 @@ def _by_name(folder: Path) -> dict[str, Path]:
     if not found:
         jpeg = "; JPEG changes a mask's values, export PNG" if any(map(is_lossy, paths)) else ""
         raise InputError(f"{folder} has no masks ({', '.join(ENDINGS)}){jpeg}")
+    warn_of_unread_files(folder, found.values(), ENDINGS)
     return found

@@ -9,7 +9,7 @@ from covid_monai.data.patients import read_patients
 from covid_monai.data.sources.folders import find_nifti, find_pairs
 from covid_monai.data.sources.labels import parse_label_map
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 
 LPS = np.diag([-0.7, -0.8, 2.5, 1.0])
 LPS[:3, 3] = [100.0, 80.0, -40.0]
@@ -181,6 +181,15 @@ def test_folders_are_paired_by_name(pair, tmp_path):
     (tmp_path / "labels" / "v.nii.gz").rename(tmp_path / "labels" / "w.nii.gz")
     with pytest.raises(InputError, match=r"1 files of .*images are not in .*labels \(first: v\)"):
         find_pairs(tmp_path / "images", tmp_path / "labels")
+
+
+def test_volumes_of_another_kind_are_told_and_left_out(pair, tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder / "w.NRRD").touch()
+        (tmp_path / folder / "notes.txt").touch()
+        (tmp_path / folder / "._v.nii.gz").touch()
+    with pytest.warns(InputWarning, match=r"labels: 1 files are of another kind .*first: w\.NRRD.*\.nii\.gz, \.nii"):
+        assert find_pairs(tmp_path / "images", tmp_path / "labels") == [pair]
 
 
 def test_missing_and_empty_folders_are_refused(tmp_path):

@@ -10,7 +10,7 @@ from monai.metrics import DiceMetric, compute_hausdorff_distance
 from PIL import Image
 from sklearn import metrics
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
 from covid_monai.scoring.markdown import markdown
@@ -264,6 +264,9 @@ def test_jpegs_are_no_masks(tmp_path):
         score(tmp_path / "m.jpg", tmp_path / "m.jpg")
     with pytest.raises(InputError, match=r"has no masks.*JPEG changes"):
         match_masks(tmp_path, tmp_path)
+    write_png(tmp_path / "other.png", label_map((8, 8), 0, 2))
+    with pytest.warns(InputWarning, match=r"1 files are of another kind and are left out \(first: m\.jpg\)"):
+        assert list(match_masks(tmp_path, tmp_path).files) == ["other"]
 
 
 def test_what_cannot_be_matched_is_told(tmp_path):

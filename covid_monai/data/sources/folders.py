@@ -9,9 +9,10 @@ from typing import Any
 from covid_monai.data.manifest import LABELS, is_case_name, what_is_no_case_name
 from covid_monai.data.sources.labels import label_by_name
 from covid_monai.data.sources.nifti import Pair
+from covid_monai.data.sources.unread_files import warn_of_unread_files
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.transforms.nifti import is_nifti, nifti_stem
+from covid_monai.transforms.nifti import NIFTI_ENDINGS, is_nifti, nifti_stem
 
 _NNUNET_CHANNEL = "_0000"
 
@@ -89,6 +90,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
                 f"{folder} has {found[nifti_stem(path)].name} and {path.name}, which are one name: keep one of them"
             )
         found[nifti_stem(path)] = path
+    warn_of_unread_files(folder, paths, NIFTI_ENDINGS)
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from covid_monai.csv_files import read_csv
 from covid_monai.data.manifest import PARTS, is_case_name, what_is_no_case_name
 from covid_monai.data.sources.pictures import ENDINGS
+from covid_monai.data.sources.unread_files import warn_of_unread_files
 from covid_monai.errors import InputError, InputWarning, did_you_mean
 
 
@@ -183,6 +184,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
         found[_key(_stem(path))] = path
     if not found:
         raise InputError(f"{folder} has no pictures ({', '.join(ENDINGS)})")
+    warn_of_unread_files(folder, found.values(), ENDINGS)
     return found
 
 
