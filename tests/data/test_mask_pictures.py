@@ -208,3 +208,21 @@ def test_an_image_with_transparent_pixels_or_colours_is_refused(tmp_path):
     colours[..., 3] = 254
     with pytest.raises(InputError, match="transparent pixels"):
         read_grey(saved(Image.fromarray(colours, "RGBA"), tmp_path))
+
+
+def test_pictures_that_cannot_be_read_are_told_why(tmp_path):
+    path = tmp_path / "m.png"
+    whole = saved(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)), tmp_path).read_bytes()
+    tiff = saved(Image.fromarray(LESION), tmp_path, ".tif").read_bytes()
+    # the tag of the compression, whose number is none
+    at = tiff.index(b"\x03\x01\x03\x00\x01\x00\x00\x00") + 8
+    for content, reason in (
+        (b"", "it is empty"),
+        (b"case,patient", "no kind that is known"),
+        (whole[:-500], "truncated or damaged"),
+        (tiff[:at] + b"\x99\x99" + tiff[at + 2 :], "truncated or damaged|no kind that is known"),
+    ):
+        path.write_bytes(content)
+        for read in (read_grey, read_mask):
+            with pytest.raises(InputError, match=rf"m\.png is not a readable picture \(.*({reason})"):
+                read(path)

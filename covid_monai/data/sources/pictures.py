@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from covid_monai.errors import InputError
 
@@ -19,16 +19,10 @@ GREY_MODES = ("1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 """Pillow's names of pictures of one value a pixel."""
 
 _COLOUR_MODES = ("RGB", "RGBA", "LA", "P")
+# whatever Pillow's parsers come upon in a damaged file
 _UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
+    *(OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
 )
 
 
@@ -46,13 +40,21 @@ def opened_picture(path: Path) -> Iterator[Image.Image]:
             turned = ImageOps.exif_transpose(picture)
             pages = getattr(picture, "n_frames", 1)
     except _UNREADABLE as error:
-        raise InputError(f"{path} is not a readable picture ({error}): replace or remove it") from error
+        raise InputError(f"{path} is not a readable picture ({_reason(path, error)}): replace or remove it") from error
     if pages > 1:
         raise InputError(f"{path} has {pages} pages: save each page as a picture of its own, images and masks alike")
     if turned.mode not in (*GREY_MODES, *_COLOUR_MODES):
         raise InputError(f"{path} is a {turned.mode} picture: save it as grey or RGB (PNG)")
     turned.format = form
     yield turned
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if path.is_file() and path.stat().st_size == 0:
+        return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no kind that is known, whatever its name says"
+    return f"it is truncated or damaged: {error}" if not isinstance(error, FileNotFoundError) else "there is no file"
 
 
 def read_grey(path: Path) -> NDArray[Any]:
