@@ -32,27 +32,34 @@ def read_patients(path: Path) -> dict[str, str]:
     return patients
 
 
+def similar_patients(patients: Iterable[str | None]) -> list[list[str]]:
+    """IDs that differ only in letter case, blanks, hyphens for underscores, or leading zeros, each such set sorted."""
+    spellings: dict[str, set[str]] = {}
+    for patient in patients:
+        if patient:
+            spellings.setdefault(_key(patient), set()).add(patient)
+    return [sorted(names) for _, names in sorted(spellings.items()) if len(names) > 1]
+
+
+def similar_in_words(similar: list[list[str]]) -> str:
+    """What :func:`similar_patients` found, and what it may lead to."""
+    listed = "; ".join(" and ".join(map(repr, names)) for names in similar[:_NAMED])
+    more = f"; {len(similar) - _NAMED} more" if len(similar) > _NAMED else ""
+    return (
+        f"patient IDs look alike: {listed}{more}; they are taken for different patients, so that one patient could "
+        "come to lie in training and test; if they are one, spell them alike and prepare again"
+    )
+
+
 def warn_of_similar_patients(patients: Iterable[str | None], where: str) -> None:
-    """Warn of patient IDs that differ only in letter case, blanks, hyphens for underscores, or leading zeros.
+    """Warn of patient IDs that :func:`similar_patients` finds.
 
     Args:
         patients: IDs, each any number of times; None where one is not known.
         where: what they are of, for the warning.
     """
-    spellings: dict[str, set[str]] = {}
-    for patient in patients:
-        if patient:
-            spellings.setdefault(_key(patient), set()).add(patient)
-    similar = [sorted(names) for _, names in sorted(spellings.items()) if len(names) > 1]
-    if similar:
-        listed = "; ".join(" and ".join(map(repr, names)) for names in similar[:_NAMED])
-        more = f"; {len(similar) - _NAMED} more" if len(similar) > _NAMED else ""
-        warnings.warn(
-            f"{where}: patient IDs look alike: {listed}{more}; they are taken for different patients, so that one "
-            "patient could come to lie in training and test; if they are one, spell them alike and prepare again",
-            InputWarning,
-            stacklevel=3,
-        )
+    if similar := similar_patients(patients):
+        warnings.warn(f"{where}: {similar_in_words(similar)}", InputWarning, stacklevel=3)
 
 
 def _key(patient: str) -> str:

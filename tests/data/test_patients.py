@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from covid_monai.data.checks.splits import check_spellings
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.patients import read_patients, warn_of_similar_patients
 from covid_monai.data.splits import split_dataset
@@ -50,6 +51,13 @@ def test_patients_that_differ_are_not(apart):
 def case(name, patient, source="s"):
     digests = {"image": "0" * 64, "label": "0" * 64}
     return Case("i", "l", name, source, patient, None, None, None, "hu", True, None, {}, digests)
+
+
+def test_a_check_notes_patients_that_look_alike():
+    cases = [case("c0", "A"), case("c1", "a"), case("c2", "B"), case("c3", "b", "other"), case("c4", None)]
+    (finding,) = check_spellings(cases)
+    assert (finding.severity, finding.check, finding.cases) == ("note", "split", ("c0", "c1"))
+    assert "s: patient IDs look alike: 'A' and 'a'" in finding.message
 
 
 def test_a_grouped_split_tells_patients_that_look_alike_in_one_source(tmp_path):
