@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from covid_monai.data.sources.folders import read_patients
+from covid_monai.data.patients import read_patients
 from covid_monai.errors import InputError
+from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
 from covid_monai.scoring.format import in_words, listed, measure_cell
@@ -189,26 +190,28 @@ def score(
     patient_of = read_patients(Path(patients)) if patients is not None else None
     for matched in pairs.values():
         check_patients(matched, patient_of)
-    if output is not None:
-        _check_output(Path(output), list(several), overwrite)
-    summaries = {
-        name: score_pairs(
-            matched,
-            classes,
-            patients=patient_of,
-            spacing=spacing,
-            tolerance_mm=tolerance_mm,
-            orientation=orientation,
-            grid_tolerance=grid_tolerance,
-            progress=progress,
-        )
-        for name, matched in pairs.items()
-    }
-    scores = Scores(summaries, compare(summaries) if len(summaries) > 1 else None)
-    if output is not None:
-        # it was checked above, and what took an hour is not lost to a file that came since
-        scores.save(output, overwrite=True)
-    return scores
+    inputs = [path for matched in pairs.values() for pair in matched.files.values() for path in pair if path]
+    with protecting(*inputs, *([patients] if patients is not None else [])):
+        if output is not None:
+            _check_output(Path(output), list(several), overwrite)
+        summaries = {
+            name: score_pairs(
+                matched,
+                classes,
+                patients=patient_of,
+                spacing=spacing,
+                tolerance_mm=tolerance_mm,
+                orientation=orientation,
+                grid_tolerance=grid_tolerance,
+                progress=progress,
+            )
+            for name, matched in pairs.items()
+        }
+        scores = Scores(summaries, compare(summaries) if len(summaries) > 1 else None)
+        if output is not None:
+            # it was checked above, and what took an hour is not lost to a file that came since
+            scores.save(output, overwrite=True)
+        return scores
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
@@ -246,6 +249,8 @@ def _check_output(output: Path, names: Sequence[str], overwrite: bool) -> list[P
     written = [output / name for name in _WRITTEN_COMPARISON]
     written += [folder / name for folder in (output, *_folders(names, output).values()) for name in _WRITTEN]
     there = list(dict.fromkeys(path for path in written if path.exists()))
+    for path in there:
+        refuse_to_replace_input(path)
     if there and not overwrite:
         found = listed([str(path.relative_to(output)) for path in there])
         raise InputError(

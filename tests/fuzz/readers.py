@@ -15,9 +15,10 @@ from PIL import Image
 
 from covid_monai.catalog.config import parse_setting, read_settings
 from covid_monai.data.manifest import FILE_NAME, read_dataset
-from covid_monai.data.sources.folders import read_patients
+from covid_monai.data.patients import read_patients
+from covid_monai.data.sources.mask_pictures import read_mask
 from covid_monai.data.sources.picture_index import LAYOUTS, read_index
-from covid_monai.data.sources.pictures import read_grey, read_mask
+from covid_monai.data.sources.pictures import read_grey
 from covid_monai.data.splits import read_split
 from covid_monai.errors import InputError
 from covid_monai.scoring.mask_files import read_mask_file
