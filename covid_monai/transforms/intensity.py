@@ -154,8 +154,7 @@ def _check_hu(values: npt.NDArray, where: str) -> None:
             stacklevel=3,
         )
     elif judged.scale is not HU:
-        mapped = f"--intensity {judged.scale.mode} maps them" if judged.scale.mode else judged.scale.advice
-        raise InputError(f"{spread}, which look like {judged.scale.name}, not HU: {mapped}; {_TAKEN_AS_HU}")
+        raise InputError(f"{spread}, which look like {judged.scale.name}, not HU: {judged.advice()}; {_TAKEN_AS_HU}")
 
 
 def _warn_of_other_scales(values: npt.NDArray, where: str) -> None:
@@ -167,10 +166,11 @@ def _warn_of_other_scales(values: npt.NDArray, where: str) -> None:
             f"{spread}; they look like 8-bit grey values, which intensity window maps to HU", InputWarning, stacklevel=3
         )
     else:
-        scale = judge_scale(values).scale
-        if scale is not None and scale is not HU:
-            mapped = f"intensity {scale.mode} maps them to HU" if scale.mode else f"to have HU, {scale.advice}"
-            warnings.warn(f"{spread}; they look like {scale.name}: {mapped}", InputWarning, stacklevel=3)
+        judged = judge_scale(values)
+        if judged.scale is not None and judged.scale is not HU:
+            warnings.warn(
+                f"{spread}; they look like {judged.scale.name}: {judged.advice()}", InputWarning, stacklevel=3
+            )
 
 
 def _turned_round(values: npt.NDArray) -> npt.NDArray:

@@ -32,7 +32,9 @@ _DENSE_ABOVE = 700.0
 _TYPICAL_DARK = (-1030.0, -700.0)
 _TYPICAL_TISSUE = (-20.0, 90.0)
 _MOST_BONE = 0.1
-_WEIGHT_OF_STRAY = 10.0
+_WEIGHT_OF_STRAY = 3.0
+# a scale nearly as plausible as the best is named too
+_RIVAL_WITHIN = 0.1
 _AIR_FILL = (-1030.0, -950.0)
 
 # shares of the voxels that are no padding
@@ -100,10 +102,20 @@ class Judgement:
     Attributes:
         scale: the scale that fits; ``HU`` where HU does; None where none does.
         reason: why none fits, for a message; else empty.
+        rivals: other scales that are nearly as plausible as ``scale``.
     """
 
     scale: Scale | None
     reason: str = ""
+    rivals: tuple[Scale, ...] = ()
+
+    def advice(self) -> str:
+        """What to do with values on another scale than HU, for a message; several ways where it is not sure which."""
+        scales = [] if self.scale is None else [self.scale, *self.rivals]
+        return "; ".join(
+            f"if they are {scale.name}, " + (f"give --intensity {scale.mode}" if scale.mode else scale.advice)
+            for scale in scales
+        )
 
 
 def judge_scale(values: npt.NDArray) -> Judgement:
@@ -125,7 +137,8 @@ def judge_scale(values: npt.NDArray) -> Judgement:
         best = max(fits, key=lambda scale: fits[scale].plausible)
         as_hu = _typical(levels, shares) if _spans_tissues(levels, shares) else 0.0
         if fits[best].typical > as_hu:
-            return Judgement(best)
+            near = fits[best].plausible - _RIVAL_WITHIN
+            return Judgement(best, rivals=tuple(each for each in fits if each != best and fits[each].plausible >= near))
     if levels[0] >= -1.0 and levels[-1] <= 1.0:
         return Judgement(NORMALISED)
     if _is_tissue_in_air(levels, shares):
@@ -178,7 +191,7 @@ def _fit(scale: Scale, levels: npt.NDArray, shares: npt.NDArray, least_dark: flo
     hu = scale.intercept + scale.slope * levels
     # padding is lowest as stored, so that it is brightest on a scale that is turned round
     outside = hu < _LOWEST_AIR
-    beyond = outside if scale.slope > 0 else outside | (hu > -_LOWEST_AIR)
+    beyond = outside if scale.slope > 0 else outside | (hu > -_AIR_FILL[1])
     padding = _padding(hu, beyond, shares)
     inside = ~outside & ~padding
     total = shares[inside].sum()

@@ -15,7 +15,7 @@ from covid_monai.files import sha256_of
 from covid_monai.transforms.anatomy import Anatomy, look_at_anatomy, shows_air_bright
 from covid_monai.transforms.intensity import looks_8_bit
 from covid_monai.transforms.nifti import read_nifti
-from covid_monai.transforms.scale import HU, Scale, judge_scale
+from covid_monai.transforms.scale import HU, judge_scale
 
 if TYPE_CHECKING:
     import nibabel
@@ -62,8 +62,8 @@ def check_intensities(case: Case, values: npt.NDArray) -> list[Finding]:
         problem = f"all values are {lowest:g}: the image is empty"
     elif looks_8_bit(values):
         problem = f"{spread}: these are 8-bit grey values, not HU"
-    elif case.intensity == "hu" and (scale := judge_scale(values).scale) not in (None, HU):
-        problem = f"{spread}: these look like {scale.name}, not HU; {_prepare_again(scale)}"
+    elif case.intensity == "hu" and (judged := judge_scale(values)).scale not in (None, HU):
+        problem = f"{spread}: these look like another scale than HU; prepare them again: {judged.advice()}"
     elif highest > HIGHEST_HU:
         problem = f"{spread}: HU lie below {HIGHEST_HU:g}"
     elif shows_air_bright(values):
@@ -75,12 +75,6 @@ def check_intensities(case: Case, values: npt.NDArray) -> list[Finding]:
     else:
         return []
     return [error("intensity", problem, case.case)]
-
-
-def _prepare_again(scale: Scale) -> str:
-    if scale.mode is None:
-        return f"{scale.advice} in the source and prepare it again"
-    return f"prepare them with --intensity {scale.mode}"
 
 
 def check_mask(case: Case, labels: dict[int, str], values: npt.NDArray) -> list[Finding]:
