@@ -71,6 +71,11 @@ class Scale:
     mode: str | None = None
     advice: str = ""
 
+    @property
+    def to_hu(self) -> str:
+        """What the user does to have HU."""
+        return f"give --intensity {self.mode}" if self.mode else self.advice
+
 
 HU = Scale("HU", 1.0, 0.0)
 
@@ -111,11 +116,11 @@ class Judgement:
 
     def advice(self) -> str:
         """What to do with values on another scale than HU, for a message; several ways where it is not sure which."""
-        scales = [] if self.scale is None else [self.scale, *self.rivals]
-        return "; ".join(
-            f"if they are {scale.name}, " + (f"give --intensity {scale.mode}" if scale.mode else scale.advice)
-            for scale in scales
-        )
+        if self.scale is None:
+            return ""
+        if not self.rivals:
+            return self.scale.to_hu
+        return "; ".join(f"if they are {scale.name}, {scale.to_hu}" for scale in (self.scale, *self.rivals))
 
 
 def judge_scale(values: npt.NDArray) -> Judgement:

@@ -62,8 +62,8 @@ def check_intensities(case: Case, values: npt.NDArray) -> list[Finding]:
         problem = f"all values are {lowest:g}: the image is empty"
     elif looks_8_bit(values):
         problem = f"{spread}: these are 8-bit grey values, not HU"
-    elif case.intensity == "hu" and (judged := judge_scale(values)).scale not in (None, HU):
-        problem = f"{spread}: these look like another scale than HU; prepare them again: {judged.advice()}"
+    elif case.intensity == "hu" and (judged := judge_scale(values)).scale is not None and judged.scale is not HU:
+        problem = f"{spread}: these look like {judged.scale.name}, not HU; prepare them again: {judged.advice()}"
     elif highest > HIGHEST_HU:
         problem = f"{spread}: HU lie below {HIGHEST_HU:g}"
     elif shows_air_bright(values):
