@@ -85,9 +85,8 @@ def test_real_hu_are_never_refused_and_other_scales_never_accepted(shared_data: 
                 single[name][verdict(change(hu[:, :, index : index + 1]))] += 1
     kinds = ("accepted", "warned of", "refused")
     for name in CHANGES:
-        print(
-            f"| {name} |", " | ".join(str(count[kind]) for count in (whole[name], single[name]) for kind in kinds), "|"
-        )
+        counts = [count[kind] for count in (whole[name], single[name]) for kind in kinds]
+        print(f"| {name} |", " | ".join(map(str, counts)), "|")
     for name in OF_HU:
         assert whole[name]["refused"] == single[name]["refused"] == 0, name
     for name in [*CHANGES][len(OF_HU) :]:
