@@ -1,6 +1,7 @@
 """Scoring a run on a subset of its split."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.environment import device_setting
-from covid_monai.errors import InputError, plain_input_errors
+from covid_monai.errors import InputError, InputWarning, plain_input_errors
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.run.folder import SUBSETS, RunFolder, read_run
 from covid_monai.scoring.score import Scores
@@ -55,7 +56,7 @@ def evaluate(
     source = bundle_folder(stored.bundle)
     place = Path(data).absolute() if data is not None else Path(stored.data)
     folder = Path(output).absolute() if output is not None else home.evaluation(subset)
-    scored = {
+    scored: dict[str, Any] = {
         "data": str(place),
         "manifest": sha256_of(read_dataset(place).folder / FILE_NAME),
         "split": None if subset == "all" else stored.split,
@@ -64,6 +65,12 @@ def evaluate(
         "weights": weights,
     }
     _refuse_other_data(folder, scored)
+    if subset != "all" and scored["manifest"] != stored.manifest:
+        scored["warning"] = (
+            f"{place / FILE_NAME} was changed after the run was trained; its cases and masks are those of the split, "
+            "but images, patient IDs or spacing may be others; train again on it where that matters"
+        )
+        warnings.warn(scored["warning"], InputWarning, stacklevel=2)
     settings = known_settings(source, "evaluate", stored.settings)
     if device is not None:
         settings["device"] = device_setting(device)
@@ -78,6 +85,8 @@ def evaluate(
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown
 
+    # until the scores are complete nothing says of what they are
+    (folder / EVALUATION_FILE).unlink(missing_ok=True)
     with plain_input_errors(), determinism_restored(), progress_shown(progress):
         workflow = build_workflow(source, "evaluate", {**settings, **given})
         workflow.initialize()
