@@ -93,7 +93,8 @@ def test_split_names_the_file(tiny_dataset, tmp_path):
 def test_score_names_the_file_and_leaves_nothing(tiny_dataset, tmp_path):
     command = ["score", tiny_dataset / "labels", tiny_dataset / "labels", "-o", tmp_path / "scores"]
     assert f"cannot write {tmp_path}/scores/" in refused(command, 1000)
-    result = run(*command, "--overwrite")
+    assert not files_in(tmp_path)
+    result = run(*command)
     assert result.exit_code == 0, result.output
 
 
