@@ -35,7 +35,7 @@ MASK := $(RUN)/masks/$(patsubst %.nii,%,$(patsubst %.gz,%,$(notdir $(SHOWN)))).n
 # OpenMP's threads sleep while they wait: spinning ones slow a training step over three times as soon as another process runs
 export OMP_WAIT_POLICY := passive
 
-.PHONY: install demo test test-all lint format docs clean
+.PHONY: install demo test test-all fuzz lint format docs clean
 
 install: .venv/installed
 
@@ -72,6 +72,12 @@ test: install
 test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
+
+# a hundred commands killed at moments that the seed draws; the seed is printed, and the same one draws the same
+SEED ?= $(shell date +%s)
+
+fuzz: install
+	KILLS=100 SEED=$(SEED) OMP_NUM_THREADS=1 $(BIN)/pytest -s -m "slow or not slow" tests/faults/test_kills.py
 
 # the Python API's pages, from its docstrings: site/index.html
 docs: install
