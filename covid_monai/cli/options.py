@@ -34,6 +34,13 @@ class RenamedChoice(click.Choice):
 INTENSITY = RenamedChoice(["auto", "checked", "hu", "window", "anchors"], {"trusted": "hu"})
 
 
+settings_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting that the weights were trained with and RUN does not record; repeatable.",
+)
 orientation_option = click.option(
     "--orientation",
     metavar="AXES",

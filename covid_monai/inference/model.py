@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
 from covid_monai.files import protecting, replacing
 from covid_monai.inference.mask_record import Origin, write_record
 from covid_monai.inference.masks import write_on_grid
-from covid_monai.run.folder import RunFolder, read_run
+from covid_monai.run.trained import find_trained
 from covid_monai.transforms.grid import check_affine, orientation_of
-from covid_monai.weights import check_weights
 
 if TYPE_CHECKING:
     import nibabel
@@ -178,7 +176,8 @@ def load(
     """Read a run's weights once, for any number of volumes.
 
     Args:
-        run: a run (:class:`covid_monai.Run`) or its folder.
+        run: a run (:class:`covid_monai.Run`), its folder, or other trained weights; see
+            :func:`covid_monai.run.trained.find_trained`.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
@@ -194,8 +193,8 @@ def load(
     Raises:
         InputError: the run or its weights cannot be used, or a setting is not the bundle's.
     """
-    home, record = RunFolder(run), read_run(run, trust=trust)
-    source = bundle_folder(record.bundle)
+    trained = find_trained(run, settings=settings, trust=trust)
+    source = trained.bundle
     reading = {
         "intensity": intensity,
         "orientation": orientation_of(orientation) if orientation else None,
@@ -205,14 +204,14 @@ def load(
     given: dict[str, Any] = {key: value for key, value in reading.items() if value is not None}
     if roi_size is not None:
         given["roi_size"] = list(roi_size)
-    origin = Origin(source.name, check_weights(home), {**(settings or {}), **given})
-    chosen = {**(settings or {}), **given, "checkpoint": str(home.weights)}
+    origin = Origin(source.name, trained.sha256, {**(settings or {}), **given})
+    chosen = {**(settings or {}), **given, "checkpoint": str(trained.weights)}
     if device is not None:
         chosen["device"] = device_setting(device)
     from covid_monai.inference.segment import build_segmenter
 
     with plain_input_errors():
-        known = known_settings(source, "inference", record.settings)
+        known = known_settings(source, "inference", trained.settings)
         workflow = build_workflow(source, "inference", {**known, **chosen})
         workflow.initialize()
         parser = workflow.parser

@@ -112,7 +112,7 @@ def predict(
     """
     images = find_images(inputs)
     home = RunFolder(run)
-    with protecting(*images, home.weights, home.weights_record, home.record):
+    with protecting(*images, *home.trained):
         targets = _targets(images, Path(output).absolute(), probabilities)
         model = load(
             run,

@@ -15,7 +15,7 @@ import yaml
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.errors import InputError
 from covid_monai.files import naming_disk_errors, replacing, write_text
-from covid_monai.run.trained import run_of_bundle, trained_network
+from covid_monai.run.trained import Trained, run_of_bundle, trained_network
 from covid_monai.weights import WEIGHTS_FILE
 
 
@@ -27,8 +27,9 @@ def copy_bundle(
     Args:
         name: the bundle.
         target: a folder that does not exist yet.
-        run: a run folder whose weights go into ``models/`` as ``model.safetensors`` and as the ``model.pt``
-            that MONAI's tools expect (a plain state dict), and whose settings go into the configuration.
+        run: a run (see :func:`covid_monai.run.trained.find_trained`) whose weights go into ``models/`` as
+            ``model.safetensors`` and as the ``model.pt`` that MONAI's tools expect (a plain state dict), and whose
+            settings go into the configuration.
         trust: whether that run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Raises:
@@ -37,8 +38,9 @@ def copy_bundle(
     source, folder = bundle_folder(name), Path(target)
     if folder.exists():
         raise InputError(f"{folder} exists already; choose a folder that does not")
-    settings = {} if run is None else run_of_bundle(name, run, trust=trust).settings
-    tensors = None if run is None else _weights_of(run, settings, trust)
+    trained = None if run is None else run_of_bundle(name, run, trust=trust)
+    settings = {} if trained is None else trained.settings
+    tensors = None if trained is None else _weights_of(trained)
     configs = {
         file.name: with_settings(file.read_text(encoding="utf-8"), settings)
         for file in sorted((source / "configs").glob("*.yaml"))
@@ -85,10 +87,10 @@ def with_settings(config: str, settings: Mapping[str, Any]) -> str:
     return config
 
 
-def _weights_of(run: str | os.PathLike[str], settings: Mapping[str, Any], trust: bool) -> dict[str, Any]:
-    if nested := [key for key in settings if "#" in key or "::" in key]:
+def _weights_of(trained: Trained) -> dict[str, Any]:
+    if nested := [key for key in trained.settings if "#" in key or "::" in key]:
         raise InputError(
-            f"{run} was trained with {', '.join(nested)}, which lie inside the configuration; "
+            f"{trained.home} was trained with {', '.join(nested)}, which lie inside the configuration; "
             "copy the bundle without `run` and change them there by hand"
         )
-    return {key: tensor.contiguous() for key, tensor in trained_network(run, trust=trust).state_dict().items()}
+    return {key: tensor.contiguous() for key, tensor in trained_network(trained).state_dict().items()}

@@ -5,11 +5,11 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.metadata import input_channels
@@ -162,6 +162,7 @@ def export_bundle(
     file_format: str,
     output: str | os.PathLike[str],
     *,
+    settings: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> list[Agreement]:
     """Write the network of a run to one file, from images as the bundle's chain leaves them to logits.
@@ -171,9 +172,10 @@ def export_bundle(
 
     Args:
         name: the bundle.
-        run: the run folder.
+        run: see :func:`covid_monai.run.trained.find_trained`.
         file_format: one of ``FORMATS``.
         output: the file, which must not exist yet.
+        settings: overrides that the run does not record; see :func:`covid_monai.run.trained.find_trained`.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Returns:
@@ -186,8 +188,7 @@ def export_bundle(
     chosen = exporter(file_format)
     if target.exists():
         raise InputError(f"{target} exists already; choose a file that does not")
-    run_of_bundle(name, run, trust=trust)
-    network = trained_network(run, trust=trust)
+    network = trained_network(run_of_bundle(name, run, settings=settings, trust=trust))
     channels = input_channels(bundle_folder(name))
     with replacing(target) as temporary:
         try:

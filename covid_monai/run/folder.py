@@ -84,6 +84,19 @@ class RunFolder(os.PathLike[str]):
         """``report.html``: the page of an evaluated run."""
         return self.folder / "report.html"
 
+    @property
+    def trained(self) -> list[Path]:
+        """The files that training left and that every later command reads."""
+        return [
+            self.record,
+            self.weights,
+            self.weights_record,
+            self.log,
+            self.config,
+            self.environment,
+            self.split,
+        ]
+
     def evaluation(self, subset: str = "test") -> Path:
         """The folder with the scores and masks of a subset."""
         return self.folder / "evaluation" / subset

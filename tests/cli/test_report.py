@@ -34,3 +34,16 @@ def test_a_missing_volume_is_named(run, tmp_path):
     result = CliRunner().invoke(root, ["report", str(run), "--volume", missing, missing])
     assert result.exit_code == 1
     assert "none.nii.gz is not a file" in result.output
+
+
+def test_only_a_page_of_its_own_is_written(run, tmp_path):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for name in ("run.json", "model.safetensors", "evaluation/test/scores.json", "page"):
+        result = CliRunner().invoke(root, ["report", str(run), "-o", str(run / name)])
+        assert result.exit_code == 1
+        assert "ends in .html" in result.output
+    (tmp_path / "page.html").symlink_to(run / "run.json")
+    result = CliRunner().invoke(root, ["report", str(run), "-o", str(tmp_path / "page.html")])
+    assert result.exit_code == 1
+    assert "would replace the input" in result.output
+    assert {path: path.read_bytes() for path in before} == before
