@@ -12,6 +12,7 @@ import pytest
 
 from covid_monai.data import verified
 from covid_monai.data.manifest import read_dataset
+from covid_monai.data.sources.phantom import prepare_phantom
 from covid_monai.data.splits import datalist
 from covid_monai.data.verified import CACHE_FILE, refuse_changed_files
 from covid_monai.errors import InputError
@@ -166,6 +167,16 @@ def test_many_changed_files_are_counted(data):
         CHANGES["empty"](path)
     with pytest.raises(InputError, match=r"p0_s2\.nii\.gz and 9 more; put back"):
         check(data)
+
+
+def test_preparing_the_data_again_is_the_way_out(tmp_path):
+    prepare_phantom(tmp_path / "data", patients=1, size=64, slices=4)
+    labels = sorted((tmp_path / "data" / "labels").iterdir())
+    CHANGES["cut"](labels[0])
+    with pytest.raises(InputError, match="or prepare the data again"):
+        check(tmp_path / "data")
+    prepare_phantom(tmp_path / "data", patients=1, size=64, slices=4, overwrite=True)
+    check(tmp_path / "data")
 
 
 def test_patients_that_were_changed_after_a_grouped_split_are_told(data):

@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from covid_monai.cli.root import root
 from tests.faults.disk import files_in, files_of_at_most
+from tests.tables.tiny_table import SMALL as SMALL_TABLE
+from tests.tables.tiny_table import write_table
 
 SMALL = ("--set", "image_size=[32,32]", "--set", "channels=[4,4,4,4,4]", "--set", "epochs=1")
 
@@ -123,3 +125,20 @@ def test_report_names_the_file_and_keeps_the_page_before(trained, tmp_path):
     assert "cannot write " in refused(["report", tmp_path / "run", "-o", tmp_path / "page.html"], 20_000)
     assert (tmp_path / "page.html").read_text() == "the page before"
     assert files_in(tmp_path) <= before | {"run/curves.png"}
+
+
+@pytest.mark.slow
+def test_reproduce_names_the_file_of_the_job_and_goes_on_when_there_is_space(tiny_dataset, tmp_path):
+    table = write_table(tmp_path / "table", {"settings": {**SMALL_TABLE, "epochs": 1}})
+    command = ["reproduce", table, "--data", tiny_dataset, "-o", tmp_path / "out", "--protocol", "paper"]
+    command += ["--rows", 1, "--device", "cpu", "--resume"]
+    with files_of_at_most(20_000):
+        result = run(*command)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert result.output.count("/model.safetensors: File too large; ") >= 2
+    assert "Error: 2 of 2 jobs failed; " in result.output
+    assert not [name for name in files_in(tmp_path) if ".writing-" in name]
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert "Made of 2 of 2 jobs asked for, of 16 in the table." in (tmp_path / "out" / "table.md").read_text()

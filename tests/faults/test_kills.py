@@ -74,7 +74,12 @@ def command(name: str, inputs: Path, output: Path) -> list[object]:
     if name == "score":
         return ["score", f"moved={inputs / 'moved'}", f"same={data / 'labels'}", data / "labels", "-o", output]
     what = ["--protocol", "grouped", "--rows", 1, "--folds", 0, "--seeds", 1, "--device", "cpu", "--resume"]
+    what += ["--publish", published(output)]
     return ["reproduce", inputs / "tiny.yaml", "--data", data, "-o", output, *what]
+
+
+def published(output: Path) -> Path:
+    return output.with_name(f"{output.name}-published")
 
 
 def unpacked(path: Path) -> bytes:
@@ -103,7 +108,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".jsonl": lambda path: [json.loads(line) for line in path.read_text().splitlines()],
     ".yaml": lambda path: yaml.safe_load(path.read_text())["bundle_name"],
     ".csv": lambda path: {len(row) for row in csv.reader(path.open())}.pop(),
-    ".gz": lambda path: np.asarray(nibabel.load(path).dataobj).sum(),
+    ".gz": lambda path: np.asarray(nibabel.load(path).dataobj).sum() if ".nii" in path.suffixes else unpacked(path),
     ".safetensors": load_file,
     ".png": lambda path: Image.open(path).load(),
     ".html": lambda path: path.read_text().rstrip().removesuffix("</html>").index("<html"),
@@ -114,8 +119,8 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 def assert_complete(output: Path) -> None:
     """Every file under a name that is no temporary one can be read to its end."""
-    for path in output.rglob("*"):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(output).parts):
+    for path in [*output.rglob("*"), *published(output).rglob("*")]:
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(output.parent).parts):
             READERS[path.suffix](path)
 
 
