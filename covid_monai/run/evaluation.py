@@ -1,6 +1,7 @@
 """Scoring a run on a subset of its split."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.environment import device_setting
-from covid_monai.errors import InputError, plain_input_errors
+from covid_monai.errors import InputError, InputWarning, plain_input_errors
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.run.folder import SUBSETS
 from covid_monai.run.trained import Trained, find_trained
@@ -59,7 +60,7 @@ def evaluate(
     cases = _cases_of(trained, data, subset, split, fold)
     folder = Path(output).absolute() if output is not None else trained.home.evaluation(subset)
     place = cases["dataset_dir"]
-    scored = {
+    scored: dict[str, Any] = {
         "bundle": trained.bundle.name,
         "data": place,
         "manifest": sha256_of(read_dataset(place).folder / FILE_NAME),
@@ -69,6 +70,12 @@ def evaluate(
         "weights": trained.sha256,
     }
     _refuse_other_data(folder, scored)
+    if trained.record is not None and subset != "all" and scored["manifest"] != trained.record.manifest:
+        scored["warning"] = (
+            f"{Path(place) / FILE_NAME} was changed after the run was trained; its cases and masks are those of the "
+            "split, but images, patient IDs or spacing may be others; train again on it where that matters"
+        )
+        warnings.warn(scored["warning"], InputWarning, stacklevel=2)
     chosen = {**known_settings(trained.bundle, "evaluate", trained.settings), **(settings or {})}
     if device is not None:
         chosen["device"] = device_setting(device)
@@ -83,6 +90,8 @@ def evaluate(
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown
 
+    # until the scores are complete nothing says of what they are
+    (folder / EVALUATION_FILE).unlink(missing_ok=True)
     with plain_input_errors(), determinism_restored(), errors_told_once(), progress_shown(progress):
         workflow = build_workflow(trained.bundle, "evaluate", {**chosen, **given})
         workflow.initialize()
@@ -123,5 +132,7 @@ def _cases_of(
 
 def _refuse_other_data(folder: Path, scored: dict[str, Any]) -> None:
     note = folder / EVALUATION_FILE
-    if note.is_file() and read_json(note).get("manifest") != scored["manifest"]:
-        raise InputError(f"{folder} holds the scores of {read_json(note).get('data')}; choose another `output`")
+    before = read_json(note) if note.is_file() else scored
+    if before.get("manifest") != scored["manifest"]:
+        changed = " before it was changed" if before.get("data") == scored["data"] else ""
+        raise InputError(f"{folder} holds the scores of {before.get('data')}{changed}; choose another `output`")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.metadata import input_channels
 from covid_monai.errors import InputError
-from covid_monai.files import replacing
+from covid_monai.files import disk_error, replacing
 from covid_monai.run.trained import run_of_bundle, trained_network
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def _write_torchscript(network: "nn.Module", example: "Tensor", path: Path) -> N
     # TorchScript's language lacks much of Python; tracing needs only the operations
     except Exception:
         program = torch.jit.trace(network, example)
-    # given a path, torch.jit refuses names without an ending
-    with path.open("wb") as file:
-        torch.jit.save(program, file)
+    # not into the file: where the disk is full, torch ends the whole process
+    memory = io.BytesIO()
+    torch.jit.save(program, memory)
+    path.write_bytes(memory.getbuffer())
 
 
 def _read_torchscript(path: Path) -> "Callable[[Tensor], Tensor]":
@@ -69,8 +70,9 @@ def _program(network: "nn.Module", example: "Tensor") -> "torch.export.ExportedP
 def _write_program(network: "nn.Module", example: "Tensor", path: Path) -> None:
     import torch
 
-    with path.open("wb") as file:
-        torch.export.save(_program(network, example), file)
+    memory = io.BytesIO()
+    torch.export.save(_program(network, example), memory)
+    path.write_bytes(memory.getbuffer())
 
 
 def _read_program(path: Path) -> "Callable[[Tensor], Tensor]":
@@ -214,10 +216,10 @@ def export_network(network: "nn.Module", channels: int, file_format: Format, pat
             exported = file_format.read(path)
             step = "it was converted, but does not run at other sizes"
             found = [_agreement(network, exported, (batch, channels, *size)) for batch, *size in _CHECKS]
-    except OSError:
-        raise
     # tracing and conversion fail in as many ways as there are operations
     except Exception as error:
+        if disk_error(error) is not None:
+            raise
         raise InputError(f"{step} ({_first_line(error)})") from error
     for entry in found:
         if not entry.difference <= entry.allowed:

@@ -1,6 +1,7 @@
 """Training a bundle into a run folder."""
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from covid_monai.data.drawing import split_command
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME
 from covid_monai.environment import describe_environment, device_setting
-from covid_monai.errors import InputError, building, plain_input_errors
+from covid_monai.errors import InputError, InputWarning, building, plain_input_errors
 from covid_monai.files import protecting, sha256_of, write_json, write_text
 from covid_monai.run.crops import trained_on_crops
 from covid_monai.run.folder import RunFolder, RunRecord, read_run, write_run
@@ -58,8 +59,8 @@ def train(
         fold: which of the split's folds.
         settings: overrides of the bundle's configuration; a resumed run keeps those that it was started with.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
-        resume: go on from the last complete epoch of the run in ``output``. The weights at the end are those of a
-            run that was never interrupted.
+        resume: go on from the last complete epoch of the run in ``output``; where none was begun, start afresh and
+            warn. The weights at the end are those of a run that was never interrupted.
         init: a run folder whose kept weights training begins with (fine-tuning); its network must be the same one.
         progress: show a progress bar on stderr.
 
@@ -88,13 +89,9 @@ def train(
         init=None if init is None else check_weights(init),
         crops=trained_on_crops(dataset),
     )
-    place = folder.folder
+    resume = _goes_on(folder, resume)
     if resume:
         record = _resumed(read_run(folder, trust=True), record, folder)
-    elif place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise InputError(
-            f"{folder} is not an empty folder; `resume=True` goes on with the run in it, or choose another"
-        )
     given = {
         "dataset_dir": record.data,
         "split_file": str(split.absolute()),
@@ -146,6 +143,27 @@ def _run(
     with _naming_inner_settings(bundle, record.settings), plain_input_errors():
         workflow.run()
         workflow.finalize()
+
+
+def _goes_on(folder: RunFolder, resume: bool) -> bool:
+    """Whether there is a run to go on with, where that is asked for; a new one needs an empty folder."""
+    place = folder.folder
+    if resume and folder.record.is_file():
+        return True
+    there = list(place.iterdir()) if place.is_dir() else []
+    if resume and (not place.exists() or all(path.name.startswith(".writing-") for path in there)):
+        # a run that was killed before its first file was complete leaves no other trace
+        for path in there:
+            path.unlink(missing_ok=True)
+        warnings.warn(f"{folder} holds no run yet, so training starts afresh", InputWarning, stacklevel=3)
+        return False
+    if resume:
+        raise InputError(f"{folder} holds no run to go on with, but something else; give a run's folder, or a new one")
+    if there or (place.exists() and not place.is_dir()):
+        raise InputError(
+            f"{folder} is not an empty folder; `resume=True` goes on with the run in it, or choose another"
+        )
+    return False
 
 
 @contextmanager
