@@ -64,10 +64,14 @@ class HounsfieldReader(NibabelReader):
         where = str(self.filenames[0])
         image = read_nifti(img, orientation=self.orientation, grid_tolerance=self.grid_tolerance, allow_shear=True)
         values = image.get_fdata(dtype=np.float32)
+        if self.intensity != "hu" and not np.all(np.isfinite(values)):
+            raise InputError(
+                f"{where} has values {values.min():g} to {values.max():g}, which are no HU; repair or convert it"
+            )
         hounsfield, _ = to_hu(values, self.intensity, where=where)
         if self.intensity != "hu" and (hounsfield.max() > LARGEST_HU or hounsfield.min() < LOWEST_PADDING):
             raise InputError(
-                f"{where} has values {values.min():g} to {values.max():g}; HU go up to {LARGEST_HU}, and padding down "
-                f"to {LOWEST_PADDING}; repair or convert it"
+                f"{where} has values {values.min():g} to {values.max():g}, which are no HU (up to {LARGEST_HU}, and "
+                f"padding down to {LOWEST_PADDING}); repair or convert it"
             )
         return super().get_data(nibabel.Nifti1Image(hounsfield.astype(np.float32), image.affine))

@@ -132,7 +132,7 @@ def broken(name):
         "label": ((image, mask + np.uint8(5)), (LPS, LPS), r"m\.nii\.gz holds label 5"),
         "negative label": ((image, mask.astype(np.int16) - 1), (LPS, LPS), r"m\.nii\.gz holds label -1"),
         "unit range": ((nan * 0 + np.float32(0.5), mask), (LPS, LPS), r"i\.nii\.gz holds NaN"),
-        "no HU": ((image.clip(0) + np.int16(1000), mask), (LPS, LPS), "neither HU"),
+        "no HU": ((np.full_like(image, 40), mask), (LPS, LPS), "the value 40 everywhere"),
         "complex": ((image.astype(np.complex64), mask), (LPS, LPS), "real numbers are needed"),
     }[name]
 
