@@ -14,7 +14,7 @@ import covid_monai
 PACKAGE = Path(covid_monai.__file__).parent
 
 LAYERS = (
-    ("errors", "files", "staging", "progress", "environment", "weights"),
+    ("errors", "files", "staging", "csv_files", "progress", "environment", "weights"),
     ("losses", "networks"),
     ("transforms",),
     ("data",),

@@ -57,7 +57,7 @@ def export(name: str, run: Path, file_format: str, output: Path, assignments: tu
     Batch, height and width stay free (height and width at least 33). The file is read again and compared with the
     network at two sizes before it takes its place.
     """
-    from covid_monai.catalog.config import parse_setting
+    from covid_monai.catalog.literals import parse_setting
     from covid_monai.run.export import export_bundle
 
     settings = dict(map(parse_setting, assignments))

@@ -137,7 +137,8 @@ def nifti(
     licence: str | None,
 ) -> None:
     """Import NIfTI volumes or slices with masks of the same names, or an nnU-Net raw data set."""
-    from covid_monai.data.sources.folders import find_nifti, read_patients
+    from covid_monai.data.patients import read_patients
+    from covid_monai.data.sources.folders import find_nifti
     from covid_monai.data.sources.labels import parse_label_map
     from covid_monai.data.sources.nifti import NiftiSlices
 

@@ -41,7 +41,7 @@ def evaluate(
     RUN can also be what `python -m monai.bundle run` trained, a bundle's folder with weights, or a weights file.
     Writes scores.csv (per case), scores.json and scores.md (together), and every case's mask.
     """
-    from covid_monai.catalog.config import parse_setting
+    from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError
     from covid_monai.run.evaluation import evaluate as score_run
 

@@ -75,7 +75,7 @@ def predict(
     be used is named with the reason; the others go on, and the exit status is then 1. The same command again keeps the
     masks that are done.
     """
-    from covid_monai.catalog.config import parse_setting
+    from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError
     from covid_monai.inference.predict import find_images
     from covid_monai.inference.predict import predict as segment

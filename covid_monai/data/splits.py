@@ -36,6 +36,7 @@ from covid_monai.data.drawing import (
 )
 from covid_monai.data.manifest import FILE_NAME as MANIFEST_FILE
 from covid_monai.data.manifest import Case, Dataset, read_dataset
+from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.data.verified import refuse_changed_files
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
@@ -131,6 +132,9 @@ def split_dataset(
         refuse_unknown_cases(dataset, "protocol grouped", "use protocol paper or given")
     if without_near_duplicates:
         refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
+    if protocol == "grouped" or without_near_duplicates:
+        for source in sorted({case.source for case in dataset.cases}):
+            warn_of_similar_patients((case.patient for case in dataset.cases if case.source == source), source)
     groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
     if protocol == "given":

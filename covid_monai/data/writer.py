@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from covid_monai.data.manifest import FILE_NAME, LABELS, Case, Dataset, read_dataset, write_dataset
+from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.data.sources import Source, SourceSlice
 from covid_monai.data.sources.labels import count_labels
-from covid_monai.errors import InputError, collecting_warnings
-from covid_monai.files import naming_disk_errors, replacing, sha256_of
+from covid_monai.errors import InputError, InputWarning, collecting_warnings
+from covid_monai.files import naming_disk_errors, protecting, replacing, sha256_of
 from covid_monai.progress import progress_bar
 from covid_monai.staging import is_interrupted, staged_files
 
@@ -66,7 +68,7 @@ def prepare(source: Source, folder: Path, overwrite: bool = False, progress: boo
     Raises:
         InputError: the source or the folder cannot be used. The folder is then as it was before.
     """
-    with staged(folder, overwrite) as staging:
+    with protecting(*source.inputs), staged(folder, overwrite) as staging:
         write_cases(source, staging, progress)
     return read_dataset(folder)
 
@@ -103,15 +105,37 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
             written.
     """
     slices = progress_bar(source, description=source.name, unit="slice", total=source.count, shown=progress)
-    with collecting_warnings() as warnings:
-        cases = tuple(_write_case(item, source.name, folder) for item in slices)
+    large: list[str] = []
+    with collecting_warnings() as told:
+        cases = []
+        for item in slices:
+            cases.append(_write_case(item, source.name, folder))
+            large += [item.case] if 2 * sum(item.pixels.values()) > item.label.size else []
+        warn_of_similar_patients((case.patient for case in cases), source.name)
+        _warn_of_inverted_masks(source, large, len(cases))
     if not cases:
         raise InputError(f"{source.name} gave no slices: nothing to prepare")
     used = {0, *source.label_map.values()}
     labels = {label: name for label, name in LABELS.items() if label in used}
-    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, cases, tuple(warnings))
+    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, tuple(cases), tuple(told))
     write_dataset(dataset)
     return dataset
+
+
+def _warn_of_inverted_masks(source: Source, large: Sequence[str], count: int) -> None:
+    if not large:
+        return
+    if source.label_map.get(0):
+        remedy = "leave 0 out of `label_map`"
+    else:
+        inverted = ["0=lesion", *(f"{label}=background" for label in source.label_map if label)]
+        remedy = f"say so by `label_map` {','.join(inverted)}"
+    warnings.warn(
+        f"{source.name}: in {len(large)} of {count} slices more than half of the pixels are lesion (first: "
+        f"{large[0]}); they are taken as they are; if the masks are inverted, {remedy}",
+        InputWarning,
+        stacklevel=2,
+    )
 
 
 def _write_case(item: SourceSlice, source: str, folder: Path) -> Case:

@@ -86,12 +86,13 @@ def evaluate(
         "checkpoint": str(trained.weights),
         "evaluation_dir": str(folder),
     }
+    from covid_monai.handlers.log import errors_told_once
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown
 
     # until the scores are complete nothing says of what they are
     (folder / EVALUATION_FILE).unlink(missing_ok=True)
-    with plain_input_errors(), determinism_restored(), progress_shown(progress):
+    with plain_input_errors(), determinism_restored(), errors_told_once(), progress_shown(progress):
         workflow = build_workflow(trained.bundle, "evaluate", {**chosen, **given})
         workflow.initialize()
         workflow.run()

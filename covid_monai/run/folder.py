@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.catalog.bundles import bundle_names
-from covid_monai.catalog.config import is_code
+from covid_monai.catalog.literals import is_code
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json

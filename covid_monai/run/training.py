@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import yaml
 
 from covid_monai.catalog.bundles import bundle_folder, stored_name
-from covid_monai.catalog.config import build_workflow, is_code
+from covid_monai.catalog.config import build_workflow
+from covid_monai.catalog.literals import is_code
 from covid_monai.data.drawing import split_command
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME
 from covid_monai.environment import describe_environment, device_setting
 from covid_monai.errors import InputError, InputWarning, building, plain_input_errors
-from covid_monai.files import sha256_of, write_json, write_text
+from covid_monai.files import protecting, sha256_of, write_json, write_text
 from covid_monai.run.folder import RunFolder, RunRecord, read_run, write_run
 from covid_monai.run.run import Run
 from covid_monai.weights import check_weights, load_weights
@@ -99,11 +101,15 @@ def train(
         given["device"] = device_setting(device)
     workflow = build_workflow(source, "train", {**record.settings, **given})
     config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+    from covid_monai.handlers.log import errors_told_once
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown
 
     start = RunFolder(init) if init is not None and not resume else None
-    with determinism_restored(), progress_shown(progress):
+    inputs = [dataset.folder / FILE_NAME, *([] if start is None else [start.weights])]
+    if not (folder.split.exists() and folder.split.samefile(split)):
+        inputs.append(split)
+    with determinism_restored(), errors_told_once(), progress_shown(progress), protecting(*inputs):
         _run(workflow, record, folder, split, config, source.name, start)
     return Run(folder, trust=True)
 
@@ -120,6 +126,7 @@ def _run(
     # built before anything is written: a folder with something in it would be refused at the next try
     with building(bundle):
         workflow.initialize()
+        # MONAI makes a component when it is first asked for, and the trainer has all others
         epochs = workflow.trainer.state.max_epochs
         if epochs < 1:
             raise InputError(f"epochs is {epochs}; train for at least 1")
@@ -131,7 +138,7 @@ def _run(
     if not folder.environment.exists():
         write_json(folder.environment, describe_environment())
     write_text(folder.config, yaml.safe_dump(config, sort_keys=False))
-    with plain_input_errors():
+    with _naming_inner_settings(bundle, record.settings), plain_input_errors():
         workflow.run()
         workflow.finalize()
 
@@ -155,6 +162,24 @@ def _goes_on(folder: RunFolder, resume: bool) -> bool:
             f"{folder} is not an empty folder; `resume=True` goes on with the run in it, or choose another"
         )
     return False
+
+
+@contextmanager
+def _naming_inner_settings(bundle: str, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Tell what fails in training as an InputError where the user has changed the inside of the configuration.
+
+    What such changes can break is as manifold as the configuration itself, and some of it shows with the first step.
+    """
+    inner = [
+        f"{key} = {value!r}"[:100] for key, value in settings.items() if "#" in key or "::" in key or is_code(value)
+    ]
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if not inner or isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{bundle} cannot be trained with {', '.join(inner)}: {reason}") from error
 
 
 def _resumed(stored: RunRecord, asked: RunRecord, folder: RunFolder) -> RunRecord:

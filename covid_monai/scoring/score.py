@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from covid_monai.data.sources.folders import read_patients
+from covid_monai.data.patients import read_patients
 from covid_monai.errors import InputError
+from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
 from covid_monai.scoring.format import in_words, listed, measure_cell
@@ -192,9 +193,10 @@ def score(
     patient_of = read_patients(Path(patients)) if patients is not None else None
     for matched in pairs.values():
         check_patients(matched, patient_of)
+    inputs = [path for matched in pairs.values() for pair in matched.files.values() for path in pair if path]
     saving = nullcontext() if output is None else _saving(Path(output), list(several), overwrite)
     # whether it can be written is known before the scoring begins
-    with saving as staging:
+    with protecting(*inputs, *([patients] if patients is not None else [])), saving as staging:
         summaries = {
             name: score_pairs(
                 matched,
@@ -265,6 +267,8 @@ def _scores_in(output: Path, names: Sequence[str]) -> list[Path]:
 
 def _refuse_scores(output: Path, names: Sequence[str], overwrite: bool) -> None:
     there = _scores_in(output, names)
+    for path in there:
+        refuse_to_replace_input(path)
     if there and not overwrite:
         found = listed([str(path.relative_to(output)) for path in there])
         raise InputError(

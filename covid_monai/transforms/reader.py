@@ -12,6 +12,7 @@ from monai.data import NibabelReader
 from monai.utils import ensure_tuple
 
 from covid_monai.errors import InputError
+from covid_monai.transforms.grid import orientation_of
 from covid_monai.transforms.intensity import looks_8_bit, mode_named, to_hu
 from covid_monai.transforms.nifti import read_nifti
 
@@ -42,7 +43,8 @@ class HounsfieldReader(NibabelReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.orientation, self.grid_tolerance = orientation, grid_tolerance
+        self.orientation = orientation_of(orientation) if orientation is not None else None
+        self.grid_tolerance = grid_tolerance
         self.intensity = mode_named(intensity)
 
     def read(self, data: Sequence[PathLike[str]] | PathLike[str], **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ import torch
 
 from covid_monai.catalog.bundles import bundle_folder, bundle_names
 from covid_monai.catalog.config import build_workflow, config_files, known_settings, read_config
-from covid_monai.catalog.describe import describe_bundle, verify_bundle
+from covid_monai.catalog.describe import DESCRIPTION_FILE, describe_bundle, store_description, verify_bundle
 from covid_monai.run.copy import copy_bundle
 from covid_monai.run.export import FORMATS, export_network
 from covid_monai.run.training import train
@@ -276,6 +276,14 @@ def test_description_counts_the_networks_parameters(bundle):
     described = describe_bundle(bundle.name)
     assert described.parameters == sum(parameter.numel() for parameter in network_of(bundle, {}).parameters())
     assert "epochs" in described.settings
+
+
+def test_the_stored_description_is_what_is_computed_now(bundle, tmp_path):
+    copied = tmp_path / bundle.name
+    shutil.copytree(bundle, copied)
+    store_description(copied)
+    stored, now = ((folder / "configs" / DESCRIPTION_FILE).read_text() for folder in (bundle, copied))
+    assert stored == now, f"make it again: covid_monai.catalog.describe.store_description({bundle})"
 
 
 def test_a_bundle_without_a_file_is_found_wanting(bundle, tmp_path):

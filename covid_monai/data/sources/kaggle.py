@@ -69,6 +69,7 @@ class KaggleArrays:
         if not parts:
             raise InputError(f"{folder} has no images_medseg.npy or images_radiopedia.npy: give the unpacked download")
         self._arrays = [self._open_part(folder, part) for part in parts]
+        self.inputs = [folder / f"{kind}_{part}.npy" for part in parts for kind in ("images", "masks")]
         self.count = sum(len(images) for _, images, _ in self._arrays)
 
     def __iter__(self) -> Iterator[SourceSlice]:
