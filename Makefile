@@ -73,11 +73,12 @@ test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
 
-# each reader of files for so many seconds against bytes that try all its branches; what it does not refuse in one line
-# is left in runs/fuzz. Needs Linux and Python 3.11 or later. Then a hundred commands are killed at moments that the seed
-# draws; it is printed, and the same seed draws the same moments
+# each reader of files for so many seconds against bytes that try all its branches (what it does not refuse in one line is
+# left in runs/fuzz), then a hundred commands killed at moments that the seed draws; the same seed draws the same.
+# Needs Linux and Python 3.11 or later
 FUZZ_SECONDS ?= 60
 SEED ?= $(shell date +%s)
+
 fuzz: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
 	for reader in nifti picture csv json yaml; do \

@@ -53,10 +53,12 @@ class Staging:
         files = sorted(path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file())
         files.sort(key=lambda path: path == Path(self.last))
         removed = {path for path in stale if path.is_file()} - {self.folder / path for path in files}
-        for target in [*removed, *(self.folder / path for path in files)]:
-            made = self.path / target.relative_to(self.folder)
+        for target in removed:
+            refuse_to_replace_input(target)
+        for path in files:
+            target = self.folder / path
             # a hard link to the input itself takes nothing away
-            if not (target.exists() and made.exists() and target.samefile(made)):
+            if not (target.exists() and target.samefile(self.path / path)):
                 refuse_to_replace_input(target)
         with naming_disk_errors(self.folder):
             journal = {str(path): sha256_of(self.path / path) for path in files}

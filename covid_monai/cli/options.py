@@ -31,7 +31,9 @@ class RenamedChoice(click.Choice):
         return super().convert(value, param, ctx)
 
 
-INTENSITY = RenamedChoice(["auto", "checked", "hu", "window", "anchors"], {"trusted": "hu"})
+INTENSITY = RenamedChoice(
+    ["auto", "checked", "hu", "window", "anchors", "offset1024", "offset1000", "inverted"], {"trusted": "hu"}
+)
 
 
 settings_option = click.option(

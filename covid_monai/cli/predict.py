@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     default="checked",
     show_default=True,
     type=INTENSITY,
-    help="checked refuses what does not look like HU; hu takes values as they are; window and anchors map 8-bit "
-    "values to HU; auto keeps HU and maps 8-bit values.",
+    help="checked refuses what is on another scale than HU; hu takes values as they are; window and anchors map 8-bit "
+    "values to HU; auto keeps HU and maps 8-bit values; offset1024 and offset1000 subtract what was added to HU; "
+    "inverted turns values with bright air round.",
 )
 @orientation_option
 @grid_tolerance_option

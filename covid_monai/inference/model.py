@@ -17,6 +17,7 @@ from covid_monai.errors import InputError, InputWarning, collecting_warnings, pl
 from covid_monai.files import protecting, replacing
 from covid_monai.inference.mask_record import Origin, write_record
 from covid_monai.inference.masks import write_on_grid
+from covid_monai.run.crops import warn_of_whole_slices
 from covid_monai.run.trained import find_trained
 from covid_monai.transforms.grid import check_affine, orientation_of
 
@@ -125,13 +126,20 @@ class Model:
     """
 
     def __init__(
-        self, class_names: list[str], segmenter: "Segmenter", origin: Origin, reading: Mapping[str, Any]
+        self,
+        class_names: list[str],
+        segmenter: "Segmenter",
+        origin: Origin,
+        reading: Mapping[str, Any],
+        *,
+        trained_on_crops: bool = False,
     ) -> None:
         self.bundle = origin.bundle
         self.class_names = class_names
         self.origin = origin
         self._segmenter = segmenter
         self._reading = reading
+        self._trained_on_crops = trained_on_crops
 
     def __repr__(self) -> str:
         return f"Model of {self.bundle} on {self._segmenter.device}: {', '.join(self.class_names)}"
@@ -157,6 +165,8 @@ class Model:
             image = _as_image(ct, grid)
             source = os.fspath(path) if path is not None else _as_tensor(image, self._reading)
             item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
+            if self._trained_on_crops:
+                warn_of_whole_slices(image, str(path or "the image"))
         for message in messages:
             warnings.warn(message, InputWarning, stacklevel=2)
         return Prediction(image, item, self.class_names, origin=self.origin, source=path, warnings=tuple(messages))
@@ -217,7 +227,8 @@ def load(
         parser = workflow.parser
         segmenter = build_segmenter(parser)
         names = list(map(str, parser.get_parsed_content("class_names")))
-        return Model(names, segmenter, origin, reading)
+        crops = bool(trained.record and trained.record.crops)
+        return Model(names, segmenter, origin, reading, trained_on_crops=crops)
 
 
 def _as_image(ct: CT, options: Mapping[str, Any]) -> "nibabel.Nifti1Image":

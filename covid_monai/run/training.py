@@ -19,6 +19,7 @@ from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME
 from covid_monai.environment import describe_environment, device_setting
 from covid_monai.errors import InputError, InputWarning, building, plain_input_errors
 from covid_monai.files import protecting, sha256_of, write_json, write_text
+from covid_monai.run.crops import trained_on_crops
 from covid_monai.run.folder import RunFolder, RunRecord, read_run, write_run
 from covid_monai.run.run import Run
 from covid_monai.weights import check_weights, load_weights
@@ -86,6 +87,7 @@ def train(
         split=sha256_of(split),
         fold=fold,
         init=None if init is None else check_weights(init),
+        crops=trained_on_crops(dataset),
     )
     resume = _goes_on(folder, resume)
     if resume:

@@ -13,7 +13,7 @@ from covid_monai.data.sources.mask_pictures import read_mask
 from covid_monai.data.sources.picture_index import Layout, Picture, find_pictures
 from covid_monai.data.sources.pictures import read_grey
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import OUTSIDE_HU, mode_named, to_hu
+from covid_monai.transforms.intensity import GREY_MODES, OUTSIDE_HU, mode_named, to_hu
 
 
 class PictureSlices:
@@ -41,8 +41,8 @@ class PictureSlices:
     ) -> None:
         if layout.label_map is None:
             raise InputError("what do the masks' values mean? give `label_map`, such as 255=lesion or 1=1,2=2")
-        if mode_named(intensity) in ("hu", "checked"):
-            raise InputError(f"intensity is {intensity!r}, but 8-bit pictures hold no HU: use auto, window or anchors")
+        if mode_named(intensity) not in GREY_MODES:
+            raise InputError(f"intensity is {intensity!r}, but 8-bit pictures hold no HU: use {', '.join(GREY_MODES)}")
         self.label_map = dict(layout.label_map)
         self.name, self.licence = layout.source, layout.licence
         self._layout, self._canvas, self._intensity = layout, canvas, intensity
