@@ -11,7 +11,7 @@ import pandas as pd
 
 from covid_monai.data.patients import read_patients
 from covid_monai.errors import InputError
-from covid_monai.files import protecting
+from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
 from covid_monai.scoring.format import in_words, listed, measure_cell
@@ -267,6 +267,8 @@ def _scores_in(output: Path, names: Sequence[str]) -> list[Path]:
 
 def _refuse_scores(output: Path, names: Sequence[str], overwrite: bool) -> None:
     there = _scores_in(output, names)
+    for path in there:
+        refuse_to_replace_input(path)
     if there and not overwrite:
         found = listed([str(path.relative_to(output)) for path in there])
         raise InputError(
