@@ -46,7 +46,7 @@ def test_train_evaluate_and_predict_follow_each_other(tiny_dataset, tmp_path):
     predicted = run("predict", tiny_dataset / "images", "-o", tmp_path / "masks", "--run", output, "--preview")
     assert predicted.exit_code == 0, predicted.output
     assert len(list((tmp_path / "masks").glob("*.nii.gz"))) == 12
-    assert len(list((tmp_path / "masks").glob("*.png"))) == 12
+    assert len(list((tmp_path / "masks" / "previews").glob("*.png"))) == 12
 
 
 def test_a_score_under_the_least_that_was_asked_for_is_status_1(tiny_run, tmp_path):
@@ -62,7 +62,7 @@ def test_predict_names_bad_files_goes_on_and_has_status_1(tiny_dataset, tiny_run
     result = run("predict", tmp_path / "bad.nii.gz", good, "-o", tmp_path / "out", "--run", tiny_run)
     assert result.exit_code == 1
     assert "bad.nii.gz" in result.output
-    assert "1 of 2 inputs could not be segmented" in result.stderr
+    assert "1 of 2 inputs could not be done" in result.stderr
     assert (tmp_path / "out" / "p0_s0.nii.gz").is_file()
 
 

@@ -305,6 +305,10 @@ def _references(definition: dict) -> list[str]:
     return [text.removeprefix("@") for text in texts]
 
 
+OF_OTHER_FILES = ("orientation", "grid_tolerance")
+"""Settings of the reader that prepared data need none of."""
+
+
 def _for_the_image(transforms: list[dict]) -> list[dict]:
     """The steps that touch the image, as they act on it alone; who vouches for its intensities may differ."""
     steps = []
@@ -313,6 +317,9 @@ def _for_the_image(transforms: list[dict]) -> list[dict]:
         if "image" not in (keys if isinstance(keys, list) else [keys]):
             continue
         step = {key: value for key, value in transform.items() if key != "keys"}
+        # prepared data say how they lie, other files may not
+        if "reader" in step:
+            step["reader"] = {key: value for key, value in step["reader"].items() if key not in OF_OTHER_FILES}
         if isinstance(step.get("mode"), list):
             step["mode"] = step["mode"][0]
         steps.append(step)

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given, settings
 from PIL import Image
 
-from covid_monai.catalog.config import parse_setting, read_settings
+from covid_monai.catalog.literals import parse_setting, read_settings
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.data.patients import read_patients
 from covid_monai.data.sources.mask_pictures import read_mask
