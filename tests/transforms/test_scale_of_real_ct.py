@@ -7,8 +7,11 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
-from covid_monai.transforms.scale import HU, judge_scale
+from covid_monai.transforms.anatomy import shows_air_bright
+from covid_monai.transforms.intensity import WINDOW_MAP
+from covid_monai.transforms.scale import HU, WINDOW, judge_scale
 
 SLICES = 16
 
@@ -92,3 +95,14 @@ def test_real_hu_are_never_refused_and_other_scales_never_accepted(shared_data: 
     for name in [*CHANGES][len(OF_HU) :]:
         assert whole[name]["accepted"] == single[name]["accepted"] == 0, name
     assert sum(count["warned of"] for count in whole.values()) <= 2
+
+
+@pytest.mark.slow
+def test_no_real_picture_is_called_inverted_and_most_are_when_turned_round(shared_data: Path) -> None:
+    for name, least in (("medseg_part1", 60), ("radiopaedia_part2", 210)):
+        pictures = [np.asarray(Image.open(path).convert("L")) for path in (shared_data / name / "images").iterdir()]
+        as_hu = [WINDOW_MAP.intercept + WINDOW_MAP.slope * picture.astype(np.float32) for picture in pictures]
+        found = sum(shows_air_bright(WINDOW[0] + WINDOW[1] - hu) for hu in as_hu)
+        print(f"{name}: {found} of {len(pictures)} are found when turned round")
+        assert not any(map(shows_air_bright, as_hu))
+        assert found >= least
