@@ -18,6 +18,12 @@ from covid_monai.cli.options import SUBSET, RenamedOptions
     help="Of the run's fold; all: every case of DATA.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/SUBSET]")
+@click.option(
+    "--scoring-grid",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Score on slices of PIXELS x PIXELS too, such as a paper's 512.",
+)
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 @click.option("--at-least", type=float, metavar="DICE", help="Exit with status 1 if the pooled Dice is lower.")
@@ -26,6 +32,7 @@ def evaluate(
     data: Path | None,
     subset: str,
     output: Path | None,
+    scoring_grid: int | None,
     device: str | None,
     trust_run: bool,
     at_least: float | None,
@@ -38,7 +45,16 @@ def evaluate(
     from covid_monai.run.evaluation import evaluate as score_run
     from covid_monai.run.folder import RunFolder
 
-    scores = score_run(run, data=data, subset=subset, output=output, device=device, trust=trust_run, progress=True)
+    scores = score_run(
+        run,
+        data=data,
+        subset=subset,
+        output=output,
+        scoring_grid=scoring_grid,
+        device=device,
+        trust=trust_run,
+        progress=True,
+    )
     folder = output if output is not None else RunFolder(run).evaluation(subset)
     click.echo((folder / "scores.md").read_text(encoding="utf-8"))
     click.echo(f"scores and masks: {folder}")

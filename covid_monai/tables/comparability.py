@@ -52,6 +52,7 @@ def head_of(results: Results) -> Head:
             theirs.split,
             "; ".join(f"{protocol.name}: {_split(protocol, table, dataset)}" for protocol in protocols),
         ),
+        ("seconds per slice", theirs.speed or "not said", _speed(results)),
     )
     deviations = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
     deviations += [*_labels(dataset), *([results.label] if results.label else [])]
@@ -74,6 +75,17 @@ def _data(dataset: Dataset) -> str:
     if unknown:
         known += f"{' known, ' if known else ''}patient unknown for {unknown} slices"
     return f"{len(cases)} slices ({sources}); {known}; {units} units ({unit_kind(dataset)})"
+
+
+def _speed(results: Results) -> str:
+    """The median over the jobs of each device; published results of 0.1 have none."""
+    jobs = results.jobs
+    if "seconds_per_slice" not in jobs or jobs["seconds_per_slice"].isna().all():
+        return "not measured"
+    return "; ".join(
+        f"{of_device['seconds_per_slice'].astype(float).median():.2g}, median of the jobs on {device}"
+        for device, of_device in jobs.groupby("device")
+    )
 
 
 def _sizes(table: Table, budget: str) -> str:

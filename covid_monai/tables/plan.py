@@ -17,7 +17,8 @@ one training differs from the next."""
 class Job:
     """One training and its evaluation; paths are relative to the output folder.
 
-    ``seed`` counts from 0; what the training gets is in ``settings`` and counts from the row's first seed.
+    ``seed`` counts from 0; what the training gets is in ``settings`` and counts from the row's first seed. ``grid`` is
+    the table's, on which it is scored beside the data's own.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Job:
     settings: Mapping[str, Any]
     budget: str
     variant: str | None
+    grid: int | None = None
 
     @property
     def folder(self) -> str:
@@ -165,4 +167,5 @@ def _job(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: st
         settings=settings,
         budget=budget,
         variant=row.variant,
+        grid=table.grid,
     )

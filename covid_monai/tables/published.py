@@ -99,6 +99,9 @@ def _jobs(folder: Path) -> pd.DataFrame:
     for line in lines:
         for kind, keys in ((int, _WHOLE), (float, _REAL), (json.loads, _JSON)):
             line |= {key: kind(line[key]) if line[key] else None for key in keys}
+        # results of 0.1 lack it
+        if "seconds_per_slice" in line:
+            line["seconds_per_slice"] = float(line["seconds_per_slice"]) if line["seconds_per_slice"] else None
         mean, best, threshold = (line[key] for key in _REAL[1:])
         stretched = {"mean_over_thresholds": {"value": mean}, "best": {"dice": best, "threshold": threshold}}
         line |= {"thresholds": None if mean is None else {"stretched": stretched}, "evaluation": folder / "evaluation"}

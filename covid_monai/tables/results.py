@@ -193,6 +193,8 @@ def _job_record(job: Job, table: Table, output: Path, data: str) -> dict[str, An
         "folder": home.relative_to(output).as_posix(),
         **{key: content[key] for key in _RECORDED},
         "commands": [command.replace(shlex.quote(data), DATA) for command in content["commands"]],
+        # records of 0.1 lack it
+        "seconds_per_slice": content.get("seconds_per_slice"),
         "settings": content["settings"],
         "variant": job.variant or "",
         "evaluation": evaluation,

@@ -21,13 +21,14 @@ CLASS_MEAN = "mean over lesion classes"
 
 @dataclass(frozen=True)
 class Theirs:
-    """What the paper says of its data, canvas, classes, averaging and split, in words."""
+    """What the paper says of its data, canvas, classes, averaging and split, in words; ``speed`` where it says one."""
 
     data: str
     canvas: str
     classes: str
     averaging: str
     split: str
+    speed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class Budget:
 class Table:
     """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
 
+    ``grid`` is the paper's, on which jobs are scored beside the data's own: pixels along both edges, None for the own
+    alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
     """
 
@@ -126,6 +129,7 @@ class Table:
     settings: Mapping[str, Any]
     budgets: Mapping[str, Budget]
     rows: tuple[Row, ...]
+    grid: int | None = None
 
     def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
         """A row's settings under a budget: the table's, the row's over them, the budget's over both."""

@@ -61,5 +61,5 @@ class AugmentedCopyd(MapTransform):
             if scaling != 1:
                 shares = mode == LARGEST_SHARE
                 zoom = Zoom(zoom=scaling, mode="bilinear" if shares else mode, padding_mode="constant", keep_size=True)
-                changed[key] = by_largest_share(changed[key], zoom) if shares else zoom(changed[key])
+                changed[key] = by_largest_share(torch.as_tensor(changed[key]), zoom) if shares else zoom(changed[key])
         return changed
