@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOLS = ("paper", "grouped")
-VARIANTS = ("augment_before_folds",)
+DATA_VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
+
+VARIANTS = (*DATA_VARIANTS, "isensee2017", "matlab", "ronneberger2015")
+"""Rows that read a paper in another way than its own row does. Beside those with data of their own: what a paper
+leaves open as in the Keras port of Isensee et al. 2017, or as in MATLAB, or the U-Net of Ronneberger et al. 2015."""
 
 OVER_THRESHOLDS = "thresholds"
 """The averaging of measures over 256 thresholds; the others are levels of the scores."""
