@@ -20,15 +20,10 @@ from covid_monai.files import replacing, write_json
 from covid_monai.progress import progress_bar
 from covid_monai.scoring import Scorer
 from covid_monai.scoring.other_grid import checked_grid, on_other_grid
-from covid_monai.scoring.write import write_summary
+from covid_monai.scoring.write import SCORING_GRID, SPEED_FILE, write_summary
 
 NETWORK_PROBABILITY = "network_probability"
 """The key of the class probabilities on the network's own grid, beside those on the image's."""
-
-SCORING_GRID = "scoring_grid"
-"""The folder, beside the scores on the data's own grid, of those on the grid that was asked for."""
-
-SPEED_FILE = "speed.json"
 
 
 class CaseScores:

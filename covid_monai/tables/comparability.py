@@ -44,7 +44,7 @@ def head_of(results: Results) -> Head:
     protocols = [table.protocols[name] for name in results.protocols]
     sides = (
         ("data", theirs.data, _data(dataset)),
-        ("canvas", theirs.canvas, f"{canvas.text}; resized for the networks to {_sizes(table, results.budget)}"),
+        ("canvas", theirs.canvas, f"{canvas.text}; {_grids(results)}"),
         ("classes", theirs.classes, _classes(table, dataset)),
         ("averaging", theirs.averaging, _averagings(table)),
         (
@@ -75,6 +75,14 @@ def _data(dataset: Dataset) -> str:
     if unknown:
         known += f"{' known, ' if known else ''}patient unknown for {unknown} slices"
     return f"{len(cases)} slices ({sources}); {known}; {units} units ({unit_kind(dataset)})"
+
+
+def _grids(results: Results) -> str:
+    """The sizes that the networks see, and the grid of the scores."""
+    seen = f"resized for the networks to {_sizes(results.table, results.budget)}"
+    if results.grid is None:
+        return f"{seen}; scored on the slices' own grid"
+    return f"{seen}; scored on {results.grid} x {results.grid}, and on the slices' own grid beside it"
 
 
 def _speed(results: Results) -> str:

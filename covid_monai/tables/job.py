@@ -161,7 +161,7 @@ def _write_record(
 ) -> None:
     import torch
 
-    from covid_monai.handlers.case_scores import SPEED_FILE
+    from covid_monai.scoring.write import SPEED_FILE
     from covid_monai.weights import check_weights
 
     home = files.home
