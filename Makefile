@@ -35,7 +35,7 @@ MASK := $(RUN)/masks/$(patsubst %.nii,%,$(patsubst %.gz,%,$(notdir $(SHOWN)))).n
 # OpenMP's threads sleep while they wait: spinning ones slow a training step over three times as soon as another process runs
 export OMP_WAIT_POLICY := passive
 
-.PHONY: install demo test test-all lint format docs clean
+.PHONY: install demo test test-all fuzz lint format docs clean
 
 install: .venv/installed
 
@@ -72,6 +72,19 @@ test: install
 test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
+
+# each reader of files for so many seconds against bytes that try all its branches (what it does not refuse in one line is
+# left in runs/fuzz), then a hundred commands killed at moments that the seed draws; the same seed draws the same.
+# Needs Linux and Python 3.11 or later
+FUZZ_SECONDS ?= 60
+SEED ?= $(shell date +%s)
+
+fuzz: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	for reader in nifti picture csv json yaml; do \
+		$(BIN)/python -m tests.fuzz $$reader runs/fuzz -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+	KILLS=100 SEED=$(SEED) OMP_NUM_THREADS=1 $(BIN)/pytest -s -m "slow or not slow" tests/faults/test_kills.py
 
 # the Python API's pages, from its docstrings: site/index.html
 docs: install

@@ -53,7 +53,7 @@ def plain_input_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        for cause in _causes(error):
+        for cause in causes_of(error):
             if isinstance(cause, InputError):
                 raise cause from None
         raise
@@ -69,14 +69,15 @@ def building(bundle: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            *_, first = _causes(error)
-            if any(isinstance(cause, InputError) for cause in _causes(error)):
+            *_, first = causes_of(error)
+            if any(isinstance(cause, InputError) for cause in causes_of(error)):
                 raise
             reason = " ".join(str(first).split())[:300] or type(first).__name__
             raise InputError(f"{bundle} cannot be built with these settings: {reason}") from error
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was raised from, or while handling, the last one first."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause

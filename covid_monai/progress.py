@@ -35,6 +35,9 @@ class _Lines(tqdm):
         """What writes a state."""
         return lambda state: print(state, file=file, flush=True)
 
+    def moveto(self, n: int) -> None:
+        """Stay; a bar that ended with an error still counts as one above, and to go there takes codes of a terminal."""
+
     def close(self) -> None:
         """Write the last state; tqdm's own ending is for a line that is drawn again and again."""
         if not self.disable:

@@ -78,3 +78,10 @@ def test_all_files_of_an_input_folder_are_kept_and_new_ones_may_join_them(tmp_pa
         with pytest.raises(InputError, match="would replace the input"):
             write_json(tmp_path / "data" / "labels" / "case.json", "result")
     write_json(tmp_path / "data" / "labels" / "case.json", "later, it is no input")
+
+
+@pytest.mark.parametrize("content", ["[" * 3000, "1" * 5000], ids=["depth", "digits"])
+def test_json_that_python_cannot_hold_is_named(tmp_path, content):
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(InputError, match=r"bad.json is not a JSON file"):
+        read_json(tmp_path / "bad.json")

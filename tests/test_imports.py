@@ -14,7 +14,7 @@ import covid_monai
 PACKAGE = Path(covid_monai.__file__).parent
 
 LAYERS = (
-    ("errors", "files", "progress", "environment", "weights"),
+    ("errors", "files", "csv_files", "staging", "progress", "environment", "weights"),
     ("losses", "networks"),
     ("transforms",),
     ("data",),

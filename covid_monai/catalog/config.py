@@ -1,76 +1,47 @@
 """From a bundle's configuration files and settings to a MONAI workflow."""
 
+import json
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from covid_monai.errors import InputError, did_you_mean
+from covid_monai.catalog.literals import CODE_MARKS, is_code, refuse_ambiguous_numbers
+from covid_monai.catalog.settings import check_values, settings_schema
+from covid_monai.errors import InputError, building, did_you_mean
 
 if TYPE_CHECKING:
     from monai.bundle import ConfigWorkflow
-
-CODE_MARKS = ("$", "@", "%")
 
 RENAMED = {"part": "subset"}
 """Settings of release 0.1 whose name has changed, and the name now; bundles copied out of that release have the old."""
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
-    """``key=value`` as a key and a YAML literal: ``epochs=5``, ``attention=false``, ``image_size=[128, 128]``.
-
-    Raises:
-        InputError: there is no ``=``, or the value is not a literal. References and expressions would run code,
-            which only files may bring.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InputError(f"setting {text!r} is not of the form key=value, such as epochs=5")
-    try:
-        literal = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"the value of setting {text!r} is not YAML; quote text that has special signs") from error
-    if is_code(literal):
-        raise InputError(
-            f"setting {text!r} is an expression; --set takes numbers, text and lists, --config takes files"
-        )
-    return key, literal
-
-
-def is_code(value: Any) -> bool:
-    """Whether MONAI would evaluate a value, or make an object of it, instead of taking it as it is."""
-    return any(isinstance(leaf, str) and leaf.startswith(CODE_MARKS) for leaf in _leaves(value))
-
-
-def read_settings(path: str | Path) -> dict[str, Any]:
-    """Overrides from a YAML file, ``{key: value}``; values may be MONAI expressions, so the file is code.
-
-    Raises:
-        InputError: the file is missing or not a YAML mapping.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read settings from {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path} holds a {type(content).__name__}; settings are lines of `key: value`")
-    return {str(key): value for key, value in content.items()}
-
-
-def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
-    """Refuse keys that ``config`` does not have, which MONAI would add without a word, and values of another kind.
+def check_settings(
+    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    where: str,
+    *,
+    bundle: Path | None = None,
+    training: bool = True,
+) -> None:
+    """Refuse keys that ``config`` lacks, which MONAI would add without a word, and values that they cannot have.
 
     A key may lead inwards with ``#`` or ``::``, such as ``train#dataloader#num_workers``.
 
+    Args:
+        config: a bundle's configuration.
+        settings: values in place of its own.
+        where: what an error says has no such setting.
+        bundle: the bundle's folder, for the values that it allows; without it, kinds alone are compared.
+        training: as in :func:`covid_monai.catalog.settings.check_values`.
+
     Raises:
-        InputError: a key is unknown, or a value is text where the bundle has a number, and the like.
+        InputError: a key is unknown, or a value is not what the bundle allows, or is of another kind than its own.
     """
-    for key, value in settings.items():
+    own = {}
+    for key in settings:
         content: Any = config
         for step in key.replace("::", "#").split("#"):
             known = [str(name) for name in content] if isinstance(content, Mapping) else []
@@ -82,7 +53,17 @@ def check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where
                 raise InputError(
                     f"{where} has no setting {key!r}{did_you_mean(step, known)}; its settings: {_some(known)}"
                 )
-        _check_kind(key, value, content)
+        own[key] = content
+    if bundle is not None:
+        check_values(bundle, config, settings, training=training)
+    for key, value in settings.items():
+        _check_kind(key, value, own[key])
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{key} is {value!r}; it must be of finite numbers, text, lists and mappings, as a run stores it"
+            ) from error
 
 
 def _named_as_in(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,19 +91,6 @@ def _check_kind(key: str, value: Any, default: Any) -> None:
             return
 
 
-def _leaves(content: Any) -> Iterable[Any]:
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            # a component named on the command line would be code too
-            yield "$" if key == "_target_" else key
-            yield from _leaves(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _leaves(value)
-    else:
-        yield content
-
-
 def _some(known: list[str]) -> str:
     return ", ".join(known) if known else "it has none inside"
 
@@ -144,36 +112,42 @@ def build_workflow(bundle: Path, kind: str, settings: Mapping[str, Any]) -> "Con
         settings: overrides, whose keys the configuration must have, under this name or the one in ``RENAMED``.
 
     Raises:
-        InputError: a configuration file is missing, or a setting is unknown.
+        InputError: a configuration file is missing, a setting is unknown, or its value is one that it cannot have.
     """
     files = config_files(bundle, kind)
     from monai.bundle import ConfigParser, ConfigWorkflow
 
     config = ConfigParser.load_config_files(files)
     settings = _named_as_in(config, settings)
-    check_settings(config, settings, where=f"{bundle.name} ({kind})")
+    check_settings(config, settings, where=f"{bundle.name} ({kind})", bundle=bundle, training=kind == "train")
     # MONAI warns that it leaves the program's logging alone, which is what is asked of it
     logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*non-tuple sequence for multidimensional.*")
-    return ConfigWorkflow(
+    workflow = ConfigWorkflow(
         config_file=files,
         logging_file=False,
         workflow_type="train" if kind == "train" else "infer",
         bundle_root=str(bundle),
         **settings,
     )
+    if expressions := [key for key in settings if key in settings_schema(bundle) and is_code(settings[key])]:
+        with building(bundle.name):
+            computed = {key: workflow.parser.get_parsed_content(key) for key in expressions}
+        check_values(bundle, config, {**settings, **computed}, training=kind == "train")
+    return workflow
 
 
 def config_files(bundle: Path, kind: str) -> list[str]:
     """The paths of a bundle's configuration files for one kind of work.
 
     Raises:
-        InputError: one is missing.
+        InputError: one is missing, or has a number that YAML 1.1 and YAML 1.2 read differently.
     """
     files = [bundle / "configs" / name for name in CONFIGS[kind]]
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} is missing; the bundle at {bundle} cannot {kind}")
+        refuse_ambiguous_numbers(file)
     return [str(file) for file in files]
 
 

@@ -3,15 +3,17 @@
 import pydoc
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import build_workflow, read_config
+from covid_monai.catalog.config import build_workflow, config_files, read_config
 from covid_monai.catalog.metadata import metadata_file, metadata_schema, read_metadata
+from covid_monai.catalog.settings import Schema, settings_schema
 from covid_monai.catalog.sizes import Size, network_sizes
 from covid_monai.errors import InputError
+from covid_monai.files import read_json, sha256_of, write_json
 
 # rooms of MONAI's transforms that leave the values of an image as they are
 _VALUES_STAY = tuple(f"monai.transforms.{room}." for room in ("io", "utility", "spatial", "croppad"))
@@ -83,6 +85,7 @@ class Description:
         loss: that it trains with.
         losses: all that its setting ``loss`` can name.
         settings: of its training, with their values.
+        schema: the JSON schema of each of its settings, with ``description`` and ``unit``; empty where it has none.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Description:
     loss: str
     losses: Sequence[str]
     settings: Mapping[str, Any]
+    schema: Mapping[str, Schema]
 
     @property
     def parameters(self) -> int:
@@ -99,23 +103,65 @@ class Description:
         return self.sizes[0].parameters
 
 
+DESCRIPTION_FILE = "description.json"
+"""What a bundle of the package has beside its configuration: what would take seconds to compute of it."""
+
+
 def describe_bundle(name: str) -> Description:
-    """Describe a bundle; its network and those of its ablations are built without values to count their operations.
+    """Describe a bundle.
+
+    What its ``configs/description.json`` says is believed where the configuration is still the one that it was made
+    of. Otherwise its network and those of its ablations are built, without values, to count their operations.
 
     Raises:
         InputError: there is no such bundle, or a part of its configuration is not as ours are.
     """
+    import yaml
+
     folder = bundle_folder(name)
-    loss, choices = losses(folder)
+    computed = _stored(folder) or _computed(folder)
+    (training,) = config_files(folder, "train")
+    config = yaml.safe_load(Path(training).read_text(encoding="utf-8"))
+    sizes = [{**size, "image_size": tuple(size["image_size"])} for size in computed["sizes"]]
     return Description(
         name=folder.name,
         metadata=read_metadata(folder),
-        sizes=network_sizes(name),
-        intensity_steps=intensity_steps(folder),
-        loss=loss,
-        losses=choices,
-        settings={key: value for key, value in read_config(folder, "train").items() if _is_setting(value)},
+        sizes=[Size(bundle=folder.name, **size) for size in sizes],
+        intensity_steps=computed["intensity_steps"],
+        loss=computed["loss"],
+        losses=computed["losses"],
+        settings={key: value for key, value in config.items() if _is_setting(value)},
+        schema=settings_schema(folder),
     )
+
+
+def store_description(folder: Path) -> None:
+    """Write a bundle's ``configs/description.json``."""
+    write_json(folder / "configs" / DESCRIPTION_FILE, {"of": _hashes(folder), **_computed(folder)})
+
+
+def _computed(folder: Path) -> dict[str, Any]:
+    loss, choices = losses(folder)
+    sizes = [asdict(size) for size in network_sizes(str(folder))]
+    return {
+        "sizes": [{key: value for key, value in size.items() if key != "bundle"} for size in sizes],
+        "intensity_steps": intensity_steps(folder),
+        "loss": loss,
+        "losses": list(choices),
+    }
+
+
+def _stored(folder: Path) -> dict[str, Any] | None:
+    file = folder / "configs" / DESCRIPTION_FILE
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    return content if isinstance(content, dict) and content.get("of") == _hashes(folder) else None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = [*config_files(folder, "train"), *config_files(folder, "inference"), str(metadata_file(folder))]
+    return {Path(file).name: sha256_of(file) for file in files}
 
 
 def verify_bundle(name: str) -> list[str]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from covid_monai.catalog.config import check_settings, is_code, read_config
+from covid_monai.catalog.config import check_settings, read_config
+from covid_monai.catalog.literals import is_code
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
 
@@ -58,5 +59,6 @@ def read_ablations(folder: Path) -> dict[str, dict[str, Any]]:
             raise InputError(
                 f"ablation {label!r} in {metadata_file(folder)} has an expression; it takes numbers, text and lists"
             )
-        check_settings(read_config(folder, "train"), settings, where=f"{folder.name} (ablation {label!r})")
+        where = f"{folder.name} (ablation {label!r})"
+        check_settings(read_config(folder, "train"), settings, where, bundle=folder)
     return ablations

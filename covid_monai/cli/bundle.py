@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from covid_monai.cli.bundle_show import show
-from covid_monai.cli.options import RenamedOptions
+from covid_monai.cli.options import RenamedOptions, settings_option
 from covid_monai.run.export import FORMATS
 
 
@@ -40,7 +40,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(cls=RenamedOptions, renamed={"--checkpoint": "--run"})
 @click.argument("name")
-@click.option("--run", required=True, type=_PATH, help="Run folder whose weights are exported.")
+@click.option("--run", required=True, type=_PATH, help="Run folder, bundle folder with weights, or weights file.")
 @click.option(
     "--format",
     "file_format",
@@ -49,16 +49,19 @@ _PATH = click.Path(path_type=Path)
     help="onnx needs the optional packages covid-monai[export].",
 )
 @click.option("-o", "--output", required=True, type=_PATH, help="The file to write, which must not exist yet.")
+@settings_option
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
-def export(name: str, run: Path, file_format: str, output: Path, trust_run: bool) -> None:
+def export(name: str, run: Path, file_format: str, output: Path, assignments: tuple[str, ...], trust_run: bool) -> None:
     """Export the trained network of bundle NAME: images as its chain leaves them in, logits out.
 
     Batch, height and width stay free (height and width at least 33). The file is read again and compared with the
     network at two sizes before it takes its place.
     """
+    from covid_monai.catalog.literals import parse_setting
     from covid_monai.run.export import export_bundle
 
-    for entry in export_bundle(name, run, file_format, output, trust=trust_run):
+    settings = dict(map(parse_setting, assignments))
+    for entry in export_bundle(name, run, file_format, output, settings=settings, trust=trust_run):
         click.echo(f"logits of {' x '.join(map(str, entry.shape))} images differ by at most {entry.difference:.1e}")
     click.echo(f"exported: {output}")
 

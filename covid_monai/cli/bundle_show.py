@@ -23,6 +23,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _content(described: "Description") -> dict[str, Any]:
+    from covid_monai.catalog.settings import allowed
     from covid_monai.catalog.sizes import COUNTED
 
     network, *ablations = described.sizes
@@ -50,6 +51,16 @@ def _content(described: "Description") -> dict[str, Any]:
             {"name": ablation.label, "settings": ablation.settings, **_size(ablation)} for ablation in ablations
         ],
         "settings": settings,
+        "setting_details": {
+            name: {
+                "meaning": schema["description"],
+                "unit": schema.get("unit"),
+                "allowed": allowed(schema),
+                "schema": schema,
+            }
+            for name, schema in described.schema.items()
+            if name in settings
+        },
     }
 
 
@@ -88,7 +99,12 @@ def _text(described: "Description") -> str:
             for line in _columns({ablation["name"]: _ablation(ablation) for ablation in content["ablations"]})
         ]
     lines += ["", "settings of covid-monai train --set, with the bundle's values"]
-    lines += [f"  {line}" for line in _columns({key: _as_typed(value) for key, value in content["settings"].items()})]
+    details = content["setting_details"]
+    listed = {key: _as_typed(value) for key, value in content["settings"].items() if key in details or not details}
+    for key, line in zip(listed, _columns(listed), strict=True):
+        lines.append(f"  {line}")
+        if key in details:
+            lines.append(f"      {_meaning(details[key])}")
     return "\n".join(lines)
 
 
@@ -97,6 +113,12 @@ def _ablation(entry: dict[str, Any]) -> str:
         f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in entry["settings"].items()
     )
     return f"{assigned}  ({entry['parameters']:,} parameters, {_giga(entry['operations'])})"
+
+
+def _meaning(detail: dict[str, Any]) -> str:
+    """What a setting means, is counted in and can be: ``largest random rotation (radians; a number from 0 to 3.1)``."""
+    unit = f"{detail['unit']}; " if detail["unit"] else ""
+    return f"{detail['meaning']} ({unit}{detail['allowed']})"
 
 
 def _as_typed(value: Any) -> str:

@@ -46,7 +46,8 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="auto",
             show_default=True,
             help="auto: HU kept, 8-bit mapped by air and fat peaks, else by the window [-1024, 600]; hu: taken as "
-            "they are; checked: refused unless they look like HU.",
+            "they are; checked: refused if on another scale than HU; offset1024, offset1000: added to HU; inverted: "
+            "air is bright.",
         ),
         click.option("--name", help="Name of the data set."),
         click.option("--licence", help="Terms of use, one line."),
@@ -137,7 +138,8 @@ def nifti(
     licence: str | None,
 ) -> None:
     """Import NIfTI volumes or slices with masks of the same names, or an nnU-Net raw data set."""
-    from covid_monai.data.sources.folders import find_nifti, read_patients
+    from covid_monai.data.patients import read_patients
+    from covid_monai.data.sources.folders import find_nifti
     from covid_monai.data.sources.labels import parse_label_map
     from covid_monai.data.sources.nifti import NiftiSlices
 

@@ -26,10 +26,14 @@ def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path 
     found as far as it is known: slices of one patient without ID that are no near-duplicates are not.
     """
     from covid_monai.data.checks import check_dataset
-    from covid_monai.data.manifest import read_dataset
-    from covid_monai.files import write_json
+    from covid_monai.data.manifest import files_of, read_dataset
+    from covid_monai.files import protecting, refuse_to_replace_input, write_json
 
-    count = len(read_dataset(folder).cases)
+    dataset = read_dataset(folder)
+    count, inputs = len(dataset.cases), [*files_of(dataset), *([split] if split else [])]
+    if json_file is not None:
+        with protecting(*inputs):
+            refuse_to_replace_input(json_file)
     findings = check_dataset(folder, split, progress=True)
     severities = Counter(finding.severity for finding in findings)
     if json_file is not None:
@@ -43,7 +47,8 @@ def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path 
             "notes": severities["note"],
             "findings": [vars(finding) for finding in findings],
         }
-        write_json(json_file, content)
+        with protecting(*inputs):
+            write_json(json_file, content)
     _tell(findings)
     click.echo(f"{count} cases: {severities['error']} errors, {severities['note']} notes")
     if severities["error"]:

@@ -55,8 +55,9 @@ def split(
     seed: int,
 ) -> None:
     """Split the data set in FOLDER into training, validation and test subset."""
-    from covid_monai.data.manifest import read_dataset
+    from covid_monai.data.manifest import files_of, read_dataset
     from covid_monai.data.splits import split_dataset, write_split
+    from covid_monai.files import protecting
 
     command = f"covid-monai data split {quote(str(folder))} -o {quote(str(output))} --protocol {protocol}"
     if protocol == "given" and (folds or test_fraction):
@@ -80,7 +81,8 @@ def split(
         validation_is_test=validation_is_test,
         without_near_duplicates=without_near_duplicates,
     )
-    write_split(output, drawn_split)
+    with protecting(*files_of(dataset)):
+        write_split(output, drawn_split)
     _tell(dataset, drawn_split)
     click.echo(f"wrote {output}")
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from covid_monai.environment import Requirement
 
 _GIB = 2**30
+_OF_DEVELOPERS = ("docs", "test")
 
 
 @click.command()
@@ -111,7 +112,12 @@ def _text(report: dict[str, Any]) -> str:
             )
         )
     for entry in report["optional"]:
-        words = "complete" if entry["complete"] else f"{'; '.join(entry['lacking'])}. To get it: {entry['install']}"
+        if entry["name"] in _OF_DEVELOPERS and not entry["complete"]:
+            words = "not complete; for work on the package itself, by `make install` in its checkout"
+        elif not entry["complete"]:
+            words = f"{'; '.join(entry['lacking'])}. To get it: {entry['install']}"
+        else:
+            words = "complete"
         lines.append((f"optional: {entry['name']}", words))
     width = max(len(heading) for heading, _ in lines)
     text = [f"{heading:<{width}}  {value}" for heading, value in lines]

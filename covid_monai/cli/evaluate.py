@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from covid_monai.cli.options import SUBSET, RenamedOptions
+from covid_monai.cli.options import SUBSET, RenamedOptions, settings_option
 
 
 @click.command(cls=RenamedOptions, renamed={"--part": "--subset"})
@@ -17,6 +17,9 @@ from covid_monai.cli.options import SUBSET, RenamedOptions
     type=SUBSET,
     help="Of the run's fold; all: every case of DATA.",
 )
+@click.option("--split", type=click.Path(path_type=Path), help="Split file, where RUN does not record one.")
+@click.option("--fold", type=click.IntRange(min=0), help="Fold of that split.")
+@settings_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/SUBSET]")
 @click.option(
     "--scoring-grid",
@@ -31,6 +34,9 @@ def evaluate(
     run: Path,
     data: Path | None,
     subset: str,
+    split: Path | None,
+    fold: int | None,
+    assignments: tuple[str, ...],
     output: Path | None,
     scoring_grid: int | None,
     device: str | None,
@@ -39,23 +45,28 @@ def evaluate(
 ) -> None:
     """Score the weights that the run in folder RUN kept: the best, or the last epoch's.
 
+    RUN can also be what `python -m monai.bundle run` trained, a bundle's folder with weights, or a weights file.
     Writes scores.csv (per case), scores.json and scores.md (together), and every case's mask.
     """
+    from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError
     from covid_monai.run.evaluation import evaluate as score_run
-    from covid_monai.run.folder import RunFolder
 
     scores = score_run(
         run,
         data=data,
         subset=subset,
+        split=split,
+        fold=fold,
+        settings=dict(map(parse_setting, assignments)),
         output=output,
         scoring_grid=scoring_grid,
         device=device,
         trust=trust_run,
         progress=True,
     )
-    folder = output if output is not None else RunFolder(run).evaluation(subset)
+    folder = scores.folder
+    assert folder is not None
     click.echo((folder / "scores.md").read_text(encoding="utf-8"))
     click.echo(f"scores and masks: {folder}")
     if at_least is not None and (dice := scores.value("dice")) < at_least:

@@ -31,9 +31,18 @@ class RenamedChoice(click.Choice):
         return super().convert(value, param, ctx)
 
 
-INTENSITY = RenamedChoice(["auto", "checked", "hu", "window", "anchors"], {"trusted": "hu"})
+INTENSITY = RenamedChoice(
+    ["auto", "checked", "hu", "window", "anchors", "offset1024", "offset1000", "inverted"], {"trusted": "hu"}
+)
 
 
+settings_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting that the weights were trained with and RUN does not record; repeatable.",
+)
 orientation_option = click.option(
     "--orientation",
     metavar="AXES",

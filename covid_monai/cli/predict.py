@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covid_monai.cli.options import INTENSITY, RenamedOptions, as_options, grid_tolerance_option, orientation_option
+from covid_monai.cli.options import (
+    INTENSITY,
+    RenamedOptions,
+    as_options,
+    grid_tolerance_option,
+    orientation_option,
+    settings_option,
+)
 
 if TYPE_CHECKING:
     from covid_monai.inference.predict import PredictedFile
@@ -19,7 +26,13 @@ if TYPE_CHECKING:
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the masks.")
-@click.option("--run", required=True, type=click.Path(path_type=Path), help="Run folder of covid-monai train.")
+@click.option(
+    "--run",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Run folder, or a bundle folder with weights.",
+)
+@settings_option
 @click.option(
     "--roi-size",
     type=click.IntRange(min=32),
@@ -31,8 +44,9 @@ if TYPE_CHECKING:
     default="checked",
     show_default=True,
     type=INTENSITY,
-    help="checked refuses what does not look like HU; hu takes values as they are; window and anchors map 8-bit "
-    "values to HU; auto keeps HU and maps 8-bit values.",
+    help="checked refuses what is on another scale than HU; hu takes values as they are; window and anchors map 8-bit "
+    "values to HU; auto keeps HU and maps 8-bit values; offset1024 and offset1000 subtract what was added to HU; "
+    "inverted turns values with bright air round.",
 )
 @orientation_option
 @grid_tolerance_option
@@ -45,6 +59,7 @@ def predict(
     inputs: tuple[str, ...],
     output: Path,
     run: Path,
+    assignments: tuple[str, ...],
     roi_size: int | None,
     intensity: str,
     orientation: str | None,
@@ -61,6 +76,7 @@ def predict(
     be used is named with the reason; the others go on, and the exit status is then 1. The same command again keeps the
     masks that are done.
     """
+    from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError
     from covid_monai.inference.predict import find_images
     from covid_monai.inference.predict import predict as segment
@@ -73,6 +89,7 @@ def predict(
             output,
             run,
             roi_size=(roi_size, roi_size) if roi_size else None,
+            settings=dict(map(parse_setting, assignments)),
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,

@@ -117,6 +117,12 @@ def write_dataset(dataset: Dataset) -> None:
     write_json(dataset.folder / FILE_NAME, content)
 
 
+def files_of(dataset: Dataset) -> list[Path]:
+    """``dataset.json`` and all images and masks that it names."""
+    names = [FILE_NAME, *(name for case in dataset.cases for name in (case.image, case.label))]
+    return [dataset.folder / name for name in names]
+
+
 def window_of(case: Case) -> tuple[float, float] | None:
     """The window in HU by which 8-bit values were mapped; None where the values are HU, or were mapped by anchors."""
     return SOURCE_WINDOWS.get(case.source, WINDOW) if case.intensity == "window" else None
@@ -125,6 +131,13 @@ def window_of(case: Case) -> tuple[float, float] | None:
 def is_case_name(name: str) -> bool:
     """Whether ``name`` can stand for a case: letters, digits, point, hyphen and underscore, no path."""
     return _CASE_NAME.fullmatch(name) is not None
+
+
+def what_is_no_case_name(name: str) -> str:
+    """Why a file's name cannot stand for a case, and what to do."""
+    strange = "".join(dict.fromkeys(letter for letter in name if not re.match("[A-Za-z0-9._-]", letter)))
+    held = f"holds {strange!r}" if strange else "begins with no letter or digit"
+    return f"its name {held}: cases have letters a to z, digits, '.', '_' and '-'; rename image and mask alike"
 
 
 def _case_of(entry: Any, where: str) -> Case:
@@ -178,7 +191,7 @@ def _refuse_duplicates(cases: tuple[Case, ...], path: Path) -> None:
 
 def _integer_keys(entry: dict[str, Any], kind: type, where: str) -> dict[int, Any]:
     # a key has to be ASCII digits: int() would also take "1_0", " 1" and digits of other scripts
-    if not all(re.fullmatch(r"[0-9]+", key) and _is_a(value, kind) for key, value in entry.items()):
+    if not all(re.fullmatch(r"-?[0-9]+", key) and _is_a(value, kind) for key, value in entry.items()):
         raise InputError(f"{where} is {entry}, expected integers as keys and {kind.__name__} as values")
     return {int(key): value for key, value in entry.items()}
 

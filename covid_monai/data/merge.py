@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from covid_monai.data.manifest import Case, Dataset, read_dataset, write_dataset
+from covid_monai.data.manifest import Case, Dataset, files_of, read_dataset, write_dataset
 from covid_monai.data.writer import carry_case, staged
 from covid_monai.errors import InputError
+from covid_monai.files import protecting
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def merge_datasets(
     if same_patients:
         del shared["patient"]
     labels = _labels(datasets)
-    with staged(output, overwrite) as staging:
+    inputs = [file for dataset in datasets for file in files_of(dataset)]
+    with protecting(*inputs), staged(output, overwrite) as staging:
         for dataset in datasets:
             for case in dataset.cases:
                 carry_case(case, dataset.folder, staging)

@@ -34,7 +34,10 @@ from covid_monai.data.drawing import (
     single_cases,
     tied_cases,
 )
+from covid_monai.data.manifest import FILE_NAME as MANIFEST_FILE
 from covid_monai.data.manifest import Case, Dataset, read_dataset
+from covid_monai.data.patients import warn_of_similar_patients
+from covid_monai.data.verified import refuse_changed_files
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
 
@@ -129,6 +132,9 @@ def split_dataset(
         refuse_unknown_cases(dataset, "protocol grouped", "use protocol paper or given")
     if without_near_duplicates:
         refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
+    if protocol == "grouped" or without_near_duplicates:
+        for source in sorted({case.source for case in dataset.cases}):
+            warn_of_similar_patients((case.patient for case in dataset.cases if case.source == source), source)
     groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
     if protocol == "given":
@@ -216,8 +222,9 @@ def datalist(
         and ``spacing_known``.
 
     Raises:
-        InputError: the split is of another data set, the fold or subset does not exist or is empty, or a file
-            is missing.
+        InputError: the split is of another data set, or of this one before it was changed, the fold or subset does not
+            exist or is empty, or a file is missing or was changed (see
+            :func:`covid_monai.data.verified.refuse_changed_files`).
     """
     subset = part if subset is None else subset
     if subset not in (*SUBSETS, "all"):
@@ -230,6 +237,7 @@ def datalist(
     if not cases:
         place = f"the {subset} subset of fold {fold} in {split_file}" if split_file else str(dataset_dir)
         raise InputError(f"{place} is empty: make a split with a larger share for it")
+    refuse_changed_files(dataset, cases)
     return [_entry(dataset.folder.resolve(), case) for case in cases]
 
 
@@ -276,14 +284,28 @@ def _names_of(dataset: Dataset, split: Split, path: str | PathLike[str], fold: i
         raise InputError(f"fold {fold} does not exist: {path} has folds 0 to {len(split.folds) - 1}")
     if subset == "all":
         return {case.case for case in dataset.cases}
+    _refuse_changed_patients(dataset, split, path, fold)
     return set(getattr(split.folds[fold], subset))
+
+
+def _refuse_changed_patients(dataset: Dataset, split: Split, path: str | PathLike[str], fold: int) -> None:
+    """Refuse a split that does not keep its protocol's promise with what ``dataset.json`` says now."""
+    again = f"{dataset.folder / MANIFEST_FILE} was changed after the split was made: make {path} again"
+    if split.protocol == "given" and set(split.folds[fold].test) != given_test(dataset.cases):
+        raise InputError(f"the test subset of {path} is not the one that the source gives; {again}")
+    if split.protocol != "grouped":
+        return
+    home = {name: subset for subset in SUBSETS for name in getattr(split.folds[fold], subset)}
+    for names in tied_cases(dataset.cases):
+        if len({home.get(name) for name in names}) > 1:
+            raise InputError(
+                f"fold {fold} of {path} is grouped, but has cases of one patient, volume or group in several subsets "
+                f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); {again}"
+            )
 
 
 def _entry(folder: Path, case: Case) -> dict[str, Any]:
     paths = {"image": folder / case.image, "label": folder / case.label}
-    for path in paths.values():
-        if not path.is_file():
-            raise InputError(f"{path} is missing: dataset.json names it; prepare the data again")
     return {
         **{key: str(path) for key, path in paths.items()},
         "case": case.case,

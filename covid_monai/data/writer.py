@@ -2,19 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from covid_monai.data.manifest import FILE_NAME, LABELS, Case, Dataset, read_dataset, write_dataset
+from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.data.sources import Source, SourceSlice
 from covid_monai.data.sources.labels import count_labels
-from covid_monai.errors import InputError, collecting_warnings
-from covid_monai.files import replacing, sha256_of
+from covid_monai.errors import InputError, InputWarning, collecting_warnings
+from covid_monai.files import naming_disk_errors, protecting, replacing, sha256_of
 from covid_monai.progress import progress_bar
+from covid_monai.staging import is_interrupted, staged_files
 
 
 def carry_case(case: Case, folder: Path, target: Path) -> None:
@@ -36,11 +39,9 @@ def carry_case(case: Case, folder: Path, target: Path) -> None:
             raise InputError(f"{origin} was changed after it was written: prepare {folder} again")
         if place.exists():
             raise InputError(f"{name} of {folder} is there already, from another case: rename the one or the other")
-        try:
+        with naming_disk_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(origin.resolve(), place)
-        except OSError as error:
-            raise InputError(f"cannot write {place}: {error.strerror}; choose another folder") from error
 
 
 def _link_or_copy(origin: Path, place: Path) -> None:
@@ -67,7 +68,7 @@ def prepare(source: Source, folder: Path, overwrite: bool = False, progress: boo
     Raises:
         InputError: the source or the folder cannot be used. The folder is then as it was before.
     """
-    with staged(folder, overwrite) as staging:
+    with protecting(*source.inputs), staged(folder, overwrite) as staging:
         write_cases(source, staging, progress)
     return read_dataset(folder)
 
@@ -77,35 +78,23 @@ def staged(folder: Path, overwrite: bool) -> Iterator[Path]:
     """Yield a folder to write a data set into; when the body succeeds, all of it moves to ``folder``.
 
     ``dataset.json`` moves last, so that a folder which has one is complete. With ``overwrite`` the files that
-    an older ``dataset.json`` names are removed, as far as they are unchanged and not replaced.
+    an older ``dataset.json`` names are removed, as far as they are unchanged and not replaced. What a killed process
+    left is removed, and nothing else.
 
     Raises:
-        InputError: the folder is not empty (without ``overwrite``), or cannot be written.
+        InputError: the folder is not empty (without ``overwrite``), cannot be written, or another process is writing
+            to it.
     """
-    new = not folder.exists()
-    if not new and not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a folder to write to")
-    if not new and not overwrite and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty: give another folder, or `overwrite=True` to replace what it holds")
-    staging = folder / _STAGING
-    try:
-        # what a killed run left behind
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another folder") from error
-    try:
-        yield staging
-        try:
-            _publish(staging, folder)
-        except OSError as error:
-            raise InputError(f"cannot write {error.filename}: {error.strerror}; choose another folder") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if new:
-            # only an empty folder goes, which is one that nothing was published to
-            with suppress(OSError):
-                folder.rmdir()
+    refused = InputError(f"{folder} is not empty: give another folder, or `overwrite=True` to replace what it holds")
+    if not (overwrite or is_interrupted(folder, _STAGING)) and folder.is_dir() and any(folder.iterdir()):
+        raise refused
+    with staged_files(folder, _STAGING, FILE_NAME) as staging:
+        if not (overwrite or staging.complete) and any(child != staging.path for child in folder.iterdir()):
+            raise refused
+        yield staging.path
+        staging.publish(_unchanged_files(folder), overwrite=overwrite)
 
 
 def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset:
@@ -116,15 +105,37 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
             written.
     """
     slices = progress_bar(source, description=source.name, unit="slice", total=source.count, shown=progress)
-    with collecting_warnings() as warnings:
-        cases = tuple(_write_case(item, source.name, folder) for item in slices)
+    large: list[str] = []
+    with collecting_warnings() as told:
+        cases = []
+        for item in slices:
+            cases.append(_write_case(item, source.name, folder))
+            large += [item.case] if 2 * sum(item.pixels.values()) > item.label.size else []
+        warn_of_similar_patients((case.patient for case in cases), source.name)
+        _warn_of_inverted_masks(source, large, len(cases))
     if not cases:
         raise InputError(f"{source.name} gave no slices: nothing to prepare")
     used = {0, *source.label_map.values()}
     labels = {label: name for label, name in LABELS.items() if label in used}
-    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, cases, tuple(warnings))
+    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, tuple(cases), tuple(told))
     write_dataset(dataset)
     return dataset
+
+
+def _warn_of_inverted_masks(source: Source, large: Sequence[str], count: int) -> None:
+    if not large:
+        return
+    if source.label_map.get(0):
+        remedy = "leave 0 out of `label_map`"
+    else:
+        inverted = ["0=lesion", *(f"{label}=background" for label in source.label_map if label)]
+        remedy = f"say so by `label_map` {','.join(inverted)}"
+    warnings.warn(
+        f"{source.name}: in {len(large)} of {count} slices more than half of the pixels are lesion (first: "
+        f"{large[0]}); they are taken as they are; if the masks are inverted, {remedy}",
+        InputWarning,
+        stacklevel=2,
+    )
 
 
 def _write_case(item: SourceSlice, source: str, folder: Path) -> Case:
@@ -158,27 +169,8 @@ def _write_nifti(array: npt.NDArray, affine: npt.NDArray[np.float64], path: Path
         raise InputError(f"two slices are named {path.name.removesuffix('.nii.gz')}: rename one")
     image = nibabel.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    try:
-        with replacing(path) as temporary:
-            nibabel.save(image, temporary)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
-
-
-def _publish(staging: Path, folder: Path) -> None:
-    old = _unchanged_files(folder)
-    (folder / FILE_NAME).unlink(missing_ok=True)
-    files = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
-    manifest = Path(FILE_NAME)
-    for path in [
-        *(path for path in files if path != manifest),
-        *(path for path in files if path == manifest),
-    ]:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        if path == manifest:
-            for stale in old - {folder / kept for kept in files}:
-                stale.unlink(missing_ok=True)
-        os.replace(staging / path, folder / path)
+    with replacing(path) as temporary:
+        nibabel.save(image, temporary)
 
 
 def _unchanged_files(folder: Path) -> set[Path]:

@@ -1,9 +1,12 @@
 """The JSON log of a training run, and the progress bar that shows it."""
 
 import json
+import logging
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,18 @@ from covid_monai.progress import progress_bar
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+
+@contextmanager
+def errors_told_once() -> Iterator[None]:
+    """Keep ignite from logging what its engines raise, and an empty line on Ctrl-C: whoever runs them says it."""
+    logger = logging.getLogger("ignite.engine.engine")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class EpochLog:

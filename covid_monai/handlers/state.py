@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from safetensors.torch import load_file, save_file
 
-from covid_monai.files import settle
+from covid_monai.files import naming_disk_errors, settle
 
 TENSOR = "__tensor__"
 PAIRS = "__pairs__"
@@ -114,19 +114,30 @@ class EpochState:
         engine.state.iteration = counters["iteration"]
 
     def save(self, engine: Engine) -> None:
-        """Write the state of the epoch that just ended, then remove the epoch before."""
+        """Write the state of the epoch that just ended, then remove the epoch before.
+
+        Raises:
+            InputError: the disk refused it; the epoch before is still there, to go on from.
+        """
         if idist.get_rank() != 0:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"epoch-{engine.state.epoch:04d}"
         unfinished = self.folder / f".writing-{target.name}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
+        with naming_disk_errors(target):
+            try:
+                self._write(unfinished, engine)
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(unfinished, target)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+            for child in self.folder.iterdir():
+                if child != target and EPOCH_FOLDER.fullmatch(child.name):
+                    shutil.rmtree(child)
+
+    def _write(self, folder: Path, engine: Engine) -> None:
+        # what a killed run left behind
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         for name, thing in self.objects.items():
-            save_nested(unfinished, name, thing.state_dict())
-        save_nested(unfinished, "engine", {"epoch": engine.state.epoch, "iteration": engine.state.iteration})
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(unfinished, target)
-        for child in self.folder.iterdir():
-            if child != target and EPOCH_FOLDER.fullmatch(child.name):
-                shutil.rmtree(child)
+            save_nested(folder, name, thing.state_dict())
+        save_nested(folder, "engine", {"epoch": engine.state.epoch, "iteration": engine.state.iteration})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from covid_monai.files import protecting, replacing
 from covid_monai.transforms.grid import orientation_name
 from covid_monai.transforms.nifti import STORED_HEADER, nifti_stem, open_nifti
-from covid_monai.transforms.nifti_affine import ASSUMED_AXES, quaternion_of
+from covid_monai.transforms.nifti_affine import ASSUMED_AXES, qform_of, quaternion_of, sform_of
 
 if TYPE_CHECKING:
     import nibabel
@@ -31,24 +31,25 @@ def write_on_grid(image: "nibabel.Nifti1Image", values: NDArray[Any], path: Path
 def grid_header(image: "nibabel.Nifti1Image") -> "nibabel.Nifti1Header":
     """A new header with the shape and the grid of an image, as its file has it: in its unit, sform and qform alike.
 
-    Codes, units and forms that NIfTI does not know, which the reader left out, are left out here too.
+    Codes, units, forms and a pixdim that cannot be right, which the reader left out, are left out here too.
     """
     stored = image.extra.get(STORED_HEADER, image.header)
     header = type(stored)()
     header.set_data_shape(image.shape)
-    header["pixdim"][:4] = stored["pixdim"][:4]
     unit = int(stored["xyzt_units"]) & 0x07
     header["xyzt_units"] = unit if unit <= 3 else 2
-    sform = np.array([stored[row] for row in ("srow_x", "srow_y", "srow_z")])
-    if 0 <= stored["sform_code"] <= 5 and np.all(np.isfinite(sform)):
+    sform, qform, quaternion = sform_of(stored), qform_of(stored), quaternion_of(stored)
+    header["pixdim"][:4] = stored["pixdim"][:4]
+    if 0 <= stored["sform_code"] <= 5 and sform is not None:
         header["sform_code"] = stored["sform_code"]
-        header["srow_x"], header["srow_y"], header["srow_z"] = sform
-    quaternion = quaternion_of(stored)
-    if 0 <= stored["qform_code"] <= 5 and quaternion is not None:
+        header["srow_x"], header["srow_y"], header["srow_z"] = sform[:3]
+        header["pixdim"][:4] = 1, *np.linalg.norm(sform[:3, :3], axis=0)
+    if 0 <= stored["qform_code"] <= 5 and qform is not None and quaternion is not None:
         header["qform_code"] = stored["qform_code"]
         header["quatern_b"], header["quatern_c"], header["quatern_d"] = quaternion
-        for offset in ("qoffset_x", "qoffset_y", "qoffset_z"):
-            header[offset] = stored[offset]
+        header["qoffset_x"], header["qoffset_y"], header["qoffset_z"] = qform[:3, 3]
+        if stored["qform_code"]:
+            header["pixdim"][:4] = stored["pixdim"][:4]
     if not header["sform_code"] and not header["qform_code"] and orientation_name(image.affine) != ASSUMED_AXES:
         # the user said how the axes lie
         header.set_sform(image.affine, code=2)

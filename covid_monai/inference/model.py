@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
 from covid_monai.files import protecting, replacing
 from covid_monai.inference.mask_record import Origin, write_record
 from covid_monai.inference.masks import write_on_grid
-from covid_monai.run.folder import RunFolder, read_run
+from covid_monai.run.crops import warn_of_whole_slices
+from covid_monai.run.trained import find_trained
 from covid_monai.transforms.grid import check_affine, orientation_of
-from covid_monai.weights import check_weights
 
 if TYPE_CHECKING:
     import nibabel
@@ -127,13 +126,20 @@ class Model:
     """
 
     def __init__(
-        self, class_names: list[str], segmenter: "Segmenter", origin: Origin, reading: Mapping[str, Any]
+        self,
+        class_names: list[str],
+        segmenter: "Segmenter",
+        origin: Origin,
+        reading: Mapping[str, Any],
+        *,
+        trained_on_crops: bool = False,
     ) -> None:
         self.bundle = origin.bundle
         self.class_names = class_names
         self.origin = origin
         self._segmenter = segmenter
         self._reading = reading
+        self._trained_on_crops = trained_on_crops
 
     def __repr__(self) -> str:
         return f"Model of {self.bundle} on {self._segmenter.device}: {', '.join(self.class_names)}"
@@ -159,6 +165,8 @@ class Model:
             image = _as_image(ct, grid)
             source = os.fspath(path) if path is not None else _as_tensor(image, self._reading)
             item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
+            if self._trained_on_crops:
+                warn_of_whole_slices(image, str(path or "the image"))
         for message in messages:
             warnings.warn(message, InputWarning, stacklevel=2)
         return Prediction(image, item, self.class_names, origin=self.origin, source=path, warnings=tuple(messages))
@@ -178,7 +186,8 @@ def load(
     """Read a run's weights once, for any number of volumes.
 
     Args:
-        run: a run (:class:`covid_monai.Run`) or its folder.
+        run: a run (:class:`covid_monai.Run`), its folder, or other trained weights; see
+            :func:`covid_monai.run.trained.find_trained`.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
@@ -194,8 +203,8 @@ def load(
     Raises:
         InputError: the run or its weights cannot be used, or a setting is not the bundle's.
     """
-    home, record = RunFolder(run), read_run(run, trust=trust)
-    source = bundle_folder(record.bundle)
+    trained = find_trained(run, settings=settings, trust=trust)
+    source = trained.bundle
     reading = {
         "intensity": intensity,
         "orientation": orientation_of(orientation) if orientation else None,
@@ -205,20 +214,21 @@ def load(
     given: dict[str, Any] = {key: value for key, value in reading.items() if value is not None}
     if roi_size is not None:
         given["roi_size"] = list(roi_size)
-    origin = Origin(source.name, check_weights(home), {**(settings or {}), **given})
-    chosen = {**(settings or {}), **given, "checkpoint": str(home.weights)}
+    origin = Origin(source.name, trained.sha256, {**(settings or {}), **given})
+    chosen = {**(settings or {}), **given, "checkpoint": str(trained.weights)}
     if device is not None:
         chosen["device"] = device_setting(device)
     from covid_monai.inference.segment import build_segmenter
 
     with plain_input_errors():
-        known = known_settings(source, "inference", record.settings)
+        known = known_settings(source, "inference", trained.settings)
         workflow = build_workflow(source, "inference", {**known, **chosen})
         workflow.initialize()
         parser = workflow.parser
         segmenter = build_segmenter(parser)
         names = list(map(str, parser.get_parsed_content("class_names")))
-        return Model(names, segmenter, origin, reading)
+        crops = bool(trained.record and trained.record.crops)
+        return Model(names, segmenter, origin, reading, trained_on_crops=crops)
 
 
 def _as_image(ct: CT, options: Mapping[str, Any]) -> "nibabel.Nifti1Image":

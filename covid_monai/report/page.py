@@ -10,7 +10,7 @@ import yaml
 
 from covid_monai import __version__
 from covid_monai.data.manifest import Dataset, read_dataset
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import protecting, read_json, write_text
 from covid_monai.report.cases import load_case, ranked_cases, worst_and_best
 from covid_monai.report.curves import draw_curves
@@ -28,6 +28,8 @@ from covid_monai.report.scores import (
     thresholds_note,
 )
 from covid_monai.run.folder import RunFolder, RunRecord, read_run
+from covid_monai.run.trained import Trained, find_trained
+from covid_monai.weights import WEIGHTS_RECORD_FILE
 
 CASES_SHOWN = 6
 
@@ -55,21 +57,26 @@ def write_report(
         InputError: the run is not evaluated or lacks files, the data are not those of the evaluation, or ``output``
             is no HTML file's name or an input.
     """
+    # a page shows settings and evaluates none
     folder, home = Path(run), RunFolder(run)
+    unrecorded = None if home.record.is_file() else _unrecorded(run)
+    home = home if unrecorded is None else unrecorded.home
     target = Path(output) if output is not None else home.report
     if target.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"`output` is {target}, but the page is HTML; give a name that ends in .html")
-    # a page shows settings and evaluates none
-    stored = read_run(folder, trust=True)
     evaluation = home.evaluation(subset)
     if not (evaluation / "scores.json").is_file():
         option = "" if subset == "test" else f" --subset {subset}"
         raise InputError(f"{folder} has no scores of the subset {subset}; run `covid-monai evaluate {folder}{option}`")
     scores = read_scores(evaluation)
-    settings = _read_settings(folder / "config.yaml")
+    if unrecorded is None:
+        stored, config = read_run(home, trust=True), home.config
+        model, environment = _read_model(home.weights_record), _read_environment(home.environment)
+    else:
+        stored, config = _record_of(evaluation, unrecorded), unrecorded.bundle / "configs" / "train.yaml"
+        model, environment = _model_of(unrecorded), None
+    settings = _settings_of(config)
     dataset = _read_data(stored.data if data is None else data)
-    model = _read_model(folder / "model.json")
-    environment = _read_environment(folder / "environment.json")
     page = filled_template(
         "covid_monai.report",
         "page.html",
@@ -81,10 +88,13 @@ def write_report(
         scores=scores,
         **_score_sections(evaluation, scores),
         preview=_preview(volume, settings),
-        curves=embedded_picture(lambda picture: draw_curves(folder / "log.jsonl", picture)),
+        curves=embedded_picture(lambda picture: draw_curves(home.log, picture))
+        if home.log.is_file() or unrecorded is None
+        else None,
         overlays=_overlays(evaluation, scores["classes"][-1], dataset, settings),
         settings=_shown_settings(settings, stored),
-        environment=_shown_environment(environment),
+        environment=_shown_environment(environment) if environment is not None else [],
+        recorded=unrecorded is None,
         data=_shown_data(dataset),
     )
     with protecting(*home.trained, evaluation, dataset.folder, *(volume or ())):
@@ -106,6 +116,13 @@ def _score_sections(evaluation: Path, scores: dict[str, Any]) -> dict[str, Any]:
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         path = evaluation / "scores.json"
         raise InputError(f"{path} is damaged ({error}); run `covid-monai evaluate` again") from error
+
+
+def _curves(log: Path, *, needed: bool) -> str | None:
+    """The picture of the training; None where there is no log and need not be one."""
+    if not log.is_file() and not needed:
+        return None
+    return embedded_picture(lambda picture: draw_curves(log, picture))
 
 
 def _overlays(
@@ -133,7 +150,7 @@ def _preview(
     return {"name": Path(image).name, "picture": picture}
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def _settings_of(path: Path) -> dict[str, Any]:
     """The literal settings of ``config.yaml``: no expressions, no components."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -166,6 +183,34 @@ def _read_data(folder: str | os.PathLike[str]) -> Dataset:
 
 def _class_of_label(settings: dict[str, Any]) -> dict[int, int]:
     return dict(zip(settings["lesion_labels"], settings["lesion_classes"], strict=True))
+
+
+def _record_of(evaluation: Path, trained: Trained) -> RunRecord:
+    """What an evaluation notes of weights that have no record of their own."""
+    noted = read_json(evaluation / "evaluation.json")
+    if not isinstance(noted, dict) or noted.get("weights") != trained.sha256:
+        raise InputError(f"{evaluation} is of other weights than {trained.weights}; run `covid-monai evaluate` again")
+    return RunRecord(
+        bundle=trained.bundle.name,
+        settings={},
+        data=noted["data"],
+        manifest=noted["manifest"],
+        split=noted["split"] or "",
+        fold=noted["fold"] or 0,
+    )
+
+
+def _unrecorded(run: str | os.PathLike[str]) -> Trained:
+    # what is not known of them stands on the page
+    with collecting_warnings():
+        return find_trained(run, trust=True)
+
+
+def _model_of(trained: Trained) -> dict[str, Any]:
+    note = trained.weights.with_name(WEIGHTS_RECORD_FILE)
+    if note.is_file():
+        return _read_model(note)
+    return {"bundle": trained.bundle.name, "epoch": None, "validation_dice": None, "sha256": trained.sha256}
 
 
 def _read_model(path: Path) -> dict[str, Any]:

@@ -5,16 +5,16 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.metadata import input_channels
 from covid_monai.errors import InputError
-from covid_monai.files import replacing
+from covid_monai.files import disk_error, replacing
 from covid_monai.run.trained import run_of_bundle, trained_network
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def _write_torchscript(network: "nn.Module", example: "Tensor", path: Path) -> N
     # TorchScript's language lacks much of Python; tracing needs only the operations
     except Exception:
         program = torch.jit.trace(network, example)
-    # given a path, torch.jit refuses names without an ending
-    with path.open("wb") as file:
-        torch.jit.save(program, file)
+    # not into the file: where the disk is full, torch ends the whole process
+    memory = io.BytesIO()
+    torch.jit.save(program, memory)
+    path.write_bytes(memory.getbuffer())
 
 
 def _read_torchscript(path: Path) -> "Callable[[Tensor], Tensor]":
@@ -69,8 +70,9 @@ def _program(network: "nn.Module", example: "Tensor") -> "torch.export.ExportedP
 def _write_program(network: "nn.Module", example: "Tensor", path: Path) -> None:
     import torch
 
-    with path.open("wb") as file:
-        torch.export.save(_program(network, example), file)
+    memory = io.BytesIO()
+    torch.export.save(_program(network, example), memory)
+    path.write_bytes(memory.getbuffer())
 
 
 def _read_program(path: Path) -> "Callable[[Tensor], Tensor]":
@@ -160,6 +162,7 @@ def export_bundle(
     file_format: str,
     output: str | os.PathLike[str],
     *,
+    settings: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> list[Agreement]:
     """Write the network of a run to one file, from images as the bundle's chain leaves them to logits.
@@ -169,9 +172,10 @@ def export_bundle(
 
     Args:
         name: the bundle.
-        run: the run folder.
+        run: see :func:`covid_monai.run.trained.find_trained`.
         file_format: one of ``FORMATS``.
         output: the file, which must not exist yet.
+        settings: overrides that the run does not record; see :func:`covid_monai.run.trained.find_trained`.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Returns:
@@ -184,8 +188,7 @@ def export_bundle(
     chosen = exporter(file_format)
     if target.exists():
         raise InputError(f"{target} exists already; choose a file that does not")
-    run_of_bundle(name, run, trust=trust)
-    network = trained_network(run, trust=trust)
+    network = trained_network(run_of_bundle(name, run, settings=settings, trust=trust))
     channels = input_channels(bundle_folder(name))
     with replacing(target) as temporary:
         try:
@@ -213,10 +216,10 @@ def export_network(network: "nn.Module", channels: int, file_format: Format, pat
             exported = file_format.read(path)
             step = "it was converted, but does not run at other sizes"
             found = [_agreement(network, exported, (batch, channels, *size)) for batch, *size in _CHECKS]
-    except OSError:
-        raise
     # tracing and conversion fail in as many ways as there are operations
     except Exception as error:
+        if disk_error(error) is not None:
+            raise
         raise InputError(f"{step} ({_first_line(error)})") from error
     for entry in found:
         if not entry.difference <= entry.allowed:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.catalog.bundles import bundle_names
-from covid_monai.catalog.config import is_code
+from covid_monai.catalog.literals import is_code
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
@@ -136,6 +136,7 @@ class RunRecord:
         split: SHA-256 of the split file.
         fold: of the split, counted from 0.
         init: SHA-256 of the weights that training began with; None where it began from random ones.
+        crops: whether most slices of the data set are crops; None where it is not known, as in release 0.1.
     """
 
     bundle: str
@@ -145,6 +146,7 @@ class RunRecord:
     split: str
     fold: int
     init: str | None = None
+    crops: bool | None = None
 
 
 def write_run(folder: str | os.PathLike[str], record: RunRecord) -> None:
@@ -171,8 +173,10 @@ def read_run(folder: str | os.PathLike[str], *, trust: bool = False) -> RunRecor
         raise InputError(f"{path} is not a {FORMAT} file of version {VERSION}")
     names = [field.name for field in fields(RunRecord)]
     try:
-        # files of release 0.1 have no init
-        record = RunRecord(**{name: content[name] for name in names if name != "init" or name in content})
+        # files of release 0.1 have neither of the optional ones
+        record = RunRecord(
+            **{name: content[name] for name in names if name not in ("init", "crops") or name in content}
+        )
     except KeyError as error:
         raise InputError(f"{path} lacks {error}; it is damaged, so train again") from error
     if not trust and (record.bundle not in bundle_names() or any(map(is_code, record.settings.values()))):

@@ -1,7 +1,9 @@
 """Training a bundle into a run folder."""
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,15 @@ from typing import Any
 import yaml
 
 from covid_monai.catalog.bundles import bundle_folder, stored_name
-from covid_monai.catalog.config import build_workflow, is_code
+from covid_monai.catalog.config import build_workflow
+from covid_monai.catalog.literals import is_code
 from covid_monai.data.drawing import split_command
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE_NAME
 from covid_monai.environment import describe_environment, device_setting
-from covid_monai.errors import InputError, building, plain_input_errors
-from covid_monai.files import sha256_of, write_json, write_text
+from covid_monai.errors import InputError, InputWarning, building, plain_input_errors
+from covid_monai.files import protecting, sha256_of, write_json, write_text
+from covid_monai.run.crops import trained_on_crops
 from covid_monai.run.folder import RunFolder, RunRecord, read_run, write_run
 from covid_monai.run.run import Run
 from covid_monai.weights import check_weights, load_weights
@@ -55,8 +59,8 @@ def train(
         fold: which of the split's folds.
         settings: overrides of the bundle's configuration; a resumed run keeps those that it was started with.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
-        resume: go on from the last complete epoch of the run in ``output``. The weights at the end are those of a
-            run that was never interrupted.
+        resume: go on from the last complete epoch of the run in ``output``; where none was begun, start afresh and
+            warn. The weights at the end are those of a run that was never interrupted.
         init: a run folder whose kept weights training begins with (fine-tuning); its network must be the same one.
         progress: show a progress bar on stderr.
 
@@ -83,14 +87,11 @@ def train(
         split=sha256_of(split),
         fold=fold,
         init=None if init is None else check_weights(init),
+        crops=trained_on_crops(dataset),
     )
-    place = folder.folder
+    resume = _goes_on(folder, resume)
     if resume:
         record = _resumed(read_run(folder, trust=True), record, folder)
-    elif place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise InputError(
-            f"{folder} is not an empty folder; `resume=True` goes on with the run in it, or choose another"
-        )
     given = {
         "dataset_dir": record.data,
         "split_file": str(split.absolute()),
@@ -102,11 +103,15 @@ def train(
         given["device"] = device_setting(device)
     workflow = build_workflow(source, "train", {**record.settings, **given})
     config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+    from covid_monai.handlers.log import errors_told_once
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown
 
     start = RunFolder(init) if init is not None and not resume else None
-    with determinism_restored(), progress_shown(progress):
+    inputs = [dataset.folder / FILE_NAME, *([] if start is None else [start.weights])]
+    if not (folder.split.exists() and folder.split.samefile(split)):
+        inputs.append(split)
+    with determinism_restored(), errors_told_once(), progress_shown(progress), protecting(*inputs):
         _run(workflow, record, folder, split, config, source.name, start)
     return Run(folder, trust=True)
 
@@ -123,6 +128,7 @@ def _run(
     # built before anything is written: a folder with something in it would be refused at the next try
     with building(bundle):
         workflow.initialize()
+        # MONAI makes a component when it is first asked for, and the trainer has all others
         epochs = workflow.trainer.state.max_epochs
         if epochs < 1:
             raise InputError(f"epochs is {epochs}; train for at least 1")
@@ -134,9 +140,48 @@ def _run(
     if not folder.environment.exists():
         write_json(folder.environment, describe_environment())
     write_text(folder.config, yaml.safe_dump(config, sort_keys=False))
-    with plain_input_errors():
+    with _naming_inner_settings(bundle, record.settings), plain_input_errors():
         workflow.run()
         workflow.finalize()
+
+
+def _goes_on(folder: RunFolder, resume: bool) -> bool:
+    """Whether there is a run to go on with, where that is asked for; a new one needs an empty folder."""
+    place = folder.folder
+    if resume and folder.record.is_file():
+        return True
+    there = list(place.iterdir()) if place.is_dir() else []
+    if resume and (not place.exists() or all(path.name.startswith(".writing-") for path in there)):
+        # a run that was killed before its first file was complete leaves no other trace
+        for path in there:
+            path.unlink(missing_ok=True)
+        warnings.warn(f"{folder} holds no run yet, so training starts afresh", InputWarning, stacklevel=3)
+        return False
+    if resume:
+        raise InputError(f"{folder} holds no run to go on with, but something else; give a run's folder, or a new one")
+    if there or (place.exists() and not place.is_dir()):
+        raise InputError(
+            f"{folder} is not an empty folder; `resume=True` goes on with the run in it, or choose another"
+        )
+    return False
+
+
+@contextmanager
+def _naming_inner_settings(bundle: str, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Tell what fails in training as an InputError where the user has changed the inside of the configuration.
+
+    What such changes can break is as manifold as the configuration itself, and some of it shows with the first step.
+    """
+    inner = [
+        f"{key} = {value!r}"[:100] for key, value in settings.items() if "#" in key or "::" in key or is_code(value)
+    ]
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if not inner or isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{bundle} cannot be trained with {', '.join(inner)}: {reason}") from error
 
 
 def _resumed(stored: RunRecord, asked: RunRecord, folder: RunFolder) -> RunRecord:

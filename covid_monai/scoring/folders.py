@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from covid_monai.data.patients import warn_of_similar_patients
+from covid_monai.data.sources.unread_files import warn_of_unread_files
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
-from covid_monai.scoring.grids import AlignedMasks, align
+from covid_monai.scoring.grids import AlignedMasks, LabelImage, align
 from covid_monai.scoring.label_classes import LabelClasses
-from covid_monai.scoring.mask_files import ENDINGS, mask_ending, mask_stem, read_mask_file
+from covid_monai.scoring.mask_files import ENDINGS, is_lossy, mask_ending, mask_stem, read_mask_file
 from covid_monai.scoring.scorer import Scorer
 from covid_monai.scoring.summary import Summary
 
@@ -107,6 +109,10 @@ def score_pairs(
     check_patients(pairs, patients)
     scorer = Scorer(classes.names, tolerance_mm)
     inputs = Inputs(str(pairs.predictions), str(pairs.references), classes.described(), surplus=pairs.surplus)
+    with collecting_warnings() as warnings:
+        warn_of_similar_patients((patients or {}).values(), "the patients' list")
+    inputs.warnings += warnings
+    large: dict[str, list[str]] = {"prediction": [], "reference": []}
     for case, (prediction, reference) in progress_bar(
         pairs.files.items(), description=pairs.predictions.name, unit="mask", total=len(pairs.files), shown=progress
     ):
@@ -128,6 +134,15 @@ def score_pairs(
             spacing=known,
             patient=patients[case] if patients is not None else "",
         )
+        for role, mask in (("prediction", masks.prediction), ("reference", masks.reference)):
+            if 2 * np.count_nonzero(mask) > mask.size:
+                large[role].append(case)
+    inputs.warnings += [
+        f"more than half of the voxels are lesion in {len(names)} of {len(pairs.files)} {role}s ({listed(names)}); "
+        "they are scored as they are; if they are inverted, write 0 for the background"
+        for role, names in large.items()
+        if names
+    ]
     summary = scorer.summary()
     return replace(summary, content={**summary.content, "inputs": asdict(inputs)})
 
@@ -154,13 +169,18 @@ def _aligned(
     orientation: str | None,
     grid_tolerance: float | None,
 ) -> AlignedMasks:
-    expected = read_mask_file(reference, orientation=orientation, grid_tolerance=grid_tolerance)
-    expected = replace(expected, labels=classes.apply(expected.labels, expected.path))
+    expected = _in_classes(reference, classes, orientation, grid_tolerance)
     if prediction is None:
         return align(replace(expected, labels=np.zeros_like(expected.labels)), expected)
-    found = read_mask_file(prediction, orientation=orientation, grid_tolerance=grid_tolerance)
-    labels = classes.apply(found.labels, found.path)
-    return align(replace(found, labels=labels), expected, grid_tolerance=grid_tolerance)
+    found = _in_classes(prediction, classes, orientation, grid_tolerance)
+    return align(found, expected, grid_tolerance=grid_tolerance)
+
+
+def _in_classes(path: Path, classes: LabelClasses, orientation: str | None, grid_tolerance: float | None) -> LabelImage:
+    image = read_mask_file(
+        path, labels=dict(classes.classes) or None, orientation=orientation, grid_tolerance=grid_tolerance
+    )
+    return replace(image, labels=classes.apply(image.labels, image.path, coloured=image.coloured), coloured=False)
 
 
 def _is_real(spacing: tuple[float, float, float] | None, mode: str) -> bool:
@@ -184,5 +204,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
             raise InputError(f"{folder} has {found[name].name} and {path.name}, which are one name; keep one of them")
         found[name] = path
     if not found:
-        raise InputError(f"{folder} has no masks ({', '.join(ENDINGS)})")
+        jpeg = "; JPEG changes a mask's values, export PNG" if any(map(is_lossy, paths)) else ""
+        raise InputError(f"{folder} has no masks ({', '.join(ENDINGS)}){jpeg}")
+    warn_of_unread_files(folder, found.values(), ENDINGS)
     return found

@@ -25,11 +25,13 @@ class LabelImage:
         path: its file, for messages.
         labels: (X, Y, Z) integers.
         affine: index to world coordinates (RAS, mm), (4, 4); None for a picture, which lies nowhere.
+        coloured: whether the labels are colours 0xRRGGBB.
     """
 
     path: str
     labels: NDArray[np.integer]
     affine: NDArray[np.float64] | None
+    coloured: bool = False
 
 
 @dataclass(frozen=True)

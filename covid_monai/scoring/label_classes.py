@@ -1,11 +1,13 @@
 """Which labels of a mask are which class."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from covid_monai.data.sources.mask_values import label_in_words, names_colours, what_negative_labels_may_be
 from covid_monai.errors import InputError
 
 BACKGROUND = "background"
@@ -27,26 +29,37 @@ class LabelClasses:
     names: tuple[str, ...] = (BACKGROUND, LESION)
     classes: tuple[tuple[int, int], ...] = ()
 
-    def apply(self, labels: NDArray[np.integer], where: str) -> NDArray[np.uint8]:
+    def apply(self, labels: NDArray[np.integer], where: str, *, coloured: bool = False) -> NDArray[np.uint8]:
         """Labels to indices of ``names``, in the same shape.
 
+        Args:
+            labels: integers, of any shape.
+            where: the file, for the error.
+            coloured: the labels are colours 0xRRGGBB.
+
         Raises:
-            InputError: a label has no class; the message names ``where``, the file.
+            InputError: a label has no class.
         """
         found = [int(label) for label in np.unique(labels)]
         if not self.classes:
             if len(found) > _MOST_LABELS:
                 raise InputError(
-                    f"{where} holds {len(found)} different values (up to {found[-1]}): threshold it where they are "
-                    "probabilities or grey levels, or name those that are lesions, as in `labels` '1,2=lesion'"
+                    f"{where} holds {len(found)} different values (up to {label_in_words(found[-1], coloured)}): "
+                    "threshold it where they are probabilities or grey levels, or name those that are lesions, as in "
+                    "`labels` '1,2=lesion'"
                 )
+            if found[0] < 0:
+                raise InputError(f"{where} {_negative(labels, found)}")
             return (labels != 0).astype(np.uint8)
         known = {0: 0, **dict(self.classes)}
         if unknown := [label for label in found if label not in known]:
             number = int(np.count_nonzero(labels == unknown[0]))
+            named = label_in_words(unknown[0], coloured)
+            others = [label_in_words(label, names_colours(known)) for label in known]
+            may_be = f"; {what_negative_labels_may_be(found)}" if unknown[0] < 0 else ""
             raise InputError(
-                f"{where} holds the label {unknown[0]} in {number} voxels, labels has {', '.join(map(str, known))}; "
-                f"add {unknown[0]}=CLASS, or {unknown[0]}={BACKGROUND} to leave it out"
+                f"{where} holds the label {named} in {number} voxels, `labels` has {', '.join(others)}{may_be}; "
+                f"add {named}=CLASS, or {named}={BACKGROUND} to leave it out"
             )
         indices = np.array([known[label] for label in found], dtype=np.uint8)
         return indices[np.searchsorted(found, labels)]
@@ -56,6 +69,18 @@ class LabelClasses:
         if not self.classes:
             return {"every label over 0": LESION}
         return {str(label): self.names[index] for label, index in self.classes}
+
+
+def _negative(labels: NDArray[np.integer], found: Sequence[int]) -> str:
+    lesion = ",".join(str(label) for label in found if label > 0)
+    number = np.count_nonzero(labels == found[0])
+    negative = ",".join(str(label) for label in found if label < 0)
+    # the other mask may well have the usual 1
+    examples = f"{lesion}={LESION},{negative}={BACKGROUND}" if lesion else f"{negative},1={LESION}"
+    return (
+        f"holds the label {found[0]} in {number} voxels; labels start at 0, the background: "
+        f"{what_negative_labels_may_be(found)}; say what it counts as by `labels`, such as '{examples}'"
+    )
 
 
 def parse_label_classes(text: str) -> LabelClasses:
@@ -69,7 +94,7 @@ def parse_label_classes(text: str) -> LabelClasses:
     waiting: list[int] = []
     for part in text.split(","):
         label, equals, name = (piece.strip() for piece in part.partition("="))
-        if not re.fullmatch(r"[0-9]+|0x[0-9a-fA-F]+", label) or (equals and not name):
+        if not re.fullmatch(r"-?[0-9]+|0x[0-9a-fA-F]+", label) or (equals and not name):
             raise InputError(f"labels {text!r}: {part!r} is not LABEL=CLASS, such as 1=ground-glass or 1,2,3=lesion")
         waiting.append(int(label, 16 if label.startswith("0x") else 10))
         if not equals:

@@ -1,5 +1,7 @@
 """Reading a mask that any tool wrote, as integer labels with their place in the world."""
 
+import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from covid_monai.scoring.grids import LabelImage
 _NIFTI = (".nii.gz", ".nii")
 _ITK = (".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd")
 _PICTURES = (".png",)
+_LOSSY = (".jpg", ".jpeg")
 ENDINGS = (*_NIFTI, *_ITK, *_PICTURES)
 
 # ITK's coordinates are left, posterior, superior; NIfTI's right, anterior, superior
@@ -26,46 +29,63 @@ def mask_ending(path: Path) -> str:
 
 
 def mask_stem(path: Path) -> str:
-    """The file's name without its ending."""
-    return path.name.removesuffix(mask_ending(path))
+    """The file's name without its ending, its accents composed (NFC) whichever way the file system stores them."""
+    return unicodedata.normalize("NFC", path.name.removesuffix(mask_ending(path)))
 
 
-def read_mask_file(path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None) -> LabelImage:
+def read_mask_file(
+    path: Path,
+    *,
+    labels: Mapping[int, int] | None = None,
+    orientation: str | None = None,
+    grid_tolerance: float | None = None,
+) -> LabelImage:
     """Read a mask: NIfTI, NRRD, MetaImage (.mha, .mhd) or PNG.
 
     A picture's pixel (row, column) becomes the voxel (column, row, 0). Colours become the label 0xRRGGBB.
 
     Args:
         path: the file.
+        labels: the class of each label, by which a picture is read whose labels can be colours or indices of a palette;
+            None where every label over 0 is one class.
         orientation: of NIfTI files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
         grid_tolerance: between sform and qform; see :func:`covid_monai.transforms.nifti.open_nifti`.
 
     Raises:
-        InputError: the file is missing, damaged, of another kind or of other dimensions, or holds NaN, negative
-            labels, or values that are no integers, such as probabilities.
+        InputError: the file is missing, damaged, of another kind or of other dimensions, or holds values that are no
+            labels (:func:`covid_monai.data.sources.mask_values.whole_labels`).
     """
+    from covid_monai.data.sources.mask_pictures import read_mask
+    from covid_monai.data.sources.mask_values import read_nifti_mask, whole_labels
+
     ending = mask_ending(path).lower()
     if not path.is_file():
         raise InputError(f"{path} is not a file")
     affine: NDArray[np.float64] | None = None
+    coloured = False
     if ending in _NIFTI:
-        values, affine = _read_nifti(path, orientation, grid_tolerance)
+        values, affine = read_nifti_mask(path, orientation=orientation, grid_tolerance=grid_tolerance)
     elif ending in _ITK:
         values, affine = _read_itk(path)
     elif ending in _PICTURES:
-        values = _read_picture(path)
+        picture = read_mask(path, labels, argument="labels")
+        values, coloured = picture.labels.T[:, :, None], picture.coloured
     else:
-        raise InputError(f"{path} is no mask that can be read; allowed endings: {', '.join(ENDINGS)}")
-    return LabelImage(str(path), _labels(values, path), affine)
+        raise InputError(f"{path} is no mask that can be read{_why(path)}; allowed endings: {', '.join(ENDINGS)}")
+    if values.size == 0:
+        raise InputError(f"{path} has no voxels (shape {values.shape}): write the mask again")
+    return LabelImage(str(path), whole_labels(values, str(path)), affine, coloured)
 
 
-def _read_nifti(
-    path: Path, orientation: str | None, grid_tolerance: float | None
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    from covid_monai.transforms.nifti import read_nifti
+def is_lossy(path: Path) -> bool:
+    """Whether a file's name says that it is a JPEG."""
+    return path.name.lower().endswith(_LOSSY)
 
-    image = read_nifti(path, orientation=orientation, grid_tolerance=grid_tolerance)
-    return np.asanyarray(image.dataobj), image.affine
+
+def _why(path: Path) -> str:
+    if not is_lossy(path):
+        return ""
+    return ": JPEG changes a mask's values; export it as PNG, or threshold it (values > 127) and save that as PNG"
 
 
 def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -93,37 +113,3 @@ def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
         raise InputError(f"{path} has a broken grid: its axes do not span a volume")
     values = sitk.GetArrayFromImage(image).T
     return values.reshape((*values.shape, 1)[:3]), _LPS_TO_RAS @ affine
-
-
-def _read_picture(path: Path) -> NDArray[Any]:
-    from covid_monai.data.sources.pictures import read_mask
-
-    return read_mask(path).T[:, :, None]
-
-
-def _labels(values: NDArray[Any], path: Path) -> NDArray[np.integer]:
-    if values.size == 0:
-        raise InputError(f"{path} has no voxels (shape {values.shape})")
-    if values.dtype.kind == "b":
-        return values.astype(np.uint8)
-    if values.dtype.kind == "f":
-        values = _whole_numbers(values, path)
-    if values.dtype.kind not in "iu":
-        raise InputError(f"{path} holds {values.dtype} values; a mask holds integer labels")
-    if values.min() < 0:
-        raise InputError(f"{path} holds the label {values.min()}; labels start at 0, the background")
-    return values
-
-
-def _whole_numbers(values: NDArray[Any], path: Path) -> NDArray[np.int64]:
-    if not np.all(np.isfinite(values)):
-        raise InputError(f"{path} holds NaN or infinity; a mask holds integer labels, 0 for the background")
-    odd = values != np.rint(values)
-    if odd.any():
-        raise InputError(
-            f"{path} holds values such as {float(values[odd].flat[0]):.4g}, so it is no mask; "
-            "where it holds probabilities, threshold them (>= 0.5) or save the label map"
-        )
-    if np.abs(values).max() > np.iinfo(np.int32).max:
-        raise InputError(f"{path} holds values up to {np.abs(values).max():g}, which are no labels")
-    return values.astype(np.int64)

@@ -2,15 +2,16 @@
 
 import math
 import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from covid_monai.data.sources.folders import read_patients
+from covid_monai.data.patients import read_patients
 from covid_monai.errors import InputError
+from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.scoring.comparison import Comparison, compare
 from covid_monai.scoring.folders import SPACINGS, check_patients, match_masks, score_pairs
 from covid_monai.scoring.format import in_words, listed, measure_cell
@@ -18,8 +19,10 @@ from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
 from covid_monai.scoring.measures import MEASURES
 from covid_monai.scoring.summary import Summary
 from covid_monai.scoring.write import read_comparison, read_summary, write_comparison, write_summary
+from covid_monai.staging import is_interrupted, staged_files
 
 _WRITTEN = ("scores.csv", "scores.json", "scores.md", "thresholds.csv", "slice_thresholds.csv")
+_STAGING = ".scoring"
 _WRITTEN_COMPARISON = ("comparison.csv", "comparison.json", "comparison.md")
 
 
@@ -85,9 +88,10 @@ class Scores:
             InputError: the folder cannot be written, or holds scores and ``overwrite`` is False.
         """
         folder = Path(folder)
-        # what is not written anew must not stand beside it
-        for path in _check_output(folder, list(self.summaries), overwrite):
-            path.unlink()
+        with _saving(folder, list(self.summaries), overwrite) as staging:
+            self._write(staging)
+
+    def _write(self, folder: Path) -> None:
         if self.comparison is not None:
             write_comparison(self.comparison, self.summaries, folder)
         for name, place in _folders(list(self.summaries), folder).items():
@@ -189,25 +193,26 @@ def score(
     patient_of = read_patients(Path(patients)) if patients is not None else None
     for matched in pairs.values():
         check_patients(matched, patient_of)
-    if output is not None:
-        _check_output(Path(output), list(several), overwrite)
-    summaries = {
-        name: score_pairs(
-            matched,
-            classes,
-            patients=patient_of,
-            spacing=spacing,
-            tolerance_mm=tolerance_mm,
-            orientation=orientation,
-            grid_tolerance=grid_tolerance,
-            progress=progress,
-        )
-        for name, matched in pairs.items()
-    }
-    scores = Scores(summaries, compare(summaries) if len(summaries) > 1 else None)
-    if output is not None:
-        # it was checked above, and what took an hour is not lost to a file that came since
-        scores.save(output, overwrite=True)
+    inputs = [path for matched in pairs.values() for pair in matched.files.values() for path in pair if path]
+    saving = nullcontext() if output is None else _saving(Path(output), list(several), overwrite)
+    # whether it can be written is known before the scoring begins
+    with protecting(*inputs, *([patients] if patients is not None else [])), saving as staging:
+        summaries = {
+            name: score_pairs(
+                matched,
+                classes,
+                patients=patient_of,
+                spacing=spacing,
+                tolerance_mm=tolerance_mm,
+                orientation=orientation,
+                grid_tolerance=grid_tolerance,
+                progress=progress,
+            )
+            for name, matched in pairs.items()
+        }
+        scores = Scores(summaries, compare(summaries) if len(summaries) > 1 else None)
+        if staging is not None:
+            scores._write(staging)
     return scores
 
 
@@ -237,24 +242,35 @@ def _folders(names: Sequence[str], output: Path) -> dict[str, Path]:
     return {name: output / name if len(names) > 1 else output for name in names}
 
 
-def _check_output(output: Path, names: Sequence[str], overwrite: bool) -> list[Path]:
-    """The scores that are to be replaced.
+@contextmanager
+def _saving(output: Path, names: Sequence[str], overwrite: bool) -> Iterator[Path]:
+    """A folder to write scores into, which all appear in ``output`` afterwards, in the place of those that are there.
 
     Raises:
-        InputError: they may not be, or nothing can be written there.
+        InputError: these may not be replaced, or nothing can be written there.
     """
+    last = "comparison.json" if len(names) > 1 else "scores.json"
+    if not is_interrupted(output, _STAGING):
+        _refuse_scores(output, names, overwrite)
+    with staged_files(output, _STAGING, last) as staging:
+        _refuse_scores(output, names, overwrite or staging.complete)
+        yield staging.path
+        # what is not written anew must not stand beside it
+        staging.publish(_scores_in(output, names), overwrite=overwrite)
+
+
+def _scores_in(output: Path, names: Sequence[str]) -> list[Path]:
     written = [output / name for name in _WRITTEN_COMPARISON]
     written += [folder / name for folder in (output, *_folders(names, output).values()) for name in _WRITTEN]
-    there = list(dict.fromkeys(path for path in written if path.exists()))
+    return list(dict.fromkeys(path for path in written if path.exists()))
+
+
+def _refuse_scores(output: Path, names: Sequence[str], overwrite: bool) -> None:
+    there = _scores_in(output, names)
+    for path in there:
+        refuse_to_replace_input(path)
     if there and not overwrite:
         found = listed([str(path.relative_to(output)) for path in there])
         raise InputError(
             f"{output} holds scores already ({found}); choose another folder, or replace them: `overwrite=True`"
         )
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write to {output}: {error.strerror}; choose another folder") from error
-    return there

@@ -32,13 +32,14 @@ def write_summary(summary: Summary, folder: str | os.PathLike[str]) -> None:
     """
     folder = Path(folder)
     write_text(folder / "scores.csv", summary.rows.to_csv(index=False, lineterminator="\n"))
-    write_json(folder / "scores.json", summary.content)
     write_text(folder / "scores.md", markdown(summary.content))
     for name, curves in (("thresholds.csv", summary.curve), ("slice_thresholds.csv", summary.slice_curves)):
         if curves is not None:
             write_text(folder / name, curves.to_csv(index=False, lineterminator="\n"))
         else:
             (folder / name).unlink(missing_ok=True)
+    # last: scores that are there are complete
+    write_json(folder / "scores.json", summary.content)
 
 
 def read_summary(folder: str | os.PathLike[str]) -> Summary:
@@ -101,8 +102,8 @@ def write_comparison(comparison: Comparison, summaries: Mapping[str, Summary], f
             rows[f"{measure}.{end}"] = [interval[index] if interval else None for interval in bounds]
     rows.columns = [name.replace(".", "_") for name in rows.columns]
     write_text(folder / "comparison.csv", rows.to_csv(index=False, lineterminator="\n"))
-    write_json(folder / "comparison.json", content)
     write_text(folder / "comparison.md", comparison_markdown(comparison, summaries))
+    write_json(folder / "comparison.json", content)
 
 
 def read_comparison(folder: str | os.PathLike[str]) -> Comparison:

@@ -6,6 +6,7 @@ from pathlib import Path
 from covid_monai.tables.comparability import Head, head_of
 from covid_monai.tables.contrasts import Pair, compare_rows
 from covid_monai.tables.leakage import SplitAudit, audit_splits
+from covid_monai.tables.plan import plan
 from covid_monai.tables.results import Results, collect
 from covid_monai.tables.statistics import Entry, Optimism, estimate_entries, estimate_optimism
 
@@ -28,9 +29,12 @@ class Findings:
 
     @property
     def made_of(self) -> str:
-        """Of how many jobs the table is made."""
-        done, missing = len(self.results.jobs), len(self.results.missing)
-        return f"{done} of {done + missing} jobs{f' (budget {self.results.budget})' if self.results.label else ''}"
+        """Of how many of the jobs that were asked for the table is made, and how many it has where that is more."""
+        results = self.results
+        done, asked = len(results.jobs), len(results.jobs) + len(results.missing)
+        whole = len(plan(results.table, budget=results.budget))
+        label = f" (budget {results.budget})" if results.label else ""
+        return f"{done} of {asked} jobs{f' asked for, of {whole} in the table' if asked < whole else ''}{label}"
 
 
 def find(output: Path) -> Findings:

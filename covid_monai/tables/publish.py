@@ -253,8 +253,8 @@ def _copy(source: Path, target: Path, places: Places) -> None:
     if not source.is_file():
         return
     if source.suffix == ".png":
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
     elif source.suffix == ".json":
         write_json(target, _without_places(read_json(source), places))
     else:

@@ -11,8 +11,9 @@ from covid_monai.errors import InputError
 from covid_monai.tables.claim import Claim
 from covid_monai.tables.executors import EXECUTORS
 from covid_monai.tables.executors.local import Slot, slots_of
-from covid_monai.tables.executors.queue import Queue
+from covid_monai.tables.executors.queue import Listener, Queue
 from covid_monai.tables.folder import Outcome, state_of
+from covid_monai.tables.growing import GrowingTable
 from covid_monai.tables.job import commands_of, run_job
 from covid_monai.tables.plan import Job, chosen_rows, listed_numbers, plan
 from covid_monai.tables.progress import Progress, matrix
@@ -79,6 +80,9 @@ def reproduce(
 ) -> list[Outcome]:
     """Train and evaluate every job of a table that was asked for, wherever it is not done yet.
 
+    table.md, table.csv and table.json in ``output`` are written as jobs end, so that an interruption leaves those of
+    the jobs that are done.
+
     Args:
         table: a table's name, or the path of its YAML file.
         data: the prepared data set.
@@ -123,10 +127,12 @@ def run_request(
     progress = Progress(
         len(jobs), write, command=lambda job, threads: commands_of(job, folder, place, options.device, threads)[0]
     )
+    table_so_far = GrowingTable(place, progress, write)
     try:
-        _execute(jobs, folder, place, options, slots, progress)
+        _execute(jobs, folder, place, options, slots, table_so_far, bars=progress.draws)
     finally:
         progress.close()
+        table_so_far.catch_up()
     return progress.outcomes
 
 
@@ -175,23 +181,30 @@ def _slots(options: RunOptions) -> list[Slot]:
 
 
 def _execute(
-    jobs: list[Job], data: Path, output: Path, options: RunOptions, slots: list[Slot], progress: Progress
+    jobs: list[Job],
+    data: Path,
+    output: Path,
+    options: RunOptions,
+    slots: list[Slot],
+    listener: Listener,
+    *,
+    bars: bool,
 ) -> None:
     executor, device = options.chosen_executor, options.device
-    queue = Queue(jobs, partial(state_of, output=output), progress)
+    queue = Queue(jobs, partial(state_of, output=output), listener)
     run_here = partial(run_job, output=output, data=data, asked_device=device)
     if executor == "in-process":
         from covid_monai.tables.executors.local import run_in_process
 
-        run_in_process(queue, partial(run_here, bars=progress.draws), progress, device)
+        run_in_process(queue, partial(run_here, bars=bars), listener, device)
     elif executor == "processes":
         from covid_monai.tables.executors.local import run_in_processes
 
-        run_in_processes(queue, run_here, progress, slots)
+        run_in_processes(queue, run_here, listener, slots)
     else:
         from covid_monai.tables.executors import ray
 
-        ray.run(queue, run_here, progress, options.workers, options.per_device, device)
+        ray.run(queue, run_here, listener, options.workers, options.per_device, device)
 
 
 def preview(

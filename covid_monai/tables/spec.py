@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import check_settings, is_code
+from covid_monai.catalog.config import check_settings
+from covid_monai.catalog.literals import is_code, read_yaml
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
@@ -106,7 +107,7 @@ def check_row(table: Table, row: Row) -> None:
         raise InputError(f"{where}: {error}") from error
     for budget in (FULL, *table.budgets):
         settings = table.settings_of(row, budget)
-        _check_settings(config, settings, f"{where}, settings ({budget})")
+        _check_settings(bundle_folder(row.bundle), config, settings, f"{where}, settings ({budget})")
         classes = {**config, **settings}["class_names"][1:]
         if table.lesion_class not in (*classes, CLASS_MEAN):
             raise InputError(
@@ -115,14 +116,14 @@ def check_row(table: Table, row: Row) -> None:
             )
 
 
-def _check_settings(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
+def _check_settings(bundle: Path, config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
     for key, value in settings.items():
         if key in GIVEN_BY_THE_PLAN:
             raise InputError(f"{where}: {key} is not for a table; it is given by {GIVEN_BY_THE_PLAN[key]}")
         if is_code(value):
             raise InputError(f"{where}: {key} is an expression; a table has numbers, text and lists")
     try:
-        check_settings(config, settings, where)
+        check_settings(config, settings, where, bundle=bundle)
     except InputError as error:
         raise InputError(f"{where}: {error}" if not str(error).startswith(where) else str(error)) from error
 
@@ -183,7 +184,7 @@ def slug_of(label: str) -> str:
 
 def _content(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the table {path}: {error}") from error
     except yaml.YAMLError as error:

@@ -6,34 +6,44 @@ normalisation"). Where these two peaks cannot be told, the 256 grey values are s
 
 How stored values are read is a *mode*, under the same names in importers, the reader, bundles and options:
 
-- ``auto``: values that reach below -500 are HU; integers in 0..255 are grey values, mapped by anchors where they are
-  found and else by the window, unless they show another window than the lung's; anything else is refused.
-- ``checked``: HU that look like HU (they reach below -500), else refused.
-- ``hu``: HU on the user's word, taken as they are. ``trusted`` is its name in release 0.1.
+- ``auto``: integers in 0..255 are grey values, mapped by anchors where they are found and else by the window, unless
+  they are inverted or show another window than the lung's; all others are HU, as ``checked``.
+- ``checked``: HU. They are refused where their histogram fits another scale (:mod:`covid_monai.transforms.scale`), and
+  taken with a warning where it fits none.
+- ``hu``: HU on the user's word, taken as they are, with a warning where another scale fits. ``trusted`` is its name in
+  release 0.1.
 - ``window``: grey values, mapped by the window.
 - ``anchors``: grey values, mapped by the peaks of air and fat.
+- ``offset1024``, ``offset1000``: HU stored with 1024 or 1000 added, as without the rescale intercept of DICOM.
+- ``inverted``: grey values or HU with air bright (DICOM's MONOCHROME1); turned round, then read as by ``auto``.
 
 In the bundles of release 0.1 ``hu`` was the reader's name for ``checked``. Copies of these bundles go on working: their
 ``hu`` now takes values as they are, and the reader warns where such values look like grey values.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
+from covid_monai.transforms.anatomy import shows_air_bright
+from covid_monai.transforms.scale import HU, WINDOW, judge_scale, refuse_constant, without_padding
 
 AIR_HU = -1000.0
 FAT_HU = -100.0
-WINDOW = (-1024.0, 600.0)
-"""HU of grey values 0 and 255 where no anchors are found."""
-
 OUTSIDE_HU = -1024
 """What a slice is surrounded with when it is put on a larger canvas."""
 
-MODES = ("auto", "checked", "hu", "window", "anchors")
+OFFSETS = {"offset1024": 1024, "offset1000": 1000}
+"""What was added to HU, by mode."""
+
+MODES = ("auto", "checked", "hu", "window", "anchors", *OFFSETS, "inverted")
 """How stored values are read; see above."""
+
+GREY_MODES = ("auto", "window", "anchors", "inverted")
+"""Modes that read 8-bit grey values."""
 
 OLD_MODES = {"trusted": "hu"}
 """Modes by their names in release 0.1."""
@@ -50,8 +60,6 @@ SOURCE_WINDOWS = {"zenodo_3757476": (-1250.0, 250.0)}
 # what a chest CT shows once its scale is right; an anchored map that says otherwise is not believed
 _LUNG_HU = (-950.0, -600.0)
 _SOFT_TISSUE_HU = (-20.0, 120.0)
-AIR_OR_LUNG_BELOW = -500.0
-"""No chest CT is without lung or air: values that never fall below this are no HU."""
 
 # the importers of published sets and the bundles have no such option, so the commands that have it are named
 _TAKEN_AS_HU = "if they are HU, take them as they are (`data prepare nifti` and `predict` have --intensity hu)"
@@ -104,31 +112,100 @@ def to_hu(values: npt.NDArray, mode: str, where: str, window: tuple[float, float
         float32; and the kind: ``hu``, ``anchored`` or ``window``.
 
     Raises:
-        InputError: there is no such mode; or the values fit none (``auto``), do not look like HU (``checked``), are no
-            grey values (``window``, ``anchors``), or have no clear anchors (``anchors``).
+        InputError: there is no such mode; or the values fit another scale than the mode's, are one and the same, are
+            no grey values (``window``, ``anchors``), or have no clear anchors (``anchors``).
+
+    Warns:
+        InputWarning: the values are taken as the mode says, and their histogram does not show that it is right.
     """
     mode = mode_named(mode)
-    looks_like_hu = values.min() < AIR_OR_LUNG_BELOW
-    if mode == "hu" or (mode in ("auto", "checked") and looks_like_hu):
+    if mode == "hu":
+        _warn_of_other_scales(values, where)
         return _smallest_type(values), "hu"
-    if not looks_8_bit(values):
-        spread = f"{where} has values {values.min():g} to {values.max():g}"
-        if mode in ("auto", "checked"):
-            raise InputError(
-                f"{spread}: neither HU (air below {AIR_OR_LUNG_BELOW:g}) nor 8-bit (integers 0 to 255); "
-                f"convert them to HU; {_TAKEN_AS_HU}"
-            )
-        raise InputError(f"{spread}: the mapping {mode!r} is for 8-bit values (integers 0 to 255); {_TAKEN_AS_HU}")
-    if mode == "checked":
+    refuse_constant(values, where)
+    if mode == "inverted":
+        return to_hu(_turned_round(values), "auto", f"{where}, turned round,", window)
+    if mode in OFFSETS:
+        hu = values.astype(np.float64) - OFFSETS[mode]
+        _check_hu(hu, f"{where}, {OFFSETS[mode]} subtracted,")
+        return _smallest_type(hu), "hu"
+    if mode == "checked" or (mode == "auto" and not looks_8_bit(values)):
+        _check_hu(values, where)
+        return _smallest_type(values), "hu"
+    return _grey_to_hu(values, mode, where, window)
+
+
+def _check_hu(values: npt.NDArray, where: str) -> None:
+    spread = f"{where} has values {values.min():g} to {values.max():g}"
+    if looks_8_bit(values):
         raise InputError(f"{where} holds 8-bit grey values, not HU; map them to HU by a lung window ({_MAPPED})")
-    anchored = None if mode == "window" else find_anchors(values)
+    inner = without_padding(values)
+    if inner.size < values.size and looks_8_bit(inner) and inner.min() < inner.max():
+        raise InputError(
+            f"{spread}: 8-bit grey values and padding, not HU; set the padding to 0 and map them by a lung window "
+            f"({_MAPPED})"
+        )
+    judged = judge_scale(values)
+    if judged.scale is None:
+        warnings.warn(
+            f"{spread}, taken as HU though {judged.reason}; where they are another scale, convert them to HU or give "
+            "`intensity`",
+            InputWarning,
+            stacklevel=3,
+        )
+    elif judged.scale is not HU:
+        raise InputError(f"{spread}, which look like {judged.scale.name}, not HU: {judged.advice()}; {_TAKEN_AS_HU}")
+
+
+def _warn_of_other_scales(values: npt.NDArray, where: str) -> None:
+    spread = f"{where} has values {values.min():g} to {values.max():g}, taken as HU by intensity hu"
+    if values.min() == values.max():
+        warnings.warn(f"{spread}: the image is constant", InputWarning, stacklevel=3)
+    elif looks_8_bit(values):
+        warnings.warn(
+            f"{spread}; they look like 8-bit grey values, which intensity window maps to HU", InputWarning, stacklevel=3
+        )
+    else:
+        judged = judge_scale(values)
+        if judged.scale is not None and judged.scale is not HU:
+            warnings.warn(
+                f"{spread}; they look like {judged.scale.name}: {judged.advice()}", InputWarning, stacklevel=3
+            )
+
+
+def _turned_round(values: npt.NDArray) -> npt.NDArray:
+    return 255 - values.astype(np.int16) if looks_8_bit(values) else -values.astype(np.float64)
+
+
+def _grey_to_hu(grey: npt.NDArray, mode: str, where: str, window: tuple[float, float]) -> tuple[npt.NDArray, str]:
+    if not looks_8_bit(grey):
+        raise InputError(
+            f"{where} has values {grey.min():g} to {grey.max():g}: the mapping {mode!r} is for 8-bit values (integers "
+            f"0 to 255); {_TAKEN_AS_HU}"
+        )
+    _look_for_bright_air(grey, mode, where)
+    anchored = None if mode == "window" else find_anchors(grey)
     if anchored is None and mode == "anchors":
         raise InputError(f"{where} has no clear peaks of air and fat; map it by a lung window ({_MAPPED})")
     if anchored is None and mode == "auto":
-        _refuse_other_windows(values, where)
+        _refuse_other_windows(grey, where)
     grey_map, kind = (window_map(window), "window") if anchored is None else (anchored, "anchored")
     # a grey step is several HU, so that rounding loses nothing
-    return np.rint(grey_map.intercept + grey_map.slope * values.astype(np.float64)).astype(np.int16), kind
+    return np.rint(grey_map.intercept + grey_map.slope * grey.astype(np.float64)).astype(np.int16), kind
+
+
+def _look_for_bright_air(grey: npt.NDArray, mode: str, where: str) -> None:
+    if not shows_air_bright(WINDOW_MAP.intercept + WINDOW_MAP.slope * grey.astype(np.float32)):
+        return
+    seen = f"{where} shows lungs brighter than the body: an inverted picture"
+    if mode != "window":
+        raise InputError(
+            f"{seen}, which `intensity` {mode} does not take; --intensity inverted turns it round "
+            "(`data prepare slices`, `data prepare nifti` and `predict` have it), or invert it before"
+        )
+    warnings.warn(
+        f"{seen}, mapped as it is by intensity window; intensity inverted turns it round", InputWarning, stacklevel=4
+    )
 
 
 def looks_8_bit(values: npt.NDArray) -> bool:

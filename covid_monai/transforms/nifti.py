@@ -113,7 +113,7 @@ class StoredVoxels:
                 filled = _fill(stream, memory)
                 # gzip keeps its checksum at the end
                 more = sum(len(block) for block in iter(lambda: stream.read(1 << 20), b""))
-            except (gzip.BadGzipFile, OSError, EOFError, OverflowError, zlib.error) as error:
+            except (gzip.BadGzipFile, OSError, EOFError, OverflowError, ValueError, zlib.error) as error:
                 raise InputError(
                     f"{self._path} is truncated or damaged ({one_line(error)}): copy or download it again"
                 ) from error

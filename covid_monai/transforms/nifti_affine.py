@@ -36,6 +36,8 @@ ASSUMED_AXES = "LAS"
 
 # a quaternion's vector part is at most 1 long; rounding adds a little, a wrong one more
 _LONGEST_QUATERNION = 1.01
+# of a quaternion's scalar part, as NIfTI's reference library has it
+_LEAST_SQUARE = 1e-7
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _UNITS = {0: "mm, as no unit is said", 1: "metres", 2: "mm", 3: "microns"}
 # by which a spacing may differ from another and count as the same
@@ -89,7 +91,7 @@ def _forms(header: "nibabel.Nifti1Header", path: str | PathLike[str]) -> dict[st
     """The affines whose codes say that they are set; a broken one is left out where the other is sound."""
     problems: dict[str, str] = {}
     forms: dict[str, Affine | None] = {}
-    for name, read in (("sform", _sform), ("qform", _qform)):
+    for name, read in (("sform", sform_of), ("qform", qform_of)):
         code = int(header[f"{name}_code"])
         if not 0 <= code <= 5:
             _warn(f"{path}: {name}_code {code} is not known to NIfTI; its {name} is left out")
@@ -107,7 +109,8 @@ def _forms(header: "nibabel.Nifti1Header", path: str | PathLike[str]) -> dict[st
     return forms
 
 
-def _sform(header: "nibabel.Nifti1Header") -> Affine | None:
+def sform_of(header: "nibabel.Nifti1Header") -> Affine | None:
+    """A header's sform, in its unit and whatever its code; None where its axes do not span a volume."""
     affine = np.eye(4)
     affine[:3] = [header[row] for row in ("srow_x", "srow_y", "srow_z")]
     return affine if _spans_a_volume(affine) else None
@@ -123,12 +126,16 @@ def quaternion_of(header: "nibabel.Nifti1Header") -> NDArray[np.float64] | None:
     return shortened
 
 
-def _qform(header: "nibabel.Nifti1Header") -> Affine | None:
+def qform_of(header: "nibabel.Nifti1Header") -> Affine | None:
+    """A header's qform, in its unit and whatever its code; None where its axes do not span a volume."""
     vector = quaternion_of(header)
     if vector is None:
         return None
-    b, c, d = vector
-    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+    squared = 1.0 - float(vector @ vector)
+    # of a half turn nothing but float32's rounding is left, which is no angle
+    half_turn = squared < _LEAST_SQUARE
+    a = 0.0 if half_turn else np.sqrt(squared)
+    b, c, d = vector / np.linalg.norm(vector) if half_turn else vector
     # the rotation of the unit quaternion (a, b, c, d)
     rotation = np.array(
         [
@@ -150,6 +157,7 @@ def _pixdim(header: "nibabel.Nifti1Header") -> NDArray[np.float64]:
 
 
 def _spans_a_volume(affine: Affine) -> bool:
+    """Whether an affine, in any unit, has three axes of different directions."""
     if not np.all(np.isfinite(affine)):
         return False
     lengths = np.linalg.norm(affine[:3, :3], axis=0)

@@ -1,6 +1,5 @@
 """MONAI's NIfTI reader for CT, which refuses what a network must not be fed."""
 
-import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,19 +11,23 @@ from monai.data import NibabelReader
 from monai.utils import ensure_tuple
 
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import looks_8_bit, mode_named, to_hu
+from covid_monai.transforms.grid import orientation_of
+from covid_monai.transforms.intensity import mode_named, to_hu
 from covid_monai.transforms.nifti import read_nifti
 
 LARGEST_HU = 32767
 """Scanners store HU as 16-bit numbers."""
+
+LOWEST_PADDING = -65536
+"""The lowest 16-bit number, from which a mode may subtract an offset."""
 
 
 class HounsfieldReader(NibabelReader):
     """Reads a NIfTI volume (X, Y, Z) or slice (X, Y) or (X, Y, 1) in HU; a slice comes out as (X, Y, 1).
 
     Args:
-        intensity: a mode of :mod:`covid_monai.transforms.intensity`. ``checked`` refuses what does not look like HU;
-            ``hu`` is for data whose manifest, or user, vouches for them.
+        intensity: a mode of :mod:`covid_monai.transforms.intensity`. ``checked`` refuses what is on another scale
+            than HU; ``hu`` is for data whose manifest, or user, vouches for them.
         orientation: where the axes run, such as ``LPS``, for files that do not say;
             see :func:`covid_monai.transforms.nifti_affine.affine_of`.
         grid_tolerance: by how many mm sform and qform may differ; None for the least.
@@ -42,7 +45,8 @@ class HounsfieldReader(NibabelReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.orientation, self.grid_tolerance = orientation, grid_tolerance
+        self.orientation = orientation_of(orientation) if orientation is not None else None
+        self.grid_tolerance = grid_tolerance
         self.intensity = mode_named(intensity)
 
     def read(self, data: Sequence[PathLike[str]] | PathLike[str], **kwargs: Any) -> Any:
@@ -60,16 +64,14 @@ class HounsfieldReader(NibabelReader):
         where = str(self.filenames[0])
         image = read_nifti(img, orientation=self.orientation, grid_tolerance=self.grid_tolerance, allow_shear=True)
         values = image.get_fdata(dtype=np.float32)
-        if self.intensity == "hu":
-            if looks_8_bit(values):
-                warnings.warn(
-                    f"{where} has integers from {values.min():g} to {values.max():g}, taken as HU by intensity hu; "
-                    "they look like 8-bit grey values, which intensity window maps to HU",
-                    stacklevel=2,
-                )
-        elif np.abs(values).max() > LARGEST_HU:
+        if self.intensity != "hu" and not np.all(np.isfinite(values)):
             raise InputError(
-                f"{where} has values up to {np.abs(values).max():g}, which are no HU; repair or convert it"
+                f"{where} has values {values.min():g} to {values.max():g}, which are no HU; repair or convert it"
             )
         hounsfield, _ = to_hu(values, self.intensity, where=where)
+        if self.intensity != "hu" and (hounsfield.max() > LARGEST_HU or hounsfield.min() < LOWEST_PADDING):
+            raise InputError(
+                f"{where} has values {values.min():g} to {values.max():g}, which are no HU (up to {LARGEST_HU}, and "
+                f"padding down to {LOWEST_PADDING}); repair or convert it"
+            )
         return super().get_data(nibabel.Nifti1Image(hounsfield.astype(np.float32), image.affine))

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.describe import intensity_steps, losses
+from covid_monai.catalog.describe import describe_bundle, intensity_steps, losses
 from covid_monai.errors import InputError
 from covid_monai.losses import LOSSES
 
@@ -57,3 +57,12 @@ def test_a_loss_without_a_choice_is_the_only_one(own_bundle, target):
 def test_a_disabled_step_is_no_step_and_an_enabled_one_is():
     assert intensity_steps(bundle_folder("au_net"))[-1] == "NormalizeSlicesd()"
     assert not any("NormalizeSlicesd" in step for step in intensity_steps(bundle_folder("unet")))
+
+
+def test_a_stored_description_is_not_believed_of_a_changed_configuration(own_bundle):
+    change_in = own_bundle / "configs"
+    for name in ("train.yaml", "inference.yaml"):
+        change(change_in / name, "channels: [64, 128, 256, 512, 512]", "channels: [8, 8, 8, 8, 8]")
+    assert describe_bundle(str(own_bundle)).parameters < describe_bundle("a_segnet").parameters / 100
+    (change_in / "description.json").write_text('["of another tool"]')
+    assert describe_bundle(str(own_bundle)).loss == "focal_tversky"

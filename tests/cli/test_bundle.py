@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -33,6 +35,25 @@ def test_show_gives_values_as_set_takes_them():
     assert ["attention", "true"] in lines
     assert ["patience", "null"] in lines
     assert ["loss", "focal_tversky"] in lines
+
+
+def test_show_says_what_settings_mean_with_unit_and_range():
+    lines = [line.strip() for line in run("bundle", "show", "a_segnet").output.splitlines()]
+    meaning = lines[lines.index(next(line for line in lines if line.startswith("rotation "))) + 1]
+    assert meaning == "largest random rotation to either side; 0.26 is 15 degrees (radians; a number from 0 to 3.14159)"
+    shown = json.loads(run("bundle", "show", "au_net", "--json").output)
+    assert shown["setting_details"]["alpha"]["meaning"].startswith("weight of false negatives")
+    assert shown["setting_details"]["learning_rate_factor"]["allowed"] == "a number above 0 and below 1"
+    assert {"bundle_root", "bundle_name"} == set(shown["settings"]) - set(shown["setting_details"])
+
+
+def test_show_computes_nothing_of_a_bundle_of_the_package():
+    code = (
+        "import sys; from click.testing import CliRunner; from covid_monai.cli import root\n"
+        "assert CliRunner().invoke(root, ['bundle', 'show', 'a_segnet']).exit_code == 0\n"
+        "sys.exit(bool({'torch', 'monai'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_show_as_json_has_what_the_text_has():

@@ -1,4 +1,6 @@
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -44,7 +46,7 @@ def test_train_evaluate_and_predict_follow_each_other(tiny_dataset, tmp_path):
     predicted = run("predict", tiny_dataset / "images", "-o", tmp_path / "masks", "--run", output, "--preview")
     assert predicted.exit_code == 0, predicted.output
     assert len(list((tmp_path / "masks").glob("*.nii.gz"))) == 12
-    assert len(list((tmp_path / "masks").glob("*.png"))) == 12
+    assert len(list((tmp_path / "masks" / "previews").glob("*.png"))) == 12
 
 
 def test_a_score_under_the_least_that_was_asked_for_is_status_1(tiny_run, tmp_path):
@@ -60,7 +62,7 @@ def test_predict_names_bad_files_goes_on_and_has_status_1(tiny_dataset, tiny_run
     result = run("predict", tmp_path / "bad.nii.gz", good, "-o", tmp_path / "out", "--run", tiny_run)
     assert result.exit_code == 1
     assert "bad.nii.gz" in result.output
-    assert "1 of 2 inputs could not be segmented" in result.stderr
+    assert "1 of 2 inputs could not be done" in result.stderr
     assert (tmp_path / "out" / "p0_s0.nii.gz").is_file()
 
 
@@ -122,6 +124,43 @@ def test_interruption_is_status_130(tiny_dataset, tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=dict(os.environ), check=False)
     assert done.returncode == 130, done.stderr.decode()
     assert b"Traceback" not in done.stderr
+    assert b"terminating" not in done.stderr
+    line = done.stderr.decode().splitlines()[-1]
+    assert line.startswith("interrupted; to go on from the last complete epoch: covid-monai train a_segnet ")
+    resumed = run(*shlex.split(line.partition("covid-monai ")[2]), "--set", "epochs=1")
+    assert resumed.exit_code == 0, resumed.output
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_the_split_command_suggested_for_a_missing_split_works(tiny_dataset, tmp_path):
+    arguments = [
+        "train",
+        "a_segnet",
+        "--data",
+        tiny_dataset,
+        "--split",
+        tmp_path / "a split.json",
+        "-o",
+        tmp_path / "r",
+    ]
+    refused = run(*arguments, "--set", "epochs=1", *SETTINGS)
+    assert refused.exit_code == 1
+    suggested = refused.stderr.partition("`covid-monai ")[2].partition("`")[0]
+    done = run(*shlex.split(suggested))
+    assert done.exit_code == 0, done.output
+    assert run(*arguments, "--set", "epochs=1", *SETTINGS).exit_code == 0
+
+
+def test_training_does_not_write_onto_its_settings_file(tiny_run, tiny_dataset, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("epochs: 31\n")
+    (tmp_path / "run" / "log.jsonl").rename(tmp_path / "log.jsonl")
+    settings.rename(tmp_path / "run" / "log.jsonl")
+    (tmp_path / "settings.yaml").symlink_to(tmp_path / "run" / "log.jsonl")
+    result = run("train", "a_segnet", "--data", tiny_dataset, "-o", tmp_path / "run", "--config", settings, "--resume")
+    assert result.exit_code == 1
+    assert (tmp_path / "run" / "log.jsonl").read_text() == "epochs: 31\n"
 
 
 def test_bundle_commands_tell_about_a_bundle():

@@ -116,7 +116,7 @@ def test_bad_input_is_refused_in_one_line(pictures, volumes, tmp_path):
     assert "is not a folder" in refused("prepare", "slices", tmp_path / "no", *out, "--label-map", "1=1")
     assert "give --label-map" in refused("prepare", "slices", pictures, *out)
     assert "is not SOURCE=LABEL" in refused("prepare", "slices", pictures, *out, "--label-map", "1=9")
-    assert "cannot read the index" in refused(
+    assert "no.csv: No such file" in refused(
         "prepare", "slices", pictures, *out, "--label-map", "1=1", "--index", "no.csv"
     )
     assert "no clear peaks" in refused(
@@ -144,6 +144,32 @@ def test_an_existing_folder_needs_overwrite(volumes, tmp_path):
     assert run(*command).exit_code == 0
     assert "--overwrite" in refused(*command)
     assert run(*command, "--overwrite").exit_code == 0
+
+
+def test_a_split_or_a_check_never_replaces_the_data_set(volumes, tmp_path):
+    out = tmp_path / "out"
+    assert run("prepare", "nifti", volumes, "-o", out, "--label-map", "1=4").exit_code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "linked.json").symlink_to(out / "dataset.json")
+    options = ("--protocol", "paper", "--test-fraction", "0.4")
+    for target in (out / "dataset.json", out / "linked.json", out / "images" / "v_s000.nii.gz"):
+        assert "would replace the input" in refused("split", out, "-o", target, *options)
+        assert "would replace the input" in refused("check", out, "--json", target)
+    assert {path: path.read_bytes() for path in before} == before
+    split = out / "split.json"
+    for _ in range(2):
+        assert run("split", out, "-o", split, *options).exit_code == 0
+    assert "would replace the input" in refused("check", out, "--split", split, "--json", split)
+
+
+def test_a_label_of_minus_one_is_mapped_as_its_error_says(volumes, tmp_path):
+    mask = np.zeros((12, 10, 3), np.int16)
+    mask[2:4], mask[6:8] = 1, -1
+    nibabel.save(nibabel.Nifti1Image(mask, np.diag([-1, -1, 3, 1.0])), volumes / "labels" / "v.nii.gz")
+    command = ("prepare", "nifti", volumes, "-o", tmp_path / "out", "--label-map")
+    assert "say which by --label-map 1=lesion,-1=LABEL" in refused(*command, "1=lesion")
+    assert run(*command, "1=lesion,-1=background").exit_code == 0
+    assert {case.pixels[4] for case in read_dataset(tmp_path / "out").cases} == {20}
 
 
 @pytest.mark.parametrize(

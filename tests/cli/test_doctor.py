@@ -85,6 +85,16 @@ def test_a_missing_optional_part_is_told_with_its_command_and_is_no_problem(inst
     assert not export["complete"]
 
 
+def test_what_the_packages_own_tests_need_is_not_listed_to_who_uses_it(installed):
+    installed(pytest=None, ruff=None)
+    result = run()
+    assert result.exit_code == 0
+    assert "pytest" not in result.stdout
+    assert "optional: test" in result.stdout
+    test = next(entry for entry in json.loads(run("--json").stdout)["optional"] if entry["name"] == "test")
+    assert len(test["lacking"]) >= 2
+
+
 def test_a_torch_that_cannot_be_imported_is_a_problem_and_not_a_traceback(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     result = run()

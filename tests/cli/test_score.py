@@ -1,5 +1,6 @@
 import json
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,6 +160,37 @@ def test_scores_outlive_a_scoring_that_fails(folders, tmp_path):
     failed = run(tmp_path / "shifted", references, "-o", tmp_path / "out", "--overwrite")
     assert "another grid" in failed.stderr
     assert contents(tmp_path / "out") == before
+
+
+def test_no_input_is_replaced_by_a_table(folders, tmp_path):
+    references, ours, _ = folders
+    patients = tmp_path / "out" / "scores.csv"
+    patients.parent.mkdir()
+    patients.write_text("case,patient\n" + "".join(f"c{k},p{k // 2}\n" for k in range(8)))
+    before = contents(tmp_path)
+    refused = run(ours, references, "--patients", patients, "-o", tmp_path / "out", "--overwrite")
+    assert refused.exit_code == 1
+    assert f"would replace the input {patients}" in refused.stderr
+    assert contents(tmp_path) == before
+    # a folder of masks may take the tables beside them, again and again
+    for _ in range(2):
+        assert run(ours, references, "-o", ours, "--overwrite").exit_code == 0
+
+
+def test_inverted_masks_are_told_and_scored_as_they_are(tmp_path):
+    write_folder(tmp_path / "references", 0, cases=2)
+    for case in range(2):
+        mask = nibabel.load(tmp_path / "references" / f"c{case}.nii.gz")
+        write_nifti(tmp_path / "ours" / f"c{case}.nii.gz", 1 - np.asarray(mask.dataobj))
+    result = run(tmp_path / "ours", tmp_path / "references")
+    assert "warning: more than half of the voxels are lesion in 2 of 2 predictions (c0, c1)" in result.stderr
+    assert "references (" not in result.stderr
+
+
+def test_a_label_of_minus_one_is_named_on_the_command_line(tmp_path):
+    path = write_nifti(tmp_path / "m.nii.gz", np.array([0, 1, -1], np.int8).reshape(-1, 1, 1))
+    assert "say what it counts as by --labels, such as '1=lesion,-1=background'" in run(path, path).stderr
+    assert run(path, path, "--labels", "1=lesion,-1=background").exit_code == 0
 
 
 def test_one_argument_alone_is_wrong_usage(folders):

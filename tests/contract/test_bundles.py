@@ -13,7 +13,7 @@ import torch
 
 from covid_monai.catalog.bundles import bundle_folder, bundle_names
 from covid_monai.catalog.config import build_workflow, config_files, known_settings, read_config
-from covid_monai.catalog.describe import describe_bundle, verify_bundle
+from covid_monai.catalog.describe import DESCRIPTION_FILE, describe_bundle, store_description, verify_bundle
 from covid_monai.run.copy import copy_bundle
 from covid_monai.run.export import FORMATS, export_network
 from covid_monai.run.training import train
@@ -278,6 +278,14 @@ def test_description_counts_the_networks_parameters(bundle):
     assert "epochs" in described.settings
 
 
+def test_the_stored_description_is_what_is_computed_now(bundle, tmp_path):
+    copied = tmp_path / bundle.name
+    shutil.copytree(bundle, copied)
+    store_description(copied)
+    stored, now = ((folder / "configs" / DESCRIPTION_FILE).read_text() for folder in (bundle, copied))
+    assert stored == now, f"make it again: covid_monai.catalog.describe.store_description({bundle})"
+
+
 def test_a_bundle_without_a_file_is_found_wanting(bundle, tmp_path):
     shutil.copytree(bundle, tmp_path / "bundle")
     (tmp_path / "bundle" / "LICENSE").unlink()
@@ -297,6 +305,10 @@ def _references(definition: dict) -> list[str]:
     return [text.removeprefix("@") for text in texts]
 
 
+OF_OTHER_FILES = ("orientation", "grid_tolerance")
+"""Settings of the reader that prepared data need none of."""
+
+
 def _for_the_image(transforms: list[dict]) -> list[dict]:
     """The steps that touch the image, as they act on it alone; who vouches for its intensities may differ."""
     steps = []
@@ -305,6 +317,9 @@ def _for_the_image(transforms: list[dict]) -> list[dict]:
         if "image" not in (keys if isinstance(keys, list) else [keys]):
             continue
         step = {key: value for key, value in transform.items() if key != "keys"}
+        # prepared data say how they lie, other files may not
+        if "reader" in step:
+            step["reader"] = {key: value for key, value in step["reader"].items() if key not in OF_OTHER_FILES}
         if isinstance(step.get("mode"), list):
             step["mode"] = step["mode"][0]
         steps.append(step)

@@ -13,13 +13,14 @@ from covid_monai.errors import InputError
         ("1=ground-glass, 2=Consolidation,3=pleural effusion", {1: 1, 2: 2, 3: 3}),
         ("0xff0000=3,0x0000FF=1", {0xFF0000: 3, 0xFF: 1}),
         ("1=1,9=background", {1: 1, 9: 0}),
+        ("1=lesion,-1=background", {1: 4, -1: 0}),
     ],
 )
 def test_label_maps_are_parsed(text, expected):
     assert parse_label_map(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "1", "1=", "=1", "1=5", "1=tumour", "a=1", "-1=1", "1=1,", "1=²"])
+@pytest.mark.parametrize("text", ["", "1", "1=", "=1", "1=5", "1=tumour", "a=1", "--1=1", "1=1,", "1=²", "-0x1=1"])
 def test_other_texts_are_no_label_maps(text):
     with pytest.raises(InputError, match="is not SOURCE=LABEL"):
         parse_label_map(text)

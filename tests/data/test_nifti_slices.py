@@ -1,12 +1,15 @@
 import json
+import unicodedata
 
 import nibabel
 import numpy as np
 import pytest
 
-from covid_monai.data.sources.folders import find_nifti, find_pairs, read_patients
+from covid_monai.data.patients import read_patients
+from covid_monai.data.sources.folders import find_nifti, find_pairs
+from covid_monai.data.sources.labels import parse_label_map
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 
 LPS = np.diag([-0.7, -0.8, 2.5, 1.0])
 LPS[:3, 3] = [100.0, 80.0, -40.0]
@@ -124,12 +127,12 @@ def broken(name):
         "soft mask": (
             (image, mask * np.float32(0.5)),
             (LPS, LPS),
-            r"m\.nii\.gz holds values that are not int",
+            r"m\.nii\.gz holds values such as 0\.5",
         ),
         "label": ((image, mask + np.uint8(5)), (LPS, LPS), r"m\.nii\.gz holds label 5"),
         "negative label": ((image, mask.astype(np.int16) - 1), (LPS, LPS), r"m\.nii\.gz holds label -1"),
         "unit range": ((nan * 0 + np.float32(0.5), mask), (LPS, LPS), r"i\.nii\.gz holds NaN"),
-        "no HU": ((image.clip(0) + np.int16(1000), mask), (LPS, LPS), "neither HU"),
+        "no HU": ((np.full_like(image, 40), mask), (LPS, LPS), "the value 40 everywhere"),
         "complex": ((image.astype(np.complex64), mask), (LPS, LPS), "real numbers are needed"),
     }[name]
 
@@ -180,6 +183,15 @@ def test_folders_are_paired_by_name(pair, tmp_path):
         find_pairs(tmp_path / "images", tmp_path / "labels")
 
 
+def test_volumes_of_another_kind_are_told_and_left_out(pair, tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder / "w.NRRD").touch()
+        (tmp_path / folder / "notes.txt").touch()
+        (tmp_path / folder / "._v.nii.gz").touch()
+    with pytest.warns(InputWarning, match=r"labels: 1 files are of another kind .*first: w\.NRRD.*\.nii\.gz, \.nii"):
+        assert find_pairs(tmp_path / "images", tmp_path / "labels") == [pair]
+
+
 def test_missing_and_empty_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         find_pairs(tmp_path / "images", tmp_path / "labels")
@@ -219,9 +231,52 @@ def test_an_nnunet_data_set_is_recognised_with_its_labels(tmp_path, labels):
 
 def test_nnunet_labels_of_other_meaning_need_a_label_map(tmp_path):
     nnunet(tmp_path, {"background": 0, "tumour": 1, "cyst": 2})
-    with pytest.raises(InputError, match="label 'tumour' = 1 is none of ours"):
+    with pytest.raises(InputError, match=r"'tumour' = 1, 'cyst' = 2.*`label_map` 1=LABEL,2=LABEL"):
         find_nifti(tmp_path)
     assert find_nifti(tmp_path, label_map={1: 4, 2: 4}).label_map == {1: 4, 2: 4}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"background": 0, "lesion": [1, 2]}, {0: 0, 1: 4, 2: 4}),
+        ({"background": 0, "covid lesion": [1, 2], "ggo": [1], "consolidation": 2}, {0: 0, 1: 1, 2: 2}),
+        ({"background": 0, "covid": [1, 2], "consolidation": [2]}, {0: 0, 1: 4, 2: 2}),
+    ],
+)
+def test_regions_of_nnunet_mean_the_smallest_that_holds_a_value(tmp_path, labels, expected):
+    nnunet(tmp_path, labels)
+    assert find_nifti(tmp_path).label_map == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "advice"),
+    [
+        ({"background": 0, "whole": [1, 2, 3], "consolidation": [2]}, "1=LABEL,2=consolidation,3=LABEL"),
+        ({"background": 0, "ggo": [1, 2], "consolidation": [1, 2]}, "1=LABEL,2=LABEL"),
+        ({"background": 0, "lesion": 1, "ignore": 2}, "1=lesion,2=LABEL"),
+    ],
+)
+def test_the_label_map_that_nnunet_data_need_is_told_and_works(tmp_path, labels, advice):
+    nnunet(tmp_path, labels)
+    with pytest.raises(InputError, match=f"`label_map` {advice}, with one of background, ground-glass"):
+        find_nifti(tmp_path)
+    found = find_nifti(tmp_path, label_map=parse_label_map(advice.replace("LABEL", "background")))
+    assert len(found.pairs) == 1
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, None, 1.5, [], [1, "x"], [[1]], True])
+def test_labels_of_nnunet_that_are_no_numbers_are_told_in_one_line(tmp_path, value):
+    nnunet(tmp_path, {"background": 0, "lesion": value})
+    with pytest.raises(InputError, match=r"label 'lesion' is .* neither a whole number nor a list"):
+        find_nifti(tmp_path)
+
+
+def test_names_that_stand_for_no_case_are_told_by_their_letters(tmp_path):
+    for folder, form, array in zip(("images", "labels"), ("NFC", "NFD"), volume(), strict=True):
+        save(tmp_path / folder / unicodedata.normalize(form, "Müller 1.nii.gz"), array)
+    with pytest.raises(InputError, match=r"its name holds 'ü '.*rename image and mask alike"):
+        find_pairs(tmp_path / "images", tmp_path / "labels")
 
 
 def test_nnunet_data_of_several_channels_are_refused(tmp_path):
@@ -241,14 +296,28 @@ def test_patients_come_from_a_table(pair, tmp_path):
     assert slices_of(pair, patients=patients)[0].patient == "anna"
 
 
-@pytest.mark.parametrize("text", ["case,patient\nv,\n", "case,patient\nv,a\nv,b\n", "volume,patient\nv,a\n"])
-def test_a_broken_table_of_patients_is_refused(tmp_path, text):
-    (tmp_path / "patients.csv").write_text(text)
-    with pytest.raises(InputError, match="every case needs one patient"):
-        read_patients(tmp_path / "patients.csv")
-
-
 @pytest.mark.parametrize("table", [{"v.nii.gz": "anna"}, {"v": "anna", "w": "anna"}, {}])
 def test_a_table_that_misses_or_misspells_a_volume_is_refused_as_it_would_leak(pair, table):
     with pytest.raises(InputError, match="patients' list and the volumes differ"):
         slices_of(pair, patients=table)
+
+
+def test_endings_are_known_in_any_letter_case(pair, tmp_path):
+    for name, ending in (("images", "NII.GZ"), ("labels", "Nii.Gz")):
+        (tmp_path / name / "v.nii.gz").rename(tmp_path / name / f"CT1.{ending}")
+        save(tmp_path / name / "ct2.nii.gz", volume()[name == "labels"])
+    found = find_pairs(tmp_path / "images", tmp_path / "labels")
+    assert [each.name for each in found] == ["CT1", "ct2"]
+    assert len(list(NiftiSlices(found, {1: 1, 2: 2}, "test"))) == 8
+
+
+def test_one_name_in_two_spellings_of_its_ending_is_refused(pair, tmp_path):
+    save(tmp_path / "images" / "w.nii", volume()[0]).rename(tmp_path / "images" / "v.NII")
+    with pytest.raises(InputError, match=r"has v.NII and v.nii.gz, which are one name"):
+        find_pairs(tmp_path / "images", tmp_path / "labels")
+
+
+def test_a_trailing_axis_of_length_one_is_nothing(pair, tmp_path):
+    image, _ = volume()
+    long = Pair("v", save(tmp_path / "long.nii.gz", image[..., None]), pair.mask)
+    np.testing.assert_array_equal(slices_of(long)[2].image, slices_of(pair)[2].image)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from covid_monai.data.sources.picture_index import LAYOUTS, Layout
 from covid_monai.data.sources.slices import PictureSlices
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 
 PLAIN = replace(LAYOUTS["plain"], label_map={1: 1, 2: 2})
 # as displayed: 3 rows (anterior first), 5 columns (the patient's right first), one lesion pixel each
@@ -176,6 +176,27 @@ def test_a_broken_index_is_refused(folder, index, message):
         first(folder)
 
 
+def test_the_index_is_read_with_semicolons_blanks_and_other_letter_case(folder):
+    write_index(folder, "Name; Patient ;SLICE\na; p1 ;7\nb;p2;8\n")
+    item = first(folder)
+    assert (item.patient, item.slice) == ("p1", 7)
+
+
+def test_an_index_is_found_in_any_letter_case_and_another_table_is_told(folder):
+    (folder / "Index.CSV").write_text("name,patient\na,p1\nb,p2\n")
+    assert first(folder).patient == "p1"
+    (folder / "Index.CSV").rename(folder / "mine.csv")
+    with pytest.warns(InputWarning, match=r"mine\.csv is not used, .*give `index` mine\.csv"):
+        assert first(folder).patient is None
+    assert first(folder, replace(PLAIN, index="mine.csv")).patient == "p1"
+
+
+def test_a_column_that_is_spelled_almost_right_is_told(folder):
+    write_index(folder, "name,patients\na,p1\nb,p2\n")
+    with pytest.warns(InputWarning, match=r"column 'patients' is not used \(did you mean 'patient'\?\)"):
+        assert first(folder).patient is None
+
+
 def test_a_known_layout_needs_all_its_columns(folder):
     write_index(folder, "name,volume,slice\na,v,1\nb,v,2\n")
     with pytest.raises(InputError, match="no column 'patient'"):
@@ -212,7 +233,7 @@ def test_coloured_images_are_refused(folder):
 
 
 def test_labels_outside_the_map_are_named_with_the_remedy(folder):
-    with pytest.raises(InputError, match=r"label 2 in 1 pixels.*add `label_map` 2=LABEL"):
+    with pytest.raises(InputError, match=r"label 2 in 1 pixels.*give `label_map` 1=lesion,2=LABEL"):
         first(folder, replace(PLAIN, label_map={1: 4}))
 
 

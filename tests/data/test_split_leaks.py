@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from covid_monai.data.manifest import Case, Dataset, write_dataset
+from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.splits import datalist, read_split, split_dataset, write_split
 from covid_monai.errors import InputError
-from tests.data.test_splits import case_of, dataset_of
+from tests.data.test_splits import case_of, dataset_of, with_files
 
 
 def dataset_with(*cases: Case) -> Dataset:
@@ -71,12 +71,10 @@ def test_a_split_file_says_that_validation_is_test(leaking):
     assert read_split(leaking).validation_is_test
 
 
-def test_the_validation_part_of_such_a_file_is_read_as_the_test_part(leaking, tmp_path):
-    dataset = dataset_of([12], tmp_path)
-    write_dataset(dataset)
-    for path in (path for case in dataset.cases for path in (case.image, case.label)):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).touch()
+def test_the_validation_part_of_such_a_file_is_read_as_the_test_part(tmp_path):
+    leaking = tmp_path / "split.json"
+    dataset = with_files(dataset_of([12], tmp_path))
+    write_split(leaking, split_dataset(dataset, "paper", folds=3, validation_is_test=True))
     validation, test = (datalist(tmp_path, leaking, 1, part) for part in ("validation", "test"))
     assert validation == test
 

@@ -11,6 +11,7 @@ from sklearn.model_selection import GroupKFold
 from covid_monai.data.manifest import Case, Dataset, write_dataset
 from covid_monai.data.splits import datalist, read_split, split_dataset, write_split
 from covid_monai.errors import InputError
+from covid_monai.files import sha256_of
 
 
 def case_of(index: int, patient: str | None, volume: str | None = None, part: str | None = None) -> Case:
@@ -177,14 +178,23 @@ def test_impossible_settings_are_refused(protocol, settings, message):
         split_dataset(dataset_of([5, 5]), protocol, **settings)
 
 
+def with_files(dataset: Dataset) -> Dataset:
+    """The data set on the disk, where images and masks are their names."""
+    cases = []
+    for case in dataset.cases:
+        for name in (case.image, case.label):
+            (dataset.folder / name).parent.mkdir(exist_ok=True)
+            (dataset.folder / name).write_text(name)
+        hashes = {"image": sha256_of(dataset.folder / case.image), "label": sha256_of(dataset.folder / case.label)}
+        cases.append(replace(case, sha256=hashes))
+    written = replace(dataset, cases=tuple(cases))
+    write_dataset(written)
+    return written
+
+
 @pytest.fixture
 def prepared(tmp_path):
-    dataset = dataset_of([4, 4, 4], tmp_path)
-    write_dataset(dataset)
-    for path in (path for case in dataset.cases for path in (case.image, case.label)):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes(b"")
-    return dataset
+    return with_files(dataset_of([4, 4, 4], tmp_path))
 
 
 def test_a_split_file_reads_back(prepared, tmp_path):

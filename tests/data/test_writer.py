@@ -7,6 +7,7 @@ import pytest
 from covid_monai.data.info import describe
 from covid_monai.data.manifest import read_dataset
 from covid_monai.data.sources import phantom
+from covid_monai.data.sources.labels import parse_label_map
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
 from covid_monai.data.sources.phantom import prepare_phantom
 from covid_monai.data.sources.picture_index import LAYOUTS
@@ -68,6 +69,63 @@ def test_a_failing_source_leaves_nothing_behind(tmp_path):
     with pytest.raises(InputError, match=r"b\.nii\.gz is truncated"):
         prepare(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_no_input_is_replaced_or_removed(tmp_path):
+    pairs = [write_volume(tmp_path / "set", name, depth=1) for name in "ab"]
+    before = {path: path.read_bytes() for pair in pairs for path in (pair.image, pair.mask)}
+    # the slices of one-slice volumes have the volumes' names
+    with pytest.raises(InputError, match=r"would replace the input .*a\.nii\.gz"):
+        prepare(source_of(*pairs), tmp_path / "set", overwrite=True)
+    # a folder that is the inputs' folder by another name
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "images").symlink_to(tmp_path / "set" / "images")
+    with pytest.raises(InputError, match="would replace the input"):
+        prepare(source_of(*pairs), tmp_path / "out", overwrite=True)
+    # inputs that an older data set in the output names, and the new one does not
+    prepared = prepare(source_of(*pairs), tmp_path / "prepared")
+    again = [
+        Pair(f"new_{case.case}", prepared.folder / case.image, prepared.folder / case.label) for case in prepared.cases
+    ]
+    with pytest.raises(InputError, match="would replace the input"):
+        prepare(source_of(*again), tmp_path / "prepared", overwrite=True)
+    assert read_dataset(tmp_path / "prepared") == prepared
+    assert all((prepared.folder / case.image).is_file() for case in prepared.cases)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def inverted(folder):
+    pair = write_volume(folder, "v")
+    mask = np.zeros((60, 50, 3), np.uint8)
+    mask[20:30, 20:30] = 1
+    nibabel.save(nibabel.Nifti1Image(1 - mask, AFFINE), pair.mask)
+    return pair, mask
+
+
+def test_inverted_masks_are_told_and_the_advice_works(tmp_path):
+    pair, mask = inverted(tmp_path / "in")
+    dataset = prepare(NiftiSlices([pair], {1: 4}, "mine"), tmp_path / "out")
+    (warning,) = dataset.warnings
+    assert "mine: in 3 of 3 slices more than half of the pixels are lesion (first: v_s000)" in warning
+    advice = parse_label_map(warning.rpartition("`label_map` ")[2])
+    turned = prepare(NiftiSlices([pair], advice, "mine"), tmp_path / "turned")
+    assert turned.warnings == ()
+    assert [case.pixels for case in turned.cases] == [{4: mask[:, :, 0].sum()}] * 3
+    label = nibabel.load(turned.folder / turned.cases[0].label)
+    np.testing.assert_array_equal(np.asarray(label.dataobj)[:, :, 0] == 4, mask[:, :, 0] == 1)
+
+
+def test_patients_that_look_alike_stand_in_the_data_set(tmp_path):
+    pairs = [write_volume(tmp_path / "in", name) for name in "ab"]
+    source = NiftiSlices(pairs, {1: 4, 2: 0}, "mine", patients={"a": "P1", "b": "p1"})
+    assert "look alike: 'P1' and 'p1'" in prepare(source, tmp_path / "out").warnings[0]
+
+
+def test_a_negative_label_is_mapped_and_recorded(tmp_path):
+    pair, mask = inverted(tmp_path / "in")
+    nibabel.save(nibabel.Nifti1Image(-mask.astype(np.int16), AFFINE), pair.mask)
+    prepare(NiftiSlices([pair], {-1: 4}, "mine"), tmp_path / "out")
+    assert read_dataset(tmp_path / "out").label_map == {-1: 4}
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path):

@@ -127,7 +127,8 @@ def test_every_bundle_keeps_the_best_unless_told_otherwise(bundle):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("worst", "weights_kept is 'worst'; it can be best"), (1, "it must be text")]
+    ("value", "message"),
+    [("worst", "weights_kept is 'worst'; it must be one of best, last"), (1, "it must be one of")],
 )
 def test_a_wrong_value_stops_training_before_anything_is_written(value, message, tiny_dataset, tmp_path):
     with pytest.raises(InputError, match=message):

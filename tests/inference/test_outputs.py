@@ -231,3 +231,25 @@ def test_progress_counts_slices_to_the_last(ct, tiny_run, roi_size):
     assert seen == sorted(seen)
     assert seen[-1] == (5, 5)
     assert len({count for count, _ in seen}) > 1
+
+
+def test_a_bundle_run_by_monai_keeps_its_inputs_too(ct, tiny_run, tmp_path):
+    from covid_monai.catalog.bundles import bundle_folder
+    from covid_monai.catalog.config import build_workflow
+    from covid_monai.errors import plain_input_errors
+
+    before = ct.read_bytes()
+    settings = json.loads((tiny_run / "run.json").read_text())["settings"]
+    network = {key: settings[key] for key in ("image_size", "channels")}
+    folder = str(ct.parent)
+    places = {"dataset_dir": folder, "output_dir": folder, "checkpoint": str(tiny_run / "model.safetensors")}
+    workflow = build_workflow(bundle_folder("a_segnet"), "inference", {**network, **places})
+
+    def run():
+        with plain_input_errors():
+            workflow.initialize()
+            workflow.run()
+
+    with pytest.raises(InputError, match="would replace the input"):
+        run()
+    assert ct.read_bytes() == before

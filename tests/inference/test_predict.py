@@ -124,7 +124,7 @@ def bad_files(folder, image):
         "five.nii.gz": (lambda path: save(path, np.stack([image, image], 3)[..., None]), "3 axes"),
         "complex.nii.gz": (lambda path: save(path, image.astype(np.complex64)), "real numbers"),
         "grey.nii.gz": (lambda path: save(path, np.clip(image // 8 + 128, 0, 255).astype(np.uint8)), "8-bit"),
-        "shifted.nii.gz": (lambda path: save(path, (image + 1024).astype(np.int16)), "neither HU"),
+        "shifted.nii.gz": (lambda path: save(path, (image + 1024).astype(np.int16)), "--intensity offset1024"),
         "missing.nii.gz": (lambda path: None, "not a file"),
         "huge.nii": (lambda path: header_only(path, (32767, 32767, 32767)), "is truncated|does not fit"),
         "negative.nii": (lambda path: header_only(path, (-5, 64, 1)), "axis of no length"),
@@ -214,3 +214,18 @@ def test_a_run_folder_that_brings_code_is_refused_unless_it_is_trusted(volume, t
         predict([image], tmp_path / "out", tmp_path / "run")
     assert not (tmp_path / "ran").exists()
     assert predicted(image, tmp_path, tmp_path / "run", trust=True).error is None
+
+
+def test_the_option_that_a_refusal_of_an_offset_names_gives_the_mask_of_the_hu(volume, tiny_run, tmp_path):
+    image, _ = volume
+    stored = (image + 1024).astype(np.int16)
+    stored[0, 0, 0] = -2000
+    ct = save(tmp_path / "offset.nii.gz", stored)
+    refused = predicted(ct, tmp_path, tiny_run)
+    assert refused.mask is None
+    (mode,) = re.findall(r"give --intensity (\w+)", refused.error)
+    expected = predicted(save(tmp_path / "hu.nii.gz", image), tmp_path, tiny_run)
+    done = predicted(ct, tmp_path, tiny_run, intensity=mode)
+    mask, truth = (nibabel.load(each.mask).get_fdata() for each in (done, expected))
+    assert truth.any()
+    np.testing.assert_array_equal(mask[1:], truth[1:])

@@ -10,7 +10,7 @@ from torch.nn import functional
 from covid_monai.errors import InputError
 from covid_monai.run import export
 from covid_monai.run.export import FORMATS, export_bundle, export_network, exporter
-from covid_monai.run.trained import trained_network
+from covid_monai.run.trained import find_trained, trained_network
 
 
 class TakesAnyNumber(nn.Module):
@@ -76,7 +76,7 @@ def test_a_run_becomes_a_file_with_its_trained_logits(tiny_run, tmp_path, file_f
     assert len({agreement.shape[2:] for agreement in agreements}) == 2
     image = torch.rand(2, 1, 45, 77)
     with torch.inference_mode():
-        expected = trained_network(tiny_run)(image)
+        expected = trained_network(find_trained(tiny_run))(image)
         torch.testing.assert_close(FORMATS[file_format].read(target)(image), expected, atol=1e-4, rtol=0)
     assert [file.name for file in target.parent.iterdir()] == ["network"]
 
@@ -125,7 +125,7 @@ def test_onnx_names_its_input_output_and_free_sizes(tmp_path):
 def test_a_network_that_resists_is_named_and_leaves_no_file(
     tiny_run, tmp_path, monkeypatch, capfd, network, file_format, message
 ):
-    monkeypatch.setattr(export, "trained_network", lambda run, trust: network)
+    monkeypatch.setattr(export, "trained_network", lambda trained: network)
     with pytest.raises(InputError, match=message) as raised:
         export_bundle("a_segnet", tiny_run, file_format, tmp_path / "network")
     assert "\n" not in str(raised.value)

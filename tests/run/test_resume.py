@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 from covid_monai.files import sha256_of
 from covid_monai.run.training import train
 from tests.tiny import SMALL_NETWORK
@@ -146,9 +146,25 @@ def test_resuming_another_fold_is_refused(tiny_dataset, uninterrupted):
         train("a_segnet", tiny_dataset, uninterrupted, fold=1, settings=SETTINGS, resume=True)
 
 
-def test_resuming_where_there_is_no_run_is_refused(tiny_dataset, tmp_path):
-    with pytest.raises(InputError, match="not a run folder"):
-        train("a_segnet", tiny_dataset, tmp_path / "none", settings=SETTINGS, resume=True)
+@pytest.mark.parametrize("left", [None, (), (".writing-x1run.json",)])
+def test_resuming_where_no_run_was_begun_starts_afresh_and_says_so(left, tiny_dataset, uninterrupted, tmp_path):
+    if left is not None:
+        (tmp_path / "run").mkdir()
+        for name in left:
+            (tmp_path / "run" / name).touch()
+    with pytest.warns(InputWarning, match="holds no run yet, so training starts afresh"):
+        train("a_segnet", tiny_dataset, tmp_path / "run", settings=SETTINGS, resume=True)
+    assert last_state(tmp_path / "run") == last_state(uninterrupted)
+    assert not list((tmp_path / "run").glob(".writing-*"))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_of_other_files_is_left_alone(resume, tiny_dataset, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    why = "holds no run to go on with, but something else" if resume else "is not an empty folder"
+    with pytest.raises(InputError, match=why):
+        train("a_segnet", tiny_dataset, tmp_path, settings=SETTINGS, resume=resume)
+    assert [child.name for child in tmp_path.iterdir()] == ["notes"]
 
 
 def test_another_seed_gives_other_weights(tiny_dataset, uninterrupted, tmp_path):

@@ -86,12 +86,12 @@ def test_a_fold_that_is_not_there_is_named(tiny_dataset, tmp_path):
         ({"epochs": "ten"}, "epochs is 'ten'; it must be a whole number"),
         ({"attention": 1}, "attention is 1; it must be true or false"),
         ({"image_size": 64}, "image_size is 64; it must be a list"),
-        ({"epochs": 0}, "at least 1"),
-        ({"batch_size": 0}, "cannot be built with these settings: .*batch_size"),
-        ({"gate_merge": "multiply"}, "cannot be built with these settings: .*concatenate, add"),
-        ({"loss": "jaccard"}, "cannot be built with these settings: .*focal_tversky"),
-        ({"image_size": [64]}, "cannot be built with these settings"),
-        ({"patience": "abc"}, "patience is 'abc'; it must be a number of epochs"),
+        ({"epochs": 0}, "epochs is 0; it must be a whole number from 1"),
+        ({"train#dataloader#batch_size": 0}, "cannot be built with these settings: .*batch_size"),
+        ({"convolutions": [2, 2]}, "cannot be built with these settings: .*one number a level"),
+        ({"loss": "jaccard"}, "loss is 'jaccard'; it must be one of dice, tversky, focal_tversky"),
+        ({"image_size": [64]}, "a list of 2 whole numbers"),
+        ({"network_def#out_channels": 5}, "class_names has 2 names"),
         ({"lesion_labels": [1], "lesion_classes": [1]}, r"holds the labels \[2\].*does not name"),
         ({"lesion_labels": [1, 2], "lesion_classes": [1]}, "give a class to each label"),
         ({"lesion_labels": [1, 2], "lesion_classes": [1, 2]}, "the network has the classes 0 to 1"),
@@ -104,9 +104,19 @@ def test_impossible_values_are_refused_in_one_line(settings, message, tiny_datas
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_never_validates_does_not_end_as_if_it_had_weights(tiny_dataset, tmp_path):
-    with pytest.raises(InputError, match="without a validation"):
-        train("a_segnet", tiny_dataset, tmp_path / "run", settings={**QUICK, "validation_interval": 3})
+def test_a_run_that_would_never_validate_is_refused_at_the_start_and_its_advice_is_taken(tiny_dataset, tmp_path):
+    settings = {**QUICK, "validation_interval": 3}
+    with pytest.raises(InputError, match="no epoch would be validated"):
+        train("a_segnet", tiny_dataset, tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+    run = train("a_segnet", tiny_dataset, tmp_path / "run", settings={**settings, "weights_kept": "last"})
+    assert (run.folder / "model.safetensors").is_file()
+
+
+def test_what_an_inner_setting_breaks_while_training_is_told_in_one_line(tiny_dataset, tmp_path):
+    settings = {**QUICK, "slice_transforms#0#dim": 0}
+    with pytest.raises(InputError, match=r"with slice_transforms#0#dim = 0: "):
+        train("a_segnet", tiny_dataset, tmp_path / "run", settings=settings)
 
 
 def test_paths_that_look_like_expressions_are_paths(tiny_dataset, tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import nibabel
 import numpy as np
@@ -6,9 +7,10 @@ import pytest
 import surface_distance
 import torch
 from monai.metrics import DiceMetric, compute_hausdorff_distance
+from PIL import Image
 from sklearn import metrics
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
 from covid_monai.scoring.markdown import markdown
@@ -101,6 +103,20 @@ def test_names_match_whatever_their_case_and_ending(tmp_path):
     assert score(tmp_path / "predictions", tmp_path / "references").value("dice", level="pooled") == 1
 
 
+def test_names_match_however_their_accents_are_stored(tmp_path):
+    for folder, form in (("references", "NFC"), ("predictions", "NFD")):
+        name = unicodedata.normalize(form, "Müller.nii.gz")
+        write_nifti(tmp_path / folder / name, label_map((4, 4, 2), 0, 2))
+    summary = score(tmp_path / "predictions", tmp_path / "references", patients={"M\u00fcller": "A"})
+    assert summary.value("dice", level="pooled") == 1
+
+
+def test_patients_that_look_alike_stand_in_the_result(tmp_path):
+    write_folder(tmp_path / "references", 0, cases=2)
+    summary = score(tmp_path / "references", tmp_path / "references", patients={"c0": "A", "c1": "a"})
+    assert "look alike: 'A' and 'a'" in summary.content["inputs"]["warnings"][0]
+
+
 @pytest.mark.parametrize("other", ["A.nii.gz", "a.nii", "a.png"])
 def test_two_files_of_one_name_are_refused(tmp_path, other):
     write_folder(tmp_path / "references", 0, cases=1)
@@ -140,9 +156,9 @@ def wrong(kind, path):
     """A file that is no usable mask."""
     good = label_map((6, 6, 3), 0, 2)
     values = {
-        "probabilities": good * 0.37,
+        "probabilities": good * np.linspace(0.1, 0.9, 3),
+        "scaled": good * 0.37,
         "NaN": np.where(good, np.nan, 0.0),
-        "negative": -good.astype(np.int16),
         "too large": good * 1e12,
         "4-D": np.stack([good, good], axis=-1),
         "complex": good.astype(np.complex64),
@@ -171,9 +187,9 @@ def wrong(kind, path):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("probabilities", "values such as 0.37.*threshold them"),
+        ("probabilities", "values such as 0.[159].*threshold them"),
+        ("scaled", r"values such as 0.37 .*save \(values > 0\) as uint8"),
         ("NaN", "NaN"),
-        ("negative", "the label -1"),
         ("too large", "no labels"),
         ("4-D", "has shape"),
         ("complex", "complex numbers"),
@@ -203,6 +219,54 @@ def test_a_float_mask_of_whole_numbers_is_a_mask(tmp_path):
     labels = label_map((4, 4, 2), 0, 3)
     found = read_mask_file(write_nifti(tmp_path / "m.nii.gz", labels.astype(np.float64)))
     np.testing.assert_array_equal(found.labels, labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "advice"),
+    [
+        ([0, -1, -1], None, "-1,1=lesion"),
+        ([0, 1, -1], None, "1=lesion,-1=background"),
+        ([0, 1, 2, -1], None, "1,2=lesion,-1=background"),
+        ([0, 1, -1], "1=lesion", "1=lesion,-1=background"),
+    ],
+)
+def test_negative_labels_are_refused_with_classes_that_work(tmp_path, labels, given, advice):
+    path = write_nifti(tmp_path / "m.nii.gz", np.array(labels, np.int16).reshape(-1, 1, 1))
+    classes = parse_label_classes(given) if given else LabelClasses()
+    with pytest.raises(InputError, match=r"the label -1 in \d voxels.*nobody labelled") as caught:
+        score(path, path, classes)
+    assert (advice if given is None else "add -1=CLASS, or -1=background") in str(caught.value)
+    assert score(path, path, parse_label_classes(advice)).value("dice", level="pooled") == 1
+
+
+def test_colours_without_a_class_are_named_as_colours(tmp_path):
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], np.uint8)
+    path = write_png(tmp_path / "a.png", colours[label_map((4, 6), 0, 3)])
+    with pytest.raises(InputError, match=r"label 0x00ff00 in .* 0, 0xff0000; add 0x00ff00=CLASS"):
+        score(path, path, parse_label_classes("0xff0000=lesion"))
+    for labels in ("0xff0000,0x00ff00=lesion", "0xff0000=lesion,0x00ff00=background"):
+        assert score(path, path, parse_label_classes(labels)).value("dice", level="pooled") == 1
+
+
+def test_a_palette_is_scored_by_the_colours_that_labels_name(tmp_path):
+    mask = blobs((12, 10), 0).astype(np.uint8) * 255
+    grey = write_png(tmp_path / "grey.png", mask)
+    Image.fromarray(mask).convert("RGB").quantize(2).save(tmp_path / "palette.png")
+    with pytest.raises(InputError, match=r"both could be meant.*in `labels`, such as 0xffffff=lesion"):
+        score(tmp_path / "palette.png", grey)
+    for labels in ("0xffffff=lesion", "255=lesion"):
+        assert score(tmp_path / "palette.png", grey, parse_label_classes(labels)).value("dice", level="pooled") == 1
+
+
+def test_jpegs_are_no_masks(tmp_path):
+    Image.fromarray(label_map((8, 8), 0, 2) * 255).save(tmp_path / "m.jpg")
+    with pytest.raises(InputError, match=r"m\.jpg is no mask.*JPEG changes a mask's values; export it as PNG"):
+        score(tmp_path / "m.jpg", tmp_path / "m.jpg")
+    with pytest.raises(InputError, match=r"has no masks.*JPEG changes"):
+        match_masks(tmp_path, tmp_path)
+    write_png(tmp_path / "other.png", label_map((8, 8), 0, 2))
+    with pytest.warns(InputWarning, match=r"1 files are of another kind and are left out \(first: m\.jpg\)"):
+        assert list(match_masks(tmp_path, tmp_path).files) == ["other"]
 
 
 def test_what_cannot_be_matched_is_told(tmp_path):

@@ -25,7 +25,7 @@ def test_classes_are_read_from_text(text, names, classes):
         ("", "is not LABEL=CLASS"),
         ("lesion", "is not LABEL=CLASS"),
         ("1=", "is not LABEL=CLASS"),
-        ("-1=lesion", "is not LABEL=CLASS"),
+        ("--1=lesion", "is not LABEL=CLASS"),
         ("1,2", "2 has no class"),
         ("1=a,2", "2 has no class"),
         ("1=a,1=b", "1 has two classes"),

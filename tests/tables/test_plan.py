@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from covid_monai.catalog.config import parse_setting
+from covid_monai.catalog.literals import parse_setting
 from covid_monai.errors import InputError
 from covid_monai.tables.job import commands_of
 from covid_monai.tables.plan import chosen_rows, jobs_of_folders, listed_numbers, plan

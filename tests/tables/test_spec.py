@@ -79,6 +79,10 @@ def test_a_label_becomes_a_folders_name(label, slug):
 BAD = {
     "unknown key": (changed("tittle", to="x"), r"tiny.yaml has no key 'tittle' \(did you mean 'title'\?\)"),
     "missing key": (changed("needs", to=None), "tiny.yaml: the key 'needs' is missing"),
+    "a value that the setting cannot have": (
+        changed("settings", "window", to=[600, -1024]),
+        r"settings \(full\): window is \[600, -1024\]; its lower end must be below",
+    ),
     "folds that are no number": (changed("folds", to="five"), "folds is 'five'; it must be a whole number"),
     "unknown protocol": (changed("protocols", "fair", to={}), "protocols has no key 'fair'"),
     "unknown split": (

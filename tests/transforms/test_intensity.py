@@ -79,8 +79,8 @@ def test_peaks_at_implausible_places_are_no_anchors():
 @pytest.mark.parametrize(
     ("values", "mode", "message"),
     [
-        ([0, 4095], "auto", "neither HU"),
-        ([0.0, 0.5], "auto", "neither HU"),
+        ([0.0, 0.5], "auto", "normalised"),
+        ([40, 40], "auto", "the value 40 everywhere"),
         ([-1000, 0], "window", "is for 8-bit values"),
         ([-1000, 0], "anchors", "is for 8-bit values"),
         ([0, 255], "anchors", "no clear peaks"),

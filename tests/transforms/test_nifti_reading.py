@@ -312,3 +312,31 @@ def test_a_sound_file_gives_no_warning_of_any_kind(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_nifti(nifti(tmp_path / "ct.nii.gz", qform_code=1, xyzt_units=2))
+
+
+def half_turn(path, shape=(512, 300, 512)):
+    """A header whose quaternion is a half turn, which float32 cannot hold to the last digit."""
+    affine = np.eye(4)
+    axis = np.array([0.6, 0.8, 0.0])
+    affine[:3, :3] = (2 * np.outer(axis, axis) - np.eye(3)) * 0.7
+    image = nibabel.Nifti1Image(np.zeros(shape, np.uint8), affine)
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    image.to_filename(path)
+    return affine
+
+
+def test_a_half_turn_is_not_turned_further_by_the_rounding_of_its_quaternion(tmp_path):
+    affine = half_turn(tmp_path / "ct.nii.gz")
+    assert open_nifti(tmp_path / "ct.nii.gz").shape == (512, 300, 512)
+    image = nibabel.load(tmp_path / "ct.nii.gz")
+    image.set_sform(None, 0)
+    nibabel.save(image, tmp_path / "qform.nii.gz")
+    corner = np.array([511, 299, 511, 1])
+    np.testing.assert_allclose(open_nifti(tmp_path / "qform.nii.gz").affine @ corner, affine @ corner, atol=0.01)
+
+
+@pytest.mark.parametrize("offset", [1e30, float(np.finfo(np.float32).max)])
+def test_voxels_beyond_every_file_are_told_as_truncated(tmp_path, offset):
+    with pytest.raises(InputError, match="truncated or damaged"):
+        read(patched(nifti(tmp_path / "ct.nii"), 108, "<f", offset))

@@ -11,6 +11,7 @@ from covid_monai.transforms.intensity import MODES
 
 SOFT_TISSUE = np.linspace(-90, 140, 64, dtype=np.float32).reshape(8, 8, 1)
 GREY = np.linspace(0, 255, 64, dtype=np.float32).round().reshape(8, 8, 1)
+CHEST = np.concatenate([np.linspace(-950, -750, 30), np.linspace(-20, 90, 34)]).astype(np.float32).reshape(8, 8, 1)
 MOSTLY_BLACK = np.where(GREY > 200, GREY, 0)
 
 
@@ -23,9 +24,10 @@ def read(folder, values, mode=None):
 @pytest.mark.parametrize(
     ("values", "mode"),
     [
-        (SOFT_TISSUE, None),
-        (SOFT_TISSUE, "checked"),
-        (SOFT_TISSUE, "auto"),
+        (CHEST + 1024, None),
+        (CHEST + 1024, "checked"),
+        (CHEST + 1024, "auto"),
+        (-CHEST, None),
         (SOFT_TISSUE, "window"),
         (SOFT_TISSUE, "anchors"),
         (GREY, None),

@@ -6,7 +6,7 @@ from covid_monai.data.checks.cases import check_case
 from covid_monai.data.checks.findings import CHECKS, Finding
 from covid_monai.data.checks.near_duplicates import check_duplicates
 from covid_monai.data.checks.orientation import check_orientation
-from covid_monai.data.checks.splits import check_patients, given_split, load_split
+from covid_monai.data.checks.splits import check_patients, check_spellings, given_split, load_split
 from covid_monai.data.manifest import read_dataset
 from covid_monai.progress import progress_bar
 
@@ -43,5 +43,6 @@ def check_dataset(
     findings += found
     if subsets is not None:
         findings += check_patients(dataset.cases, subsets)
+    findings += check_spellings(dataset.cases)
     findings += check_duplicates(looks, subsets)
     return sorted(findings, key=lambda finding: (finding.severity != "error", CHECKS.index(finding.check)))

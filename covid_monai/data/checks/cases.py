@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from covid_monai.data.checks.anatomy import Anatomy, look_at_anatomy
 from covid_monai.data.checks.findings import Finding, error, note
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.near_duplicates import fingerprint
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
+from covid_monai.transforms.anatomy import Anatomy, look_at_anatomy, shows_air_bright
 from covid_monai.transforms.intensity import looks_8_bit
 from covid_monai.transforms.nifti import read_nifti
+from covid_monai.transforms.scale import HU, judge_scale
 
 if TYPE_CHECKING:
     import nibabel
@@ -44,8 +45,8 @@ def check_geometry(case: Case, image: "nibabel.Nifti1Image", label: "nibabel.Nif
     return findings
 
 
-LOWEST_HU, HIGHEST_HU = -4096.0, 32767.0
-"""What scanners store: padding lies below air, metal above bone."""
+HIGHEST_HU = 32767.0
+"""Scanners store HU as 16-bit numbers; padding may lie far below air."""
 
 # lung and air lie below, soft tissue above
 _AIR_BELOW = -500.0
@@ -59,10 +60,14 @@ def check_intensities(case: Case, values: npt.NDArray) -> list[Finding]:
     spread = f"values {lowest:g} to {highest:g}"
     if lowest == highest:
         problem = f"all values are {lowest:g}: the image is empty"
-    elif lowest < LOWEST_HU or highest > HIGHEST_HU:
-        problem = f"{spread}: HU lie between {LOWEST_HU:g} and {HIGHEST_HU:g}"
     elif looks_8_bit(values):
         problem = f"{spread}: these are 8-bit grey values, not HU"
+    elif case.intensity == "hu" and (judged := judge_scale(values)).scale is not None and judged.scale is not HU:
+        problem = f"{spread}: these look like {judged.scale.name}, not HU; prepare them again: {judged.advice()}"
+    elif highest > HIGHEST_HU:
+        problem = f"{spread}: HU lie below {HIGHEST_HU:g}"
+    elif shows_air_bright(values):
+        problem = f"{spread}: lungs brighter than the body, an inverted picture; prepare it with --intensity inverted"
     elif np.mean(values < _AIR_BELOW) < _LEAST_SHARE:
         problem = f"{spread}: no lung or air (below {_AIR_BELOW:g} HU), so this is no chest slice in HU"
     elif np.mean(values > _TISSUE_ABOVE) < _LEAST_SHARE:

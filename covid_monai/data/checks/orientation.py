@@ -7,9 +7,9 @@ right are not told: the left lung is the smaller one only where lesions leave it
 from collections.abc import Sequence
 from math import log
 
-from covid_monai.data.checks.anatomy import Anatomy
 from covid_monai.data.checks.findings import Finding, note
 from covid_monai.data.manifest import Case
+from covid_monai.transforms.anatomy import Anatomy
 
 Seen = list[tuple[Case, Anatomy]]
 

@@ -6,6 +6,7 @@ from os import PathLike
 
 from covid_monai.data.checks.findings import Finding, error, note
 from covid_monai.data.manifest import Case, Dataset
+from covid_monai.data.patients import similar_in_words, similar_patients
 from covid_monai.data.splits import SUBSETS, Fold, dataset_hash, read_split
 from covid_monai.errors import InputError
 
@@ -67,6 +68,18 @@ def check_patients(cases: Sequence[Case], subsets: Subsets) -> list[Finding]:
         for (kind, name), names in together.items()
         if (folds := subsets.torn(names))
     ]
+
+
+def check_spellings(cases: Sequence[Case]) -> list[Finding]:
+    """Find patient IDs of a source that look alike, and may be one patient's."""
+    findings = []
+    for source in sorted({case.source for case in cases}):
+        of_source = [case for case in cases if case.source == source]
+        if similar := similar_patients(case.patient for case in of_source):
+            names = {name for spellings in similar for name in spellings}
+            alike = [case.case for case in of_source if case.patient in names]
+            findings.append(note("split", f"{source}: {similar_in_words(similar)}", *alike))
+    return findings
 
 
 def _subsets_of(fold: Fold) -> dict[str, str]:

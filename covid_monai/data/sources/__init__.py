@@ -5,8 +5,9 @@ refuses what it cannot read with an ``InputError`` that names the file, before o
 :func:`covid_monai.data.writer.prepare` writes what it yields.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -76,6 +77,10 @@ class Source(Protocol):
     @property
     def label_map(self) -> dict[int, int]:
         """Source label to our label."""
+
+    @property
+    def inputs(self) -> Sequence[Path]:
+        """The files that are read, on which nothing may be written."""
 
     @property
     def count(self) -> int | None:

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from covid_monai.data.drawing import refuse_unknown_cases
-from covid_monai.data.manifest import Canvas, Case, Dataset, read_dataset, write_dataset
+from covid_monai.data.manifest import Canvas, Case, Dataset, files_of, read_dataset, write_dataset
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels
 from covid_monai.data.writer import carry_case, staged, write_cases
 from covid_monai.errors import InputError
+from covid_monai.files import protecting
 from covid_monai.transforms.intensity import OUTSIDE_HU
 from covid_monai.transforms.nifti import read_nifti
 
@@ -92,7 +93,7 @@ def write_copies(
     # a copy looks like nothing else, so nothing could tie it to its original afterwards
     refuse_unknown_cases(dataset, "making copies", "give the patient IDs when you prepare them")
     source = SliceCopies(dataset, quarter_turns, scalings)
-    with staged(output, overwrite) as staging:
+    with protecting(*source.inputs), staged(output, overwrite) as staging:
         copies = write_cases(source, staging, progress).cases
         for case in dataset.cases:
             carry_case(case, dataset.folder, staging)
@@ -127,7 +128,7 @@ class SliceCopies:
             if len({*wanted}) < len(wanted):
                 raise InputError(f"turns or scalings are {list(wanted)}; give each once")
         self.name, self.licence, self.label_map = dataset.name, dataset.licence, dataset.label_map
-        self.folder = dataset.folder
+        self.folder, self.inputs = dataset.folder, files_of(dataset)
         self.copies: list[tuple[Case, dict[str, Any]]] = [
             (case, copy)
             for case in dataset.cases

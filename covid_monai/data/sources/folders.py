@@ -1,17 +1,18 @@
 """Which NIfTI files of a folder belong together, and what an nnU-Net raw data set says about its labels."""
 
-import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from covid_monai.data.manifest import is_case_name
+from covid_monai.data.manifest import LABELS, is_case_name, what_is_no_case_name
 from covid_monai.data.sources.labels import label_by_name
 from covid_monai.data.sources.nifti import Pair
+from covid_monai.data.sources.unread_files import warn_of_unread_files
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.transforms.nifti import NIFTI_ENDINGS, nifti_stem
+from covid_monai.transforms.nifti import NIFTI_ENDINGS, is_nifti, nifti_stem
 
 _NNUNET_CHANNEL = "_0000"
 
@@ -50,7 +51,7 @@ def find_nifti(
         label_map = _label_map_of(said["labels"], folder / "dataset.json")
     endings = ("imagesTr", "labelsTr") if said else ("images", "labels")
     pairs = find_pairs(folder / (images or endings[0]), folder / (masks or endings[1]))
-    return NiftiFolder(pairs, label_map, str(said.get("name") or folder.name), str(said.get("licence", "")))
+    return NiftiFolder(pairs, label_map, str(said.get("name") or folder.resolve().name), str(said.get("licence", "")))
 
 
 def find_pairs(images: Path, masks: Path) -> list[Pair]:
@@ -76,37 +77,20 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
     return [Pair(_checked(name, found[name]), found[name], expected[name]) for name in found]
 
 
-def read_patients(path: Path) -> dict[str, str]:
-    """Read a CSV with the columns ``case`` (a volume's name) and ``patient``.
-
-    Raises:
-        InputError: the file cannot be read, lacks a column or a value, or names a case twice.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    patients: dict[str, str] = {}
-    for line, row in enumerate(rows, start=2):
-        case, patient = row.get("case"), row.get("patient")
-        if not case or not patient or case in patients:
-            raise InputError(f"{path}, line {line}: every case needs one patient (columns case,patient)")
-        patients[case] = patient
-    return patients
-
-
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file: give two folders or two files by `images` and `masks`")
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith(NIFTI_ENDINGS) and path.name[0] != ".")
+    paths = sorted(path for path in folder.iterdir() if is_nifti(path))
     if not paths:
         raise InputError(f"{folder} has no NIfTI files (.nii.gz, .nii)")
     found: dict[str, Path] = {}
     for path in paths:
         if nifti_stem(path) in found:
-            raise InputError(f"{folder} has {nifti_stem(path)} as .nii and as .nii.gz: keep one")
+            raise InputError(
+                f"{folder} has {found[nifti_stem(path)].name} and {path.name}, which are one name: keep one of them"
+            )
         found[nifti_stem(path)] = path
+    warn_of_unread_files(folder, paths, NIFTI_ENDINGS)
     return found
 
 
@@ -118,7 +102,7 @@ def _without_channel(name: str, path: Path) -> str:
 
 def _checked(name: str, path: Path) -> str:
     if not is_case_name(name):
-        raise InputError(f"{path}: name files with letters, digits, '.', '_' and '-' only")
+        raise InputError(f"{path}: {what_is_no_case_name(name)}")
     return name
 
 
@@ -133,13 +117,34 @@ def _read_nnunet(path: Path) -> dict[str, Any]:
 
 
 def _label_map_of(names: dict[str, Any], path: Path) -> dict[int, int]:
-    """The label map that nnU-Net's names of labels give."""
-    label_map: dict[int, int] = {}
+    """The label map that nnU-Net's names of labels give; of regions that lie in one another the smallest counts."""
+    regions: list[tuple[frozenset[int], int | None]] = []
     for first, second in names.items():
-        # version 2 writes {"lesion": 1}, version 1 {"1": "lesion"}
+        # version 2 writes {"lesion": 1} and of regions {"lesion": [1, 2]}, version 1 {"1": "lesion"}
         name, value = (second, first) if first.isdecimal() else (first, second)
-        ours = label_by_name(str(name))
-        if ours is None or not str(value).isdecimal():
-            raise InputError(f"{path}: label {name!r} = {value!r} is none of ours: give `label_map` {value}=LABEL")
-        label_map[int(str(value))] = ours
-    return label_map
+        values = value if isinstance(value, list) else [value]
+        if isinstance(name, list) or not all(re.fullmatch("[0-9]+", str(each)) for each in values) or not values:
+            raise InputError(
+                f"{path}: label {first!r} is {second!r}, which is neither a whole number nor a list of them: say what "
+                "the masks' values mean by `label_map`, such as 1=lesion"
+            )
+        regions.append((frozenset(int(str(each)) for each in values), label_by_name(str(name))))
+    label_map: dict[int, int | None] = {}
+    for number in sorted({number for region, _ in regions for number in region}):
+        holding = [(region, ours) for region, ours in regions if number in region]
+        smallest = min(len(region) for region, _ in holding)
+        meanings = {ours for region, ours in holding if len(region) == smallest}
+        label_map[number] = meanings.pop() if len(meanings) == 1 else None
+    known = {number: ours for number, ours in label_map.items() if ours is not None}
+    if len(known) < len(label_map):
+        whole = (
+            f"{number}={'LABEL' if ours is None else LABELS[ours].replace(' ', '-')}"
+            for number, ours in label_map.items()
+            if number or ours
+        )
+        told = ", ".join(f"{name!r} = {value!r}" for name, value in names.items())
+        raise InputError(
+            f"{path}: not all of its labels ({told}) are ours: say what the masks' values mean by `label_map` "
+            f"{','.join(whole)}, with one of {', '.join(LABELS.values())} for each LABEL"
+        )
+    return known

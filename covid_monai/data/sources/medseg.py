@@ -7,6 +7,7 @@ import numpy as np
 
 from covid_monai.data.sources import SourceSlice, lone_slice
 from covid_monai.data.sources.labels import count_labels, map_labels
+from covid_monai.data.sources.mask_values import read_nifti_mask
 from covid_monai.errors import InputError
 from covid_monai.transforms.intensity import to_hu
 from covid_monai.transforms.nifti import grid_shape, open_nifti, read_nifti
@@ -33,6 +34,7 @@ class MedsegStack:
 
     def __init__(self, folder: Path) -> None:
         self._images, self._masks = folder / IMAGES, folder / MASKS
+        self.inputs = [self._images, self._masks]
         self.label_map = {1: 1, 2: 2, 3: 3}
         for path in (self._images, self._masks):
             if not path.is_file():
@@ -53,7 +55,7 @@ class MedsegStack:
         image = np.asanyarray(read_nifti(self._images).dataobj)
         # one scale for the stack: a single slice may show no air
         values, kind = to_hu(image, "auto", str(self._images))
-        labels = map_labels(np.asanyarray(read_nifti(self._masks).dataobj), self.label_map, str(self._masks))
+        labels = map_labels(read_nifti_mask(self._masks)[0], self.label_map, str(self._masks))
         for index in range(self.count):
             label = labels[:, :, index : index + 1]
             image = values[:, :, index : index + 1]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
+from covid_monai.data.sources.mask_values import read_nifti_mask
 from covid_monai.errors import InputError
 from covid_monai.transforms.grid import (
     GRID_TOLERANCE,
@@ -78,6 +79,11 @@ class NiftiSlices:
         self._depths = [self._check_headers(pair) for pair in pairs]
 
     @property
+    def inputs(self) -> list[Path]:
+        """Images and masks."""
+        return [path for pair in self._pairs for path in (pair.image, pair.mask)]
+
+    @property
     def count(self) -> int | None:
         """Number of slices; None where slices without lesion are left out, which takes reading them all."""
         return None if self._lesion_slices_only else sum(self._depths)
@@ -89,7 +95,7 @@ class NiftiSlices:
 
     def _slices_of(self, pair: Pair) -> Iterator[SourceSlice]:
         image, affine = read_lps(pair.image, **self._grid)
-        mask, _ = read_lps(pair.mask, **self._grid)
+        mask, _ = to_lps(*read_nifti_mask(pair.mask, **self._grid))
         values, kind = to_hu(image, self._intensity, str(pair.image), self._window)
         labels = map_labels(mask, self.label_map, str(pair.mask))
         spacing = np.linalg.norm(affine[:3, :3], axis=0)

@@ -1,13 +1,16 @@
 """Folders of picture slices: known layouts, the index file, and which image, mask and row belong together."""
 
-import csv
-from collections.abc import Mapping
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covid_monai.data.manifest import PARTS, is_case_name
+from covid_monai.csv_files import read_csv
+from covid_monai.data.manifest import PARTS, is_case_name, what_is_no_case_name
 from covid_monai.data.sources.pictures import ENDINGS
-from covid_monai.errors import InputError
+from covid_monai.data.sources.unread_files import warn_of_unread_files
+from covid_monai.errors import InputError, InputWarning, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,11 @@ def find_pictures(folder: Path, layout: Layout) -> list[Picture]:
     rows = read_index(folder, layout)
     if rows is not None:
         _refuse_unpaired(images, rows, f"{folder / layout.images}", "the index")
-    bad = [path for path in images.values() if not is_case_name(path.stem)]
+    bad = [path for path in images.values() if not is_case_name(_stem(path))]
     if bad:
-        raise InputError(f"{bad[0]}: name pictures with letters, digits, '.', '_' and '-' only")
+        raise InputError(f"{bad[0]}: {what_is_no_case_name(_stem(bad[0]))}")
     rows = rows or {}
-    return [Picture(images[key].stem, images[key], masks[key], rows.get(key, {})) for key in images]
+    return [Picture(_stem(images[key]), images[key], masks[key], rows.get(key, {})) for key in images]
 
 
 def read_index(folder: Path, layout: Layout) -> dict[str, dict[str, str]] | None:
@@ -124,28 +127,49 @@ def read_index(folder: Path, layout: Layout) -> dict[str, dict[str, str]] | None
         InputError: the index is missing, lacks a column, names a picture twice, or holds a value that is no
             number or no part.
     """
-    path = folder / (layout.index or "index.csv")
+    path = _in_any_letter_case(folder, layout.index or "index.csv")
     if not layout.index and not (layout.columns and path.is_file()):
+        _warn_of_other_tables(folder)
         return None
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header, lines = reader.fieldnames or (), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read the index {path}: {error}") from error
     columns = dict(layout.columns) | {f"pixels {label}": name for label, name in layout.pixel_columns.items()}
-    needed = [columns["name"]] if layout.optional_columns else list(columns.values())
-    missing = [name for name in needed if name not in header]
-    if missing:
-        raise InputError(f"{path} has no column {missing[0]!r}; it has {', '.join(header) or 'none'}")
+    needed = [columns["name"]] if layout.optional_columns else list(dict.fromkeys(columns.values()))
+    table = read_csv(path, needed=needed, optional=list(dict.fromkeys(columns.values())))
+    _warn_of_near_columns(path, table.columns, list(columns.values()))
     rows: dict[str, dict[str, str]] = {}
-    for line, entry in enumerate(lines, start=2):
-        row = {ours: (entry.get(theirs) or "").strip() for ours, theirs in columns.items()}
-        _check_row(row, f"{path}, line {line}")
+    for entry in table.rows:
+        row = {ours: entry.fields.get(theirs, "") for ours, theirs in columns.items()}
+        _check_row(row, f"{path}, line {entry.line}")
         if _key(row["name"]) in rows:
-            raise InputError(f"{path}, line {line}: {row['name']!r} is named twice")
+            raise InputError(f"{path}, line {entry.line}: {row['name']!r} is named twice; give each picture one row")
         rows[_key(row["name"])] = row
     return rows
+
+
+def _in_any_letter_case(folder: Path, name: str) -> Path:
+    path = folder / name
+    if path.exists() or not folder.is_dir():
+        return path
+    return next((other for other in folder.iterdir() if other.name.casefold() == name.casefold()), path)
+
+
+def _warn_of_other_tables(folder: Path) -> None:
+    tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+    if tables:
+        warnings.warn(
+            f"{folder} has no index.csv, and {tables[0]} is not used, so patients and volumes are not known; if it "
+            f"names the pictures, give `index` {tables[0]}",
+            InputWarning,
+            stacklevel=2,
+        )
+
+
+def _warn_of_near_columns(path: Path, columns: Sequence[str], known: Sequence[str]) -> None:
+    lacking = [name for name in known if name not in columns]
+    for column in columns:
+        if column not in known and (hint := did_you_mean(column.casefold(), lacking)):
+            warnings.warn(
+                f"{path}: the column {column!r} is not used{hint}; rename it if it is", InputWarning, stacklevel=2
+            )
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
@@ -155,11 +179,12 @@ def _by_name(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
             continue
-        if _key(path.stem) in found:
-            raise InputError(f"{folder} has two pictures named {path.stem}: keep one")
-        found[_key(path.stem)] = path
+        if (other := found.get(_key(_stem(path)))) is not None:
+            raise InputError(f"{folder} has {other.name} and {path.name}, which are one name: keep one of them")
+        found[_key(_stem(path))] = path
     if not found:
         raise InputError(f"{folder} has no pictures ({', '.join(ENDINGS)})")
+    warn_of_unread_files(folder, found.values(), ENDINGS)
     return found
 
 
@@ -177,6 +202,10 @@ def _check_row(row: dict[str, str], where: str) -> None:
             raise InputError(f"{where}: {column} is {value!r}, a whole number is needed")
     if row.get("part") not in (None, "", *PARTS):
         raise InputError(f"{where}: part is {row['part']!r}, allowed: {', '.join(PARTS)}")
+
+
+def _stem(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.stem)
 
 
 def _key(name: str) -> str:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from covid_monai.data.patients import read_patients
 from covid_monai.data.sources.archive import unpacked
-from covid_monai.data.sources.folders import find_pairs, read_patients
+from covid_monai.data.sources.folders import find_pairs
 from covid_monai.data.sources.nifti import NiftiSlices, Pair
 from covid_monai.errors import InputError
 

@@ -9,10 +9,11 @@ import numpy.typing as npt
 from covid_monai.data.manifest import Canvas
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
+from covid_monai.data.sources.mask_pictures import read_mask
 from covid_monai.data.sources.picture_index import Layout, Picture, find_pictures
-from covid_monai.data.sources.pictures import read_grey, read_mask
+from covid_monai.data.sources.pictures import read_grey
 from covid_monai.errors import InputError
-from covid_monai.transforms.intensity import OUTSIDE_HU, mode_named, to_hu
+from covid_monai.transforms.intensity import GREY_MODES, OUTSIDE_HU, mode_named, to_hu
 
 
 class PictureSlices:
@@ -40,14 +41,15 @@ class PictureSlices:
     ) -> None:
         if layout.label_map is None:
             raise InputError("what do the masks' values mean? give `label_map`, such as 255=lesion or 1=1,2=2")
-        if mode_named(intensity) in ("hu", "checked"):
-            raise InputError(f"intensity is {intensity!r}, but 8-bit pictures hold no HU: use auto, window or anchors")
+        if mode_named(intensity) not in GREY_MODES:
+            raise InputError(f"intensity is {intensity!r}, but 8-bit pictures hold no HU: use {', '.join(GREY_MODES)}")
         self.label_map = dict(layout.label_map)
         self.name, self.licence = layout.source, layout.licence
         self._layout, self._canvas, self._intensity = layout, canvas, intensity
         self._spacing, self._spacing_known = spacing or (1.0, 1.0, 1.0), spacing is not None
         self._pictures = find_pictures(folder, layout)
         self.count = len(self._pictures)
+        self.inputs = [path for picture in self._pictures for path in (picture.image, picture.mask)]
 
     def __iter__(self) -> Iterator[SourceSlice]:
         """Read, turn and map one picture after the other."""
@@ -55,10 +57,11 @@ class PictureSlices:
             yield self._read(picture)
 
     def _read(self, picture: Picture) -> SourceSlice:
-        grey, mask = read_grey(picture.image), read_mask(picture.mask)
+        grey, read = read_grey(picture.image), read_mask(picture.mask, self.label_map)
+        mask = read.labels
         if grey.shape != mask.shape:
             raise InputError(f"{picture.mask} is {_size(mask)}, its image is {_size(grey)}: they have to be equal")
-        labels = map_labels(mask, self.label_map, str(picture.mask))
+        labels = map_labels(mask, self.label_map, str(picture.mask), coloured=read.coloured)
         pixels = count_labels(labels)
         self._compare_with_index(picture, mask)
         image, kind = to_hu(grey, self._intensity, str(picture.image))

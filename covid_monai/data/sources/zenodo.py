@@ -60,6 +60,11 @@ class ZenodoVolumes:
         ]
 
     @property
+    def inputs(self) -> list[Path]:
+        """Images and masks."""
+        return [*self._hu.inputs, *self._grey.inputs]
+
+    @property
     def count(self) -> int | None:
         """Number of slices; None where slices without lesion are left out."""
         parts = [self._hu.count, self._grey.count]

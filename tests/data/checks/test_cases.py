@@ -86,8 +86,10 @@ def test_nan_and_infinity_are_found(folder: Path, number: float) -> None:
 
 IMAGES = {
     "one value": (lambda values: np.full_like(values, -800), "all values are -800"),
-    "too high": (lambda values: values.astype(np.int32) + 40000, "HU lie between"),
+    "too high": (lambda values: values.astype(np.int32) + 40000, "HU lie below"),
     "grey values": (lambda values: ((values + 1000) // 8).clip(0, 255).astype(np.uint8), "8-bit grey values"),
+    "offset": (lambda values: values + np.int16(1024), "give --intensity offset1024"),
+    "tenfold": (lambda values: values * np.int16(10), "look like HU x 10, not HU; prepare them again: divide by 10"),
     "no air": (lambda values: values.clip(-300, None), "no lung or air"),
     "only air": (lambda values: values.clip(None, -600), "nothing but air"),
 }

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from covid_monai.data.checks import Finding, check_dataset
-from covid_monai.data.checks.anatomy import look_at_anatomy
 from covid_monai.data.checks.orientation import check_orientation
 from covid_monai.data.manifest import read_dataset, write_dataset
 from covid_monai.data.sources import SourceSlice
@@ -18,6 +17,7 @@ from covid_monai.data.sources.nifti import read_lps
 from covid_monai.data.sources.picture_index import LAYOUTS
 from covid_monai.data.sources.slices import PictureSlices
 from covid_monai.files import sha256_of
+from covid_monai.transforms.anatomy import look_at_anatomy
 from tests.data.checks.chest import draw_chest
 from tests.tiny import write_tiny_dataset
 

@@ -94,7 +94,7 @@ def broken(images, masks):
         "several classes": (images, several, "1 pixels have several classes"),
         "not one-hot": (images, odd, "values other than 0 and 1"),
         "NaN": (nan, masks, "NaN"),
-        "no HU": (np.abs(images), masks, "that is no HU"),
+        "HU + 1024": (images + 1024, masks, "look like HU + 1024"),
         "text": (images.astype(str), masks, "no array of real numbers"),
     }
 

@@ -1,7 +1,7 @@
 """How a slice lies, told from its anatomy: two lungs side by side, the spine behind the gap between them.
 
 These are rules of thumb about chests, not a fit to any data set. How often they err on real slices is told in
-``data/README.md``.
+``docs/data-measurements.md``.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from covid_monai.transforms.intensity import WINDOW
+from covid_monai.transforms.scale import WINDOW
 
 _SIZE = 128
+# in pixels; smaller pictures show no anatomy
+_SMALLEST = 32
+_SLICES_LOOKED_AT = 9
 # between lung and tissue, wherever a rough scale puts both
 _AIR_HU = (-800.0, -150.0)
 _LEAST_LUNG = 0.05
@@ -61,6 +64,37 @@ def look_at_anatomy(image: npt.NDArray) -> Anatomy | None:
     columns = lungs.sum(axis=1)
     spread = float(np.abs(np.arange(len(columns)) - gap) @ columns / columns.sum())
     return Anatomy(False, _spine_behind(picture, gap), float(step * len(columns)), step * spread)
+
+
+def shows_air_bright(image: npt.NDArray) -> bool:
+    """Whether a slice or volume is inverted: lungs are found in its negative, and none in itself.
+
+    Of a volume (X, Y, Z) some slices along the last axis are looked at. Slices without lungs, half chests and
+    soft-tissue windows tell nothing, so that False is no proof.
+
+    Args:
+        image: (X, Y), (X, Y, 1) or (X, Y, Z), HU or roughly so, finite.
+    """
+    stack = image.reshape(*image.shape[:2], -1) if image.ndim > 1 else image[:, None, None]
+    if min(stack.shape[:2]) < _SMALLEST:
+        return False
+    step = -(-stack.shape[2] // _SLICES_LOOKED_AT)
+    votes = [_bright_air_in(stack[:, :, index]) for index in range(step // 2, stack.shape[2], step)]
+    return votes.count(True) > votes.count(False)
+
+
+def _bright_air_in(picture: npt.NDArray) -> bool | None:
+    """Whether air is bright in one slice; None where it tells nothing."""
+    # around the body there is air, and no body is as dark as the darkest value
+    if np.mean(_border(picture) == picture.min()) > 0.5:
+        return False
+    if look_at_anatomy(picture) is not None:
+        return False
+    return True if look_at_anatomy(WINDOW[0] + WINDOW[1] - np.clip(picture, *WINDOW)) is not None else None
+
+
+def _border(picture: npt.NDArray) -> npt.NDArray:
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 def _shrunk(image: npt.NDArray) -> tuple[npt.NDArray[np.float32], int]:
