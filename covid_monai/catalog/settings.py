@@ -75,8 +75,11 @@ def check_values(bundle: Path, config: Mapping[str, Any], settings: Mapping[str,
     _check_depth(known, "image_size" if training else "roi_size")
     if training and schema:
         _check_validation(known, merged.get("additional_metrics"))
-        if known.get("loss") in ("tversky", "focal_tversky") and known.get("alpha") == known.get("beta") == 0:
-            raise InputError(f"alpha and beta are both 0, so the {known['loss']} loss is 0; set one of them above 0")
+        for first, second in (("alpha", "beta"), ("false_positive_weight", "false_negative_weight")):
+            if known.get("loss") in ("tversky", "focal_tversky") and known.get(first) == known.get(second) == 0:
+                raise InputError(
+                    f"{first} and {second} are both 0, so the {known['loss']} loss is 0; set one of them above 0"
+                )
 
 
 def _merged(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,8 +206,9 @@ def _check_validation(known: Mapping[str, Any], additional: Any) -> None:
             "best; set validation_interval to at most epochs, or weights_kept to last"
         )
     metrics = ["validation_dice", "loss", *(additional if isinstance(additional, Mapping) else ())]
-    if metric and metric not in metrics:
-        raise InputError(f"patience_metric is {_shown(metric)}; it must be one of {', '.join(metrics)}")
+    for name in ("patience_metric", "weights_metric"):
+        if known.get(name, metrics[0]) not in metrics:
+            raise InputError(f"{name} is {_shown(known[name])}; it must be one of {', '.join(metrics)}")
     if patience is not None and interval is not None and metric != "loss" and patience < interval:
         raise InputError(
             f"patience is {patience} and validation_interval is {interval}, so training would stop before the second "

@@ -21,6 +21,12 @@ from covid_monai.cli.options import SUBSET, RenamedOptions, settings_option
 @click.option("--fold", type=click.IntRange(min=0), help="Fold of that split.")
 @settings_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="[default: RUN/evaluation/SUBSET]")
+@click.option(
+    "--scoring-grid",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Score on slices of PIXELS x PIXELS too, such as a paper's 512.",
+)
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 @click.option("--at-least", type=float, metavar="DICE", help="Exit with status 1 if the pooled Dice is lower.")
@@ -32,6 +38,7 @@ def evaluate(
     fold: int | None,
     assignments: tuple[str, ...],
     output: Path | None,
+    scoring_grid: int | None,
     device: str | None,
     trust_run: bool,
     at_least: float | None,
@@ -53,6 +60,7 @@ def evaluate(
         fold=fold,
         settings=dict(map(parse_setting, assignments)),
         output=output,
+        scoring_grid=scoring_grid,
         device=device,
         trust=trust_run,
         progress=True,

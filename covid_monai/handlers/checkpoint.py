@@ -13,7 +13,7 @@ from covid_monai.handlers.log import EpochLog
 from covid_monai.weights import WEIGHTS_FILE, WEIGHTS_RECORD_FILE, save_weights
 
 KEPT = ("best", "last")
-"""Of which epoch the weights are kept: that of the highest validation Dice, the first of equal ones, or the last."""
+"""Of which epoch the weights are kept: the best one by the validation, the first of equal ones, or the last."""
 
 
 class KeepWeights:
@@ -30,9 +30,11 @@ class KeepWeights:
         patience: epochs without progress after which training stops; None trains to the end.
         progress: the logged value in which there must be progress; a loss has to fall, all else to rise.
         kept: one of ``KEPT``, noted in ``model.json``.
+        metric: the logged value that decides which epoch is the best; of a loss the lowest, of all else the highest.
 
     Raises:
-        InputError: ``patience`` is no number of epochs, or ``kept`` is none of ``KEPT``.
+        InputError: ``patience`` is no number of epochs, or ``kept`` is none of ``KEPT``. From the engine's ``run``: an
+            epoch was validated without what decides.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class KeepWeights:
         patience: int | None,
         progress: str = "validation_dice",
         kept: str = "best",
+        metric: str = "validation_dice",
     ) -> None:
         self.folder = Path(folder)
         self.log = log
@@ -52,12 +55,11 @@ class KeepWeights:
         if patience is not None and (not isinstance(patience, int) or patience < 1):
             raise InputError(f"patience is {patience!r}; it must be a number of epochs, or null to train to the end")
         if kept not in KEPT:
-            raise InputError(
-                f"weights_kept is {kept!r}; it can be best (highest validation Dice) or last (the last epoch's)"
-            )
+            raise InputError(f"weights_kept is {kept!r}; it can be best (by the validation) or last (the last epoch's)")
         self.patience = patience
         self.progress = progress
         self.kept = kept
+        self.metric = metric
 
     def attach(self, engine: Engine) -> None:
         """Listen to ``engine``, the trainer."""
@@ -74,7 +76,8 @@ class KeepWeights:
         return -max(validated)[1] if validated else None
 
     def _save(self, engine: Engine) -> None:
-        wanted = engine.state.epoch if self.kept == "last" else self._best_epoch("validation_dice")
+        self._refuse_unknown_metrics()
+        wanted = engine.state.epoch if self.kept == "last" else self._best_epoch(self.metric)
         if wanted != engine.state.epoch or idist.get_rank() != 0:
             return
         weights = self.folder / WEIGHTS_FILE
@@ -84,6 +87,7 @@ class KeepWeights:
             {
                 "bundle": self.bundle,
                 "kept": self.kept,
+                "metric": self.metric if self.kept == "best" else None,
                 "epoch": engine.state.epoch,
                 # the last epoch need not be one that is validated
                 "validation_dice": self.log.records[-1].get("validation_dice"),
@@ -91,8 +95,18 @@ class KeepWeights:
             },
         )
 
+    def _refuse_unknown_metrics(self) -> None:
+        line = self.log.records[-1]
+        needed = {"weights_metric": self.metric if self.kept == "best" else None}
+        needed["patience_metric"] = self.progress if self.patience is not None else None
+        for setting, metric in needed.items():
+            # a metric that never comes would end training without weights, or never
+            if "validation_dice" in line and metric is not None and metric not in line:
+                known = [name for name in line if name.startswith("validation")]
+                raise InputError(f"{setting} is {metric!r}; the validation of this bundle gives {', '.join(known)}")
+
     def _refuse_to_end_without_weights(self, engine: Engine) -> None:
-        if self.kept == "best" and self._best_epoch("validation_dice") is None:
+        if self.kept == "best" and self._best_epoch(self.metric) is None:
             raise InputError(
                 f"training ended after epoch {engine.state.epoch} without a validation, so no weights are the best; "
                 "set validation_interval to at most epochs, or weights_kept to last"

@@ -16,6 +16,7 @@ from covid_monai.networks.blocks import (
 )
 
 GATE_MERGES = ("concatenate", "add")
+GATE_INPUTS = ("features", "pooled")
 
 
 class ASegNet(nn.Module):
@@ -23,7 +24,8 @@ class ASegNet(nn.Module):
 
     Every encoder level is a row of 3x3 convolutions with batch normalisation and ReLU, then 2x2 max pooling. A
     decoder level puts its input back at the pooling's indices, joins what the gate lets through of the encoder's
-    features, and convolves. The gate listens to the previous decoder level (the bottleneck, for the deepest).
+    features, and convolves. The gate listens to the previous decoder level (the bottleneck, for the deepest); what it
+    weighs are the encoder's features before pooling, or those after it, which are then put back at their indices too.
     Sizes that the poolings do not divide are padded with the image's border, and the output is cropped back.
 
     Args:
@@ -35,9 +37,12 @@ class ASegNet(nn.Module):
         decoder_relu: whether decoder convolutions are followed by ReLU. The paper's decoders "do not have a
             nonlinear effect".
         gate_merge: ``"concatenate"`` or ``"add"`` the gate's output to the un-pooled features.
+        gate_input: what a gate weighs: the encoder level's ``"features"``, or its ``"pooled"`` ones ("the output of
+            the maximum pooling is fed to the input of both the next encoder and the corresponding decoder").
 
     Raises:
-        ValueError: the levels of ``channels`` and ``convolutions`` differ, or ``gate_merge`` is unknown.
+        ValueError: the levels of ``channels`` and ``convolutions`` differ, or ``gate_merge`` or ``gate_input`` is
+            unknown.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class ASegNet(nn.Module):
         attention: bool = True,
         decoder_relu: bool = False,
         gate_merge: str = "concatenate",
+        gate_input: str = "features",
     ) -> None:
         super().__init__()
         if len(channels) != len(convolutions):
@@ -57,6 +63,8 @@ class ASegNet(nn.Module):
             )
         if gate_merge not in GATE_MERGES:
             raise ValueError(f"gate_merge is {gate_merge!r}; it can be one of {', '.join(GATE_MERGES)}")
+        if gate_input not in GATE_INPUTS:
+            raise ValueError(f"gate_input is {gate_input!r}; it can be one of {', '.join(GATE_INPUTS)}")
         self.stride = 2 ** len(channels)
         finer_to_coarser = list(zip([in_channels, *channels[:-1]], channels, convolutions, strict=True))
         self.encoders = nn.ModuleList(
@@ -65,7 +73,7 @@ class ASegNet(nn.Module):
         # the finest decoder keeps its width, as there is no finer level to hand on to
         finer_to_coarser[0] = (channels[0], *finer_to_coarser[0][1:])
         self.decoders = nn.ModuleList(
-            DecoderLevel(width, handed_on, count, attention, decoder_relu, gate_merge)
+            DecoderLevel(width, handed_on, count, attention, decoder_relu, gate_merge, gate_input == "pooled")
             for handed_on, width, count in reversed(finer_to_coarser)
         )
         self.classifier = nn.Conv2d(channels[0], out_channels, kernel_size=1)
@@ -94,12 +102,21 @@ class DecoderLevel(nn.Module):
         handed_on: channels of its output.
         convolutions: how many.
         attention, relu, gate_merge: as ``attention``, ``decoder_relu`` and ``gate_merge`` of :class:`ASegNet`.
+        gates_pooled: whether the gate weighs the skip's pooled features, which are then put back at their indices.
     """
 
     def __init__(
-        self, width: int, handed_on: int, convolutions: int, attention: bool, relu: bool, gate_merge: str
+        self,
+        width: int,
+        handed_on: int,
+        convolutions: int,
+        attention: bool,
+        relu: bool,
+        gate_merge: str,
+        gates_pooled: bool,
     ) -> None:
         super().__init__()
+        self.gates_pooled = gates_pooled
         self.gate = MultiplicativeAttentionGate(width, width) if attention else None
         self.concatenates = attention and gate_merge == "concatenate"
         entering = 2 * width if self.concatenates else width
@@ -109,9 +126,17 @@ class DecoderLevel(nn.Module):
         """Features ``(N, handed_on, H, W)`` from ``coarse`` ones and an encoder level's ``skip`` and ``indices``."""
         features = unpool(coarse, indices, like=skip)
         if self.gate is not None:
-            gated = self.gate(skip, coarse)
+            gated = self._gated(self.gate, coarse, skip, indices)
             features = torch.cat([features, gated], dim=1) if self.concatenates else features + gated
         return self.convolutions(features)
+
+    def _gated(self, gate: nn.Module, coarse: Tensor, skip: Tensor, indices: Tensor) -> Tensor:
+        if not self.gates_pooled:
+            let_through: Tensor = gate(skip, coarse)
+            return let_through
+        # pooling has left what stands at the indices
+        pooled = skip.flatten(2).gather(2, indices.flatten(2)).reshape(coarse.shape)
+        return unpool(gate(pooled, coarse), indices, like=skip)
 
 
 def _convolutions(channels: Sequence[int], relu: bool) -> nn.Sequential:

@@ -16,6 +16,8 @@ from covid_monai.networks.blocks import (
     pad_to_multiple,
 )
 
+HEAD_ENLARGEMENTS = ("bilinear", "nearest")
+
 
 class AUNet(nn.Module):
     """AU-Net; without attention it is the baseline of both versions of the paper.
@@ -34,9 +36,12 @@ class AUNet(nn.Module):
         reduction: of scSE's channel part.
         heads: how many decoder levels, from fine to coarse, have a segmentation layer.
         negative_slope: of the leaky ReLU.
+        head_enlargement: how the segmentation layers are enlarged before they are added: ``"bilinear"``, or
+            ``"nearest"`` as in the Keras port of Isensee et al.'s network.
 
     Raises:
-        ValueError: there are fewer than two levels, or more heads than decoder levels, or none.
+        ValueError: there are fewer than two levels, or more heads than decoder levels, or none, or
+            ``head_enlargement`` is unknown.
     """
 
     def __init__(
@@ -48,8 +53,14 @@ class AUNet(nn.Module):
         reduction: int = 2,
         heads: int = 3,
         negative_slope: float = 0.01,
+        head_enlargement: str = "bilinear",
     ) -> None:
         super().__init__()
+        if head_enlargement not in HEAD_ENLARGEMENTS:
+            raise ValueError(
+                f"head_enlargement is {head_enlargement!r}; it can be one of {', '.join(HEAD_ENLARGEMENTS)}"
+            )
+        self.head_enlargement = head_enlargement
         if len(channels) < 2:
             raise ValueError(f"channels are {list(channels)}; give at least two levels, such as [32, 64]")
         if not 1 <= heads < len(channels):
@@ -92,7 +103,10 @@ class AUNet(nn.Module):
         coarsest = len(levels) - 1 - len(self.finer_heads)
         logits: Tensor = self.coarsest_head(levels[coarsest])
         for finer, head in enumerate(self.finer_heads, start=coarsest + 1):
-            enlarged = functional.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)
+            corners = None if self.head_enlargement == "nearest" else False
+            enlarged = functional.interpolate(
+                logits, scale_factor=2.0, mode=self.head_enlargement, align_corners=corners
+            )
             logits = head(levels[finer]) + enlarged
         return logits
 

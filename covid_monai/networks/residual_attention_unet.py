@@ -29,6 +29,7 @@ class ResidualAttentionUNet(nn.Module):
         attention_heads: heads of the attention, each with ``channels / heads`` features a pixel.
         attention_rounds: rounds of hashing.
         attention_chunk: pixels in a chunk of the sorted ones; a pixel attends to its chunk and the one before.
+        attention_within_bucket: whether a pixel attends to those of its own bucket alone, as the paper prints it.
         seed: of the hashing while training.
 
     Raises:
@@ -47,6 +48,7 @@ class ResidualAttentionUNet(nn.Module):
         attention_heads: int = 8,
         attention_rounds: int = 4,
         attention_chunk: int = 64,
+        attention_within_bucket: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -62,7 +64,14 @@ class ResidualAttentionUNet(nn.Module):
             DecoderLevel(
                 fine,
                 # a level's own number, so that the levels hash differently
-                LSHAttention(2 * fine, attention_heads, attention_rounds, attention_chunk, seed=seed + level)
+                LSHAttention(
+                    2 * fine,
+                    attention_heads,
+                    attention_rounds,
+                    attention_chunk,
+                    seed=seed + level,
+                    within_bucket=attention_within_bucket,
+                )
                 if attention
                 else None,
             )

@@ -2,17 +2,18 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from covid_monai.catalog.config import build_workflow, known_settings
+from covid_monai.catalog.config import build_workflow, known_settings, read_config
 from covid_monai.data.manifest import FILE_NAME, read_dataset
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, plain_input_errors
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.run.folder import SUBSETS
 from covid_monai.run.trained import Trained, find_trained
+from covid_monai.scoring.other_grid import checked_grid
 from covid_monai.scoring.score import Scores
 
 EVALUATION_FILE = "evaluation.json"
@@ -27,6 +28,7 @@ def evaluate(
     fold: int | None = None,
     settings: Mapping[str, Any] | None = None,
     output: str | os.PathLike[str] | None = None,
+    scoring_grid: int | Sequence[int] | None = None,
     device: str | None = None,
     trust: bool = False,
     progress: bool = False,
@@ -43,6 +45,8 @@ def evaluate(
         settings: overrides that the run does not record; see :func:`covid_monai.run.trained.find_trained`.
         output: gets ``scores.csv``, ``scores.json``, ``scores.md``, ``masks/``, and ``evaluation.json``, which says
             what was scored; ``run/evaluation/<subset>`` if None.
+        scoring_grid: a second grid to score on, such as a paper's: its pixels along both edges, or one number for a
+            square; the scores on it go to ``scoring_grid/`` in ``output``. The data's own grid alone if None.
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
         progress: show a progress bar on stderr.
@@ -52,10 +56,11 @@ def evaluate(
 
     Raises:
         InputError: the run is incomplete, the data are not those that it was split for, or ``output`` holds scores
-            of other data.
+            of other data, or ``scoring_grid`` is no size.
     """
     if subset not in SUBSETS:
         raise InputError(f"subset is {subset!r}; it can be one of {', '.join(SUBSETS)}")
+    grid = None if scoring_grid is None else list(checked_grid(scoring_grid))
     trained = find_trained(run, settings=settings, trust=trust)
     cases = _cases_of(trained, data, subset, split, fold)
     folder = Path(output).absolute() if output is not None else trained.home.evaluation(subset)
@@ -68,6 +73,7 @@ def evaluate(
         "fold": cases["fold"] if cases["split_file"] else None,
         "subset": subset,
         "weights": trained.sha256,
+        "scoring_grid": grid,
     }
     _refuse_other_data(folder, scored)
     if trained.record is not None and subset != "all" and scored["manifest"] != trained.record.manifest:
@@ -79,13 +85,19 @@ def evaluate(
     chosen = {**known_settings(trained.bundle, "evaluate", trained.settings), **(settings or {})}
     if device is not None:
         chosen["device"] = device_setting(device)
-    given = {
+    given: dict[str, Any] = {
         **cases,
         "subset": subset,
         "output_dir": str(trained.home),
         "checkpoint": str(trained.weights),
         "evaluation_dir": str(folder),
     }
+    if grid is not None:
+        given["scoring_grid"] = grid
+        if "scoring_grid" not in read_config(trained.bundle, "evaluate"):
+            raise InputError(
+                f"{trained.bundle} was copied before `scoring_grid` was there, so it scores on no second grid"
+            )
     from covid_monai.handlers.log import errors_told_once
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown

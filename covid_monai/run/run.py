@@ -1,6 +1,7 @@
 """A training run as an object: its files, and what can be done with it."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from covid_monai.run.evaluation import evaluate
@@ -51,6 +52,7 @@ class Run(RunFolder):
         subset: str = "test",
         data: str | os.PathLike[str] | None = None,
         output: str | os.PathLike[str] | None = None,
+        scoring_grid: int | Sequence[int] | None = None,
         device: str | None = None,
         progress: bool = False,
     ) -> "Scores":
@@ -63,5 +65,12 @@ class Run(RunFolder):
             InputError: the run is incomplete, or the data are not those that it was split for.
         """
         return evaluate(
-            self, data=data, subset=subset, output=output, device=device, trust=self._trust, progress=progress
+            self,
+            data=data,
+            subset=subset,
+            output=output,
+            scoring_grid=scoring_grid,
+            device=device,
+            trust=self._trust,
+            progress=progress,
         )

@@ -13,6 +13,12 @@ from covid_monai.scoring.markdown import comparison_markdown, markdown
 from covid_monai.scoring.measures import MEASURES
 from covid_monai.scoring.summary import Summary
 
+SCORING_GRID = "scoring_grid"
+"""The folder, in that of the scores on the data's own grid, of those on the grid that was asked for."""
+
+SPEED_FILE = "speed.json"
+"""Seconds per slice, beside the scores of a network that was run for them."""
+
 _TEXT_COLUMNS = ("level", "case", "patient", "volume", "class", "no_surface", "empty")
 
 

@@ -48,7 +48,7 @@ def head_of(results: Results) -> Head:
     protocols = [table.protocols[name] for name in results.protocols]
     sides = (
         ("data", theirs.data, _data(dataset)),
-        ("canvas", theirs.canvas, f"{canvas.text}; resized for the networks to {_sizes(table, results.budget)}"),
+        ("canvas", theirs.canvas, f"{canvas.text}; {_grids(results)}"),
         ("classes", theirs.classes, _classes(table, dataset)),
         averaging_side(table),
         (
@@ -56,6 +56,7 @@ def head_of(results: Results) -> Head:
             theirs.split,
             "; ".join(f"{protocol.name}: {_split(protocol, table, dataset)}" for protocol in protocols),
         ),
+        ("seconds per slice", theirs.speed or "not said", _speed(results)),
     )
     deviations = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
     deviations += [*_labels(dataset), *([results.label] if results.label else [])]
@@ -88,6 +89,25 @@ def _data(dataset: Dataset) -> str:
     if unknown:
         known += f"{' known, ' if known else ''}patient unknown for {unknown} slices"
     return f"{len(cases)} slices ({sources}); {known}; {units} units ({unit_kind(dataset)})"
+
+
+def _grids(results: Results) -> str:
+    """The sizes that the networks see, and the grid of the scores."""
+    seen = f"resized for the networks to {_sizes(results.table, results.budget)}"
+    if results.grid is None:
+        return f"{seen}; scored on the slices' own grid"
+    return f"{seen}; scored on {results.grid} x {results.grid}, and on the slices' own grid beside it"
+
+
+def _speed(results: Results) -> str:
+    """The median over the jobs of each device; published results of 0.1 have none."""
+    jobs = results.jobs
+    if "seconds_per_slice" not in jobs or jobs["seconds_per_slice"].isna().all():
+        return "not measured"
+    return "; ".join(
+        f"{of_device['seconds_per_slice'].astype(float).median():.2g}, median of the jobs on {device}"
+        for device, of_device in jobs.groupby("device")
+    )
 
 
 def _sizes(table: Table, budget: str) -> str:

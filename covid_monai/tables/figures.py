@@ -189,7 +189,7 @@ MOST_CASES = 15
 
 
 def shown_rows(results: Results, protocol: str) -> list[Row]:
-    """Rows of the table with finished jobs and their masks; those of a variant have other cases and are left out."""
+    """Rows of the table with finished jobs and their masks; those of variants are left out."""
     return [row for row in results.table.rows if not row.variant and _masks_are_there(results, protocol, row)]
 
 
@@ -248,7 +248,8 @@ def _ranked(results: Results, protocol: str) -> pd.DataFrame:
     with more wrong pixels.
     """
     rows = shown_rows(results, protocol)
-    scores = results.scores[(results.scores["protocol"] == protocol) & (results.scores["level"] == "slice")]
+    scores = results.mask_scores
+    scores = scores[(scores["protocol"] == protocol) & (scores["level"] == "slice")]
     scores = _of_union(scores[scores["slug"].isin([row.slug for row in rows])])
     scores = scores.assign(wrong=scores["fp"] + scores["fn"])
     by_case = scores.groupby("case").agg(rows=("slug", "nunique"), dice=("dice", "mean"), wrong=("wrong", "mean"))
@@ -262,7 +263,8 @@ def _of_union(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _overlay(results: Results, protocol: str, row: Row, name: str, dataset: Dataset) -> Any:
-    scores = results.scores_of(protocol, row)
+    scores = results.mask_scores
+    scores = scores[(scores["protocol"] == protocol) & (scores["slug"] == row.slug)]
     found = _of_union(scores[(scores["case"] == name) & (scores["level"] == "slice")])
     if found.empty:
         return None

@@ -53,6 +53,8 @@ def commands_of(job: Job, data: Path, output: Path, device: str | None = None, t
     for key, value in job.settings.items():
         train += ["--set", f"{key}={_literal(value)}"]
     evaluate = ["covid-monai", "evaluate", home, *(["--trust-run"] if own else [])]
+    if job.grid is not None:
+        evaluate += ["--scoring-grid", str(job.grid)]
     if device is not None:
         train += ["--device", device]
         evaluate += ["--device", device]
@@ -144,7 +146,7 @@ def _train_and_evaluate(
     )
     started = time.monotonic()
     # training has held the run against the table's bundle and settings, so it brings no other code
-    evaluate(home, data=where, device=device, trust=True, progress=progress)
+    evaluate(home, data=where, scoring_grid=job.grid, device=device, trust=True, progress=progress)
     return round(sum(line["seconds"] for line in _log(home)) + time.monotonic() - started, 3)
 
 
@@ -159,6 +161,7 @@ def _write_record(
 ) -> None:
     import torch
 
+    from covid_monai.scoring.write import SPEED_FILE
     from covid_monai.weights import check_weights
 
     home = files.home
@@ -188,6 +191,9 @@ def _write_record(
         "best_epoch": max(validated, key=lambda line: line["validation_dice"])["epoch"] if validated else None,
         "kept_epoch": read_json(home / "model.json")["epoch"],
         "seconds": seconds,
+        # of the evaluation, from the prepared slice to its mask
+        "seconds_per_slice": read_json(RunFolder(home).evaluation() / SPEED_FILE)["seconds_per_slice"],
+        "scoring_grid": job.grid,
         "peak_memory_bytes": _peak_memory(used),
         "device": torch.cuda.get_device_name(used) if used.type == "cuda" else used.type,
         "threads": threads,

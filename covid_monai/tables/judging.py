@@ -50,14 +50,16 @@ class RowJudge:
         difference = self._difference(tallied, value, published / self.measure.scale)
         judging = self.results.table.judging
         margin = judging.margin_of(self.measure.name, self.measure.scale) if judging else None
-        if (reason := self._reason()) or margin is None:
+        if (reason := self._reason(row)) or margin is None:
             return difference, Verdict("no verdict", reason or "the table has no margin for it")
         return difference, judge(self.measure.name, difference, margin)
 
-    def _reason(self) -> str:
+    def _reason(self, row: Row) -> str:
         """Why there is no verdict: settings, classes or budget are not the paper's own; empty where they are."""
         if self.results.budget != FULL:
             return f"budget {self.results.budget}"
+        if row.variant:
+            return f"variant {row.variant}"
         return f"protocol {self.protocol}" if self.protocol != "paper" else self.no_verdict
 
     def _difference(self, tallied: Tally, value: float, published: float) -> Difference:

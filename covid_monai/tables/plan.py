@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from covid_monai.errors import InputError, did_you_mean
-from covid_monai.tables.table import FULL, PROTOCOLS, Row, Table
+from covid_monai.tables.table import DATA_VARIANTS, FULL, PROTOCOLS, Row, Table
 
 SEEDS = {"paper": 1, "grouped": 3}
 """How many seeds are run in full where none are asked for: papers train once, and the grouped protocol says how much
@@ -17,7 +17,8 @@ one training differs from the next."""
 class Job:
     """One training and its evaluation; paths are relative to the output folder.
 
-    ``seed`` counts from 0; what the training gets is in ``settings`` and counts from the row's first seed.
+    ``seed`` counts from 0; what the training gets is in ``settings`` and counts from the row's first seed. ``grid`` is
+    the table's, on which it is scored beside the data's own. ``variant`` is the row's where it has data of its own.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Job:
     settings: Mapping[str, Any]
     budget: str
     variant: str | None
+    grid: int | None = None
 
     @property
     def folder(self) -> str:
@@ -164,5 +166,6 @@ def _job(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: st
         bundle=row.bundle or "",
         settings=settings,
         budget=budget,
-        variant=row.variant,
+        variant=row.variant if row.variant in DATA_VARIANTS else None,
+        grid=table.grid,
     )

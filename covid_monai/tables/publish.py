@@ -23,8 +23,9 @@ from covid_monai.tables.results import DATA, JOB_KEYS, Results, collect
 FIGURES = ("values.png", "optimism.png")
 TABLE_FILES = ("table.md", "table.csv", "table.json")
 JOBS, SCORES, THRESHOLDS, LOGS = "jobs.csv", "scores.csv.gz", "thresholds.csv.gz", "logs.jsonl.gz"
+NATIVE_SCORES = "native_scores.csv.gz"
 SPLITS, CURVES = "splits.json", "curves.png"
-PUBLISHED_FILES = (*TABLE_FILES, *FIGURES, JOBS, SCORES, THRESHOLDS, LOGS, SPLITS, CURVES)
+PUBLISHED_FILES = (*TABLE_FILES, *FIGURES, JOBS, SCORES, NATIVE_SCORES, THRESHOLDS, LOGS, SPLITS, CURVES)
 SPLITS_FORMAT, SPLITS_VERSION = "covid-monai published splits", 1
 OUT, BUNDLES = "OUT", "BUNDLES"
 
@@ -36,7 +37,8 @@ def publish(output: Path, folder: Path) -> int:
     """Write what a finished table may show to others into ``folder``: at most twelve files for any number of jobs.
 
     These are the table (``table.md``, ``table.csv``, ``table.json``), its forest plots, and of all jobs together
-    ``jobs.csv`` (settings, seeds, hashes, versions, time, memory), ``scores.csv.gz``, ``thresholds.csv.gz``,
+    ``jobs.csv`` (settings, seeds, hashes, versions, time, memory), ``scores.csv.gz`` (on the
+    paper's grid where the table names one, and on the data's own in ``native_scores.csv.gz``), ``thresholds.csv.gz``,
     ``logs.jsonl.gz``, ``splits.json`` and ``curves.png``. Weights, masks and report.html are left out: they carry the
     terms of the data or show patients. The places of data set, output and bundles on this machine become the words
     DATA, OUT and BUNDLES. What ``folder`` has of an earlier time is replaced.
@@ -74,7 +76,10 @@ def write_published_jobs(results: Results, folder: Path, places: Places) -> None
     """
     jobs = [{str(key): value for key, value in job.items()} for job in results.jobs.to_dict("records")]
     write_text(folder / JOBS, _as_csv([_job_line(job, results.output, places) for job in jobs]))
-    _write_gzip(folder / SCORES, _scores(results, jobs).to_csv(index=False, lineterminator="\n"))
+    _write_gzip(folder / SCORES, _scores(results.scores, jobs, "scored").to_csv(index=False, lineterminator="\n"))
+    if results.grid is not None:
+        native = _scores(results.native_scores, jobs, "evaluation")
+        _write_gzip(folder / NATIVE_SCORES, native.to_csv(index=False, lineterminator="\n"))
     curves = _threshold_curves(results, jobs)
     if len(curves):
         _write_gzip(folder / THRESHOLDS, curves.to_csv(index=False, lineterminator="\n"))
@@ -98,7 +103,7 @@ def _job_line(job: Mapping[str, Any], output: Path, places: Places) -> dict[str,
     environment = _json_of(home / "environment.json")
     versions = environment.pop("packages", {})
     stretched = (job["thresholds"] or {}).get("stretched")
-    line = {key: value for key, value in job.items() if key not in ("evaluation", "thresholds")} | {
+    line = {key: value for key, value in job.items() if key not in ("evaluation", "scored", "thresholds")} | {
         "validation_dice": _json_of(home / "model.json").get("validation_dice"),
         "dice_mean_over_thresholds": stretched and stretched["mean_over_thresholds"]["value"],
         "dice_at_best_threshold": stretched and stretched["best"]["dice"],
@@ -147,10 +152,10 @@ def _is_literal(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float)
 
 
-def _scores(results: Results, jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _scores(scores: pd.DataFrame, jobs: Sequence[Mapping[str, Any]], folder: str) -> pd.DataFrame:
     """Every job's scores.csv, its figures as they are written there, with the job and the unit of each line."""
-    lines = pd.concat([_of_job(job, _texts(job["evaluation"] / "scores.csv")) for job in jobs], ignore_index=True)
-    lines.insert(len(JOB_KEYS), "unit", results.scores["unit"].to_numpy())
+    lines = pd.concat([_of_job(job, _texts(job[folder] / "scores.csv")) for job in jobs], ignore_index=True)
+    lines.insert(len(JOB_KEYS), "unit", scores["unit"].to_numpy())
     return lines
 
 
@@ -158,7 +163,7 @@ def _threshold_curves(results: Results, jobs: Sequence[Mapping[str, Any]]) -> pd
     """Dice at each threshold: of every job's mean over its slices (no case), and of the slices where they are known."""
     parts, scores = [], results.scores
     for job in jobs:
-        mean, slices = (job["evaluation"] / f"{name}.csv" for name in ("thresholds", "slice_thresholds"))
+        mean, slices = (job["scored"] / f"{name}.csv" for name in ("thresholds", "slice_thresholds"))
         if mean.is_file():
             curves = _texts(mean).T
             curves.columns = curves.columns.map(str)

@@ -22,7 +22,7 @@ from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.margins import Judging
 from covid_monai.tables.plan import jobs_of_folders
-from covid_monai.tables.publish import JOBS, SCORES, THRESHOLDS
+from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, THRESHOLDS
 from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism
@@ -124,16 +124,19 @@ def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
     table, budget = _table(stored["table"]), stored["budget"]
     states = {entry["job"]: (entry["state"], entry["reason"]) for entry in stored["missing"]}
     waiting = jobs_of_folders(table, list(states), budget) if states else []
+    on_grid = (folder / NATIVE_SCORES).is_file()
     return Results(
         output=folder,
         table=table,
         budget=budget,
         datasets={},
         jobs=_jobs(folder),
-        scores=_scores(folder),
+        scores=_scores(folder / SCORES),
         curves=_curves(folder),
         missing=tuple(Missing(job, *states[job.folder]) for job in waiting),
         unit=stored["bootstrap"]["unit"],
+        grid=table.grid if on_grid else None,
+        native_scores=_scores(folder / NATIVE_SCORES) if on_grid else pd.DataFrame(),
     )
 
 
@@ -156,16 +159,19 @@ def _jobs(folder: Path) -> pd.DataFrame:
     for line in lines:
         for kind, keys in ((int, _WHOLE), (float, _REAL), (json.loads, _JSON)):
             line |= {key: kind(line[key]) if line[key] else None for key in keys}
+        # results of 0.1 lack it
+        if "seconds_per_slice" in line:
+            line["seconds_per_slice"] = float(line["seconds_per_slice"]) if line["seconds_per_slice"] else None
         mean, best, threshold = (line[key] for key in _REAL[1:])
         stretched = {"mean_over_thresholds": {"value": mean}, "best": {"dice": best, "threshold": threshold}}
         line |= {"thresholds": None if mean is None else {"stretched": stretched}, "evaluation": folder / "evaluation"}
     return pd.DataFrame(lines).drop(columns=list(_BESIDE))
 
 
-def _scores(folder: Path) -> pd.DataFrame:
+def _scores(path: Path) -> pd.DataFrame:
     texts = {**READ_SCORES["dtype"], "protocol": str, "slug": str, "unit": str}
     columns = [*READ_SCORES["usecols"], *JOB_KEYS, "unit"]
-    with gzip.open(folder / SCORES, "rt", encoding="utf-8") as file:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
         return pd.read_csv(file, **{**READ_SCORES, "usecols": columns, "dtype": texts})
 
 

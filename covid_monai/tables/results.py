@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from covid_monai.files import read_json, sha256_of
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
 from covid_monai.scoring.surface import SURFACE_MEASURES
 from covid_monai.scoring.thresholds import RATES
+from covid_monai.scoring.write import SCORING_GRID
 from covid_monai.tables.folder import data_of, failure_file, files_of, is_complete, read_note, read_record, state_of
 from covid_monai.tables.plan import Job, jobs_of_folders
 from covid_monai.tables.spec import read_table, table_names
@@ -64,10 +65,15 @@ class Results:
     """All that the jobs of an output folder have.
 
     ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``job.json`` records, ``evaluation`` (a
-    folder) and ``thresholds`` (of ``scores.json``). ``scores`` has the rows of every ``scores.csv`` with protocol,
-    slug, fold, seed, and ``unit``: cases of one unit may be of one person. ``curves`` has those of every
-    ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``unit`` says what the
-    units are (see :func:`unit_kind`). ``datasets`` are by variant, "" for none; results that were published have none.
+    folder), ``scored`` (the folder in it whose scores count) and ``thresholds`` (of ``scores.json``). ``scores`` has
+    the rows of every ``scores.csv`` with protocol, slug, fold, seed, and ``unit``: cases of one unit may be of one
+    person. ``curves`` has those of every ``slice_thresholds.csv`` alike, and none where the table measures nothing
+    over thresholds. ``unit`` says what the units are (see :func:`unit_kind`). ``datasets`` are by variant, "" for
+    none; results that were published have none.
+
+    Where every job was scored on the table's grid, ``scores``, ``curves`` and ``thresholds`` are those on it, ``grid``
+    is its size, and ``native_scores`` are those on the data's own grid; else all are on the data's own, as in output
+    folders of release 0.1.
     """
 
     output: Path
@@ -79,6 +85,8 @@ class Results:
     curves: pd.DataFrame
     missing: tuple[Missing, ...]
     unit: str = ""
+    grid: int | None = None
+    native_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def label(self) -> str:
@@ -98,6 +106,11 @@ class Results:
     def scores_of(self, protocol: str, row: Row) -> pd.DataFrame:
         """All scores of a row under a protocol."""
         return self.scores[(self.scores["protocol"] == protocol) & (self.scores["slug"] == row.slug)]
+
+    @property
+    def mask_scores(self) -> pd.DataFrame:
+        """The scores of the masks that are kept, which lie on the data's own grid."""
+        return self.scores if self.grid is None else self.native_scores
 
     def curves_of(self, protocol: str, row: Row) -> pd.DataFrame:
         """The threshold curves of all slices of a row under a protocol."""
@@ -126,16 +139,26 @@ def collect(output: Path) -> Results:
         if job.variant and job.variant not in datasets:
             datasets[job.variant] = read_dataset(data_of(job, Path(note["data"]), output))
     units = {variant: units_of(dataset) for variant, dataset in datasets.items()}
+    folders = {job.folder: files_of(job, output).home / "evaluation" / "test" for job in done}
+    native = [_scores(job, folders[job.folder], units[job.variant or ""]) for job in done]
+    on_grid = table.grid is not None and all((folder / SCORING_GRID).is_dir() for folder in folders.values())
+    if on_grid:
+        folders = {name: folder / SCORING_GRID for name, folder in folders.items()}
     return Results(
         output=output,
         table=table,
         budget=note["budget"],
         datasets=datasets,
-        jobs=pd.DataFrame([_job_record(job, table, output, note["data"]) for job in done]),
-        scores=pd.concat([_scores(job, output, units[job.variant or ""]) for job in done], ignore_index=True),
-        curves=_all_curves(table, done, output, units),
+        jobs=pd.DataFrame([_job_record(job, table, output, note["data"], folders[job.folder]) for job in done]),
+        scores=pd.concat(
+            [_scores(job, folders[job.folder], units[job.variant or ""]) for job in done] if on_grid else native,
+            ignore_index=True,
+        ),
+        curves=_all_curves(table, done, folders, units),
         missing=tuple(_missing(job, output) for job in asked if job not in done),
         unit=unit_kind(datasets[""]),
+        grid=table.grid if on_grid else None,
+        native_scores=pd.concat(native, ignore_index=True) if on_grid else pd.DataFrame(),
     )
 
 
@@ -176,7 +199,7 @@ def _read_data(note: Mapping[str, Any]) -> Dataset:
     return read_dataset(folder)
 
 
-def _job_record(job: Job, table: Table, output: Path, data: str) -> dict[str, Any]:
+def _job_record(job: Job, table: Table, output: Path, data: str, scored: Path) -> dict[str, Any]:
     files = files_of(job, output)
     home, content = files.home, read_record(files.record)
     if content.get("split_sha256") != sha256_of(files.split):
@@ -188,21 +211,23 @@ def _job_record(job: Job, table: Table, output: Path, data: str) -> dict[str, An
             f"{files.record} is of other settings than {table.path} has now; restore the table, or run the new one in "
             "another folder"
         )
-    evaluation = home / "evaluation" / "test"
     return {
         **{key: getattr(job, key) for key in ("protocol", "slug", "row", "fold", "seed", "bundle")},
         "folder": home.relative_to(output).as_posix(),
         **{key: content[key] for key in _RECORDED},
         "commands": [command.replace(shlex.quote(data), DATA) for command in content["commands"]],
+        # records of 0.1 lack it
+        "seconds_per_slice": content.get("seconds_per_slice"),
         "settings": content["settings"],
         "variant": job.variant or "",
-        "evaluation": evaluation,
-        "thresholds": read_json(evaluation / "scores.json").get("thresholds"),
+        "evaluation": home / "evaluation" / "test",
+        "scored": scored,
+        "thresholds": read_json(scored / "scores.json").get("thresholds"),
     }
 
 
-def _scores(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
-    path = files_of(job, output).home / "evaluation" / "test" / "scores.csv"
+def _scores(job: Job, folder: Path, units: Mapping[str, str]) -> pd.DataFrame:
+    path = folder / "scores.csv"
     try:
         rows = pd.read_csv(path, **READ_SCORES)
     except (OSError, ValueError) as error:
@@ -216,14 +241,16 @@ def _scores(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
     return rows.assign(protocol=job.protocol, slug=job.slug, fold=job.fold, seed=job.seed)
 
 
-def _all_curves(table: Table, jobs: list[Job], output: Path, units: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+def _all_curves(
+    table: Table, jobs: list[Job], folders: Mapping[str, Path], units: Mapping[str, Mapping[str, str]]
+) -> pd.DataFrame:
     if all(measure.averaging != OVER_THRESHOLDS for measure in table.measures.values()):
         return pd.DataFrame()
-    return pd.concat([_curves(job, output, units[job.variant or ""]) for job in jobs], ignore_index=True)
+    return pd.concat([_curves(job, folders[job.folder], units[job.variant or ""]) for job in jobs], ignore_index=True)
 
 
-def _curves(job: Job, output: Path, units: Mapping[str, str]) -> pd.DataFrame:
-    path = files_of(job, output).home / "evaluation" / "test" / "slice_thresholds.csv"
+def _curves(job: Job, folder: Path, units: Mapping[str, str]) -> pd.DataFrame:
+    path = folder / "slice_thresholds.csv"
     try:
         rows = read_curves(path, ["case"])[["case", *CURVE, *RATES]]
     except (OSError, ValueError) as error:

@@ -144,6 +144,7 @@ KEYS = (
     "paper",
     "theirs",
     "needs",
+    "grid",
     "folds",
     "protocols",
     "class",
@@ -153,14 +154,15 @@ KEYS = (
     "budgets",
     "rows",
 )
-
+THEIRS = tuple(Theirs.__dataclass_fields__)
+SELDOM_SAID = ("speed",)
 ROW_KEYS = ("label", "bundle", "settings", "paper", "place", "variant", "first_seed")
 
 
 def table_of(path: Path, name: str, sha256: str) -> Table:
     """Read the table in ``path``; see :func:`covid_monai.tables.spec.read_table`."""
     top = Section(_content(path), str(path), KEYS)
-    theirs = top.section("theirs", tuple(Theirs.__dataclass_fields__))
+    theirs = top.section("theirs", THEIRS)
     needs = top.section("needs", ("sources", "canvas"))
     measures = {measure.name: measure for measure in _measures(top)}
     table = Table(
@@ -169,7 +171,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         sha256=sha256,
         title=top.text("title"),
         paper=top.text("paper"),
-        theirs=Theirs(*(theirs.text(key) for key in Theirs.__dataclass_fields__)),
+        theirs=Theirs(**{key: theirs.text(key) for key in THEIRS if key in theirs or key not in SELDOM_SAID}),
         needs=Needs(needs.texts("sources"), needs.boolean("canvas")),
         folds=top.whole("folds"),
         protocols={protocol.name: protocol for protocol in _protocols(top)},
@@ -179,6 +181,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         budgets=_budgets(top),
         rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
         judging=read_judging(top, measures) if "judging" in top else None,
+        grid=top.whole("grid") if "grid" in top else None,
     )
     _check(table)
     return table

@@ -8,8 +8,12 @@ from typing import Any
 from covid_monai.tables.margins import Judging
 
 PROTOCOLS = ("paper", "grouped")
-VARIANTS = ("augment_before_folds",)
+DATA_VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
+
+VARIANTS = (*DATA_VARIANTS, "isensee2017", "matlab", "ronneberger2015")
+"""Rows that read a paper in another way than its own row does. Beside those with data of their own: what a paper
+leaves open as in the Keras port of Isensee et al. 2017, or as in MATLAB, or the U-Net of Ronneberger et al. 2015."""
 
 OVER_THRESHOLDS = "thresholds"
 """The averaging of measures over 256 thresholds; the others are levels of the scores."""
@@ -23,13 +27,14 @@ CLASS_MEAN = "mean over lesion classes"
 
 @dataclass(frozen=True)
 class Theirs:
-    """What the paper says of its data, canvas, classes, averaging and split, in words."""
+    """What the paper says of its data, canvas, classes, averaging and split, in words; ``speed`` where it says one."""
 
     data: str
     canvas: str
     classes: str
     averaging: str
     split: str
+    speed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ class Budget:
 class Table:
     """A table; ``sha256`` is that of its YAML file. ``lesion_class`` is a class of the scores, or ``CLASS_MEAN``.
 
+    ``grid`` is the paper's, on which jobs are scored beside the data's own: pixels along both edges, None for the own
+    alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
     Without ``judging`` there are no verdicts.
     """
@@ -131,6 +138,7 @@ class Table:
     settings: Mapping[str, Any]
     budgets: Mapping[str, Budget]
     rows: tuple[Row, ...]
+    grid: int | None = None
     judging: Judging | None = None
 
     def half_unit(self, measure: str) -> float:

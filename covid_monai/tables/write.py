@@ -163,7 +163,7 @@ def content(findings: Findings) -> dict[str, Any]:
             for pair in findings.pairs
         ],
         "audit": [asdict(audit) for audit in findings.audits],
-        "jobs": _without_nan(results.jobs.drop(columns=["evaluation", "thresholds"])),
+        "jobs": _without_nan(results.jobs.drop(columns=["evaluation", "scored", "thresholds"], errors="ignore")),
         "missing": [
             {"job": entry.job.folder, "state": entry.state, "reason": entry.reason} for entry in results.missing
         ],

@@ -1,4 +1,5 @@
-"""Transforms that MONAI lacks: reading CT in Hounsfield units, normalising slices, and labels to classes."""
+"""Transforms that MONAI lacks: reading CT in Hounsfield units, normalising slices, resizing labels, and labels to
+classes."""
 
 import lazy_loader
 

@@ -1,3 +1,4 @@
+from .label_resizing import ResizeLabelsd as ResizeLabelsd
 from .labels import LabelsToClassesd as LabelsToClassesd
 from .reader import HounsfieldReader as HounsfieldReader
 from .slices import AugmentedCopyd as AugmentedCopyd

@@ -8,6 +8,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Rotate90, Zoom
 from monai.utils import ensure_tuple_rep
 
+from covid_monai.transforms.label_resizing import LARGEST_SHARE, by_largest_share
+
 
 class NormalizeSlicesd(MapTransform):
     """Give every axial slice mean 0 and standard deviation 1 (z-score), in slices and in volumes alike.
@@ -41,7 +43,8 @@ class AugmentedCopyd(MapTransform):
 
     Args:
         keys: of images and label maps.
-        mode: interpolation of each key.
+        mode: interpolation of each key: MONAI's for images, and ``largest_share`` for label maps
+            (:func:`covid_monai.transforms.label_resizing.by_largest_share`).
     """
 
     def __init__(self, keys: KeysCollection, mode: Sequence[str] | str) -> None:
@@ -56,6 +59,7 @@ class AugmentedCopyd(MapTransform):
             if turns:
                 changed[key] = Rotate90(k=turns)(changed[key])
             if scaling != 1:
-                zoom = Zoom(zoom=scaling, mode=mode, padding_mode="constant", keep_size=True)
-                changed[key] = zoom(changed[key])
+                shares = mode == LARGEST_SHARE
+                zoom = Zoom(zoom=scaling, mode="bilinear" if shares else mode, padding_mode="constant", keep_size=True)
+                changed[key] = by_largest_share(torch.as_tensor(changed[key]), zoom) if shares else zoom(changed[key])
         return changed

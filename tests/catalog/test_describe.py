@@ -5,6 +5,7 @@ import pytest
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.describe import describe_bundle, intensity_steps, losses
 from covid_monai.errors import InputError
+from covid_monai.losses import LOSSES
 
 
 @pytest.fixture
@@ -44,12 +45,12 @@ def test_a_chain_that_is_no_list_of_transforms_is_named(own_bundle):
 
 
 def test_all_losses_of_a_choice_by_name_are_listed():
-    assert losses(bundle_folder("a_segnet")) == ("focal_tversky", ("dice", "tversky", "focal_tversky"))
+    assert losses(bundle_folder("a_segnet")) == ("focal_tversky", LOSSES)
 
 
 @pytest.mark.parametrize("target", ["DiceLoss", "monai.losses.DiceLoss"])
 def test_a_loss_without_a_choice_is_the_only_one(own_bundle, target):
-    change(own_bundle / "configs" / "train.yaml", "covid_monai.losses.overlap_loss", target)
+    change(own_bundle / "configs" / "train.yaml", "covid_monai.losses.named_loss", target)
     assert losses(own_bundle) == ("DiceLoss", ("DiceLoss",))
 
 

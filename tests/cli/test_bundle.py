@@ -24,7 +24,7 @@ def test_show_tells_paper_size_input_losses_and_how_to_make_the_ablations():
         "HU window [-1024, 600]",
         "ScaleIntensityRanged",
         "0 background, 1 lesion",
-        "dice, tversky, focal_tversky (its own)",
+        "dice, tversky, focal_tversky (its own), generalised_dice, cross_entropy",
         "SegNet (the paper's baseline)  --set attention=false",
     ):
         assert entry in shown
@@ -62,7 +62,7 @@ def test_show_as_json_has_what_the_text_has():
     assert shown["parameters"] == 35_585_031
     assert shown["input"]["image_size"] == [256, 256]
     assert shown["classes"] == ["background", "lesion"]
-    assert shown["losses"] == ["dice", "tversky", "focal_tversky"]
+    assert shown["losses"] == ["dice", "tversky", "focal_tversky", "generalised_dice", "cross_entropy"]
     (baseline,) = shown["ablations"]
     assert baseline["settings"] == {"attention": False}
     assert baseline["operations"] < shown["operations"]

@@ -17,7 +17,8 @@ from covid_monai.files import read_json
 from covid_monai.handlers.checkpoint import KEPT
 from covid_monai.inference.autocast import PRECISIONS
 from covid_monai.losses import LOSSES
-from covid_monai.networks.a_segnet import GATE_MERGES
+from covid_monai.networks.a_segnet import GATE_INPUTS, GATE_MERGES
+from covid_monai.networks.au_net import HEAD_ENLARGEMENTS
 from covid_monai.transforms.intensity import MODES, OLD_MODES
 
 NOT_SETTINGS = {"bundle_name", "bundle_root", "imports", "handlers", "initialize", "run", "finalize"}
@@ -64,6 +65,8 @@ def test_choices_are_those_of_the_code(bundle):
     choices = {
         "loss": LOSSES,
         "gate_merge": GATE_MERGES,
+        "gate_input": GATE_INPUTS,
+        "head_enlargement": HEAD_ENLARGEMENTS,
         "weights_kept": KEPT,
         "precision": PRECISIONS,
         "intensity": (*MODES, *OLD_MODES),

@@ -29,7 +29,13 @@ from tests.tiny import SMALL_NETWORK
 QUICK = {**SMALL_NETWORK, "epochs": 2, "batch_size": 4, "augmentation": 0.0}
 
 
-def trained(folder: Path, dice: Sequence[float | None], patience: int | None = None, **settings) -> int:
+def trained(
+    folder: Path,
+    dice: Sequence[float | None],
+    patience: int | None = None,
+    losses: Sequence[float] | None = None,
+    **settings,
+) -> int:
     """Epochs that are done when each has this validation Dice, or no validation, and its number as its weight."""
     network, log = nn.Linear(1, 1), SimpleNamespace(records=[])
     trainer = Engine(lambda engine, batch: None)
@@ -39,6 +45,8 @@ def trained(folder: Path, dice: Sequence[float | None], patience: int | None = N
         epoch = engine.state.epoch
         nn.init.constant_(network.weight, epoch)
         text = {} if dice[epoch - 1] is None else {"validation_dice": dice[epoch - 1]}
+        if losses is not None and text:
+            text["validation_loss"] = losses[epoch - 1]
         log.records.append({"epoch": epoch, **text})
 
     KeepWeights(folder, log, network, "some_bundle", patience, **settings).attach(trainer)
@@ -66,6 +74,19 @@ def test_the_weights_of_the_best_or_of_the_last_epoch_are_kept_and_noted(which, 
 def test_the_best_are_kept_where_nobody_says(tmp_path):
     trained(tmp_path, [0.7, 0.1])
     assert kept(tmp_path)[0] == 1
+
+
+def test_the_best_can_be_those_of_the_lowest_validation_loss(tmp_path):
+    trained(tmp_path, [0.1, 0.7, 0.9], losses=[0.5, 0.2, 0.3], metric="validation_loss")
+    weight, note = kept(tmp_path)
+    assert weight == note["epoch"] == 2
+    assert (note["metric"], note["validation_dice"]) == ("validation_loss", 0.7)
+
+
+@pytest.mark.parametrize("settings", [{"metric": "validation_loss"}, {"progress": "validation_loss", "patience": 2}])
+def test_a_metric_that_the_validation_does_not_give_stops_training_at_the_first_one(settings, tmp_path):
+    with pytest.raises(InputError, match="'validation_loss'; the validation of this bundle gives validation_dice"):
+        trained(tmp_path, [None, 0.5, 0.6], **settings)
 
 
 def test_stopping_by_patience_keeps_the_epoch_in_which_it_stopped(tmp_path):

@@ -26,7 +26,10 @@ def test_output_has_one_channel_a_class(classes):
     assert small_network(out_channels=classes)(torch.randn(2, 1, 32, 32)).shape == (2, classes, 32, 32)
 
 
-@pytest.mark.parametrize("settings", [{}, {"attention": False}, {"gate_merge": "add"}, {"decoder_relu": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"attention": False}, {"gate_merge": "add"}, {"decoder_relu": True}, {"gate_input": "pooled"}],
+)
 def test_a_gradient_reaches_every_parameter(settings):
     network = small_network(**settings).train()
     network(torch.randn(2, 1, 64, 64)).square().sum().backward()
@@ -134,3 +137,30 @@ def test_over_fits_one_image():
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         small_network(**settings)
+
+
+def test_a_gate_of_pooled_features_weighs_what_pooling_hands_on_and_puts_it_back():
+    network = small_network(gate_input="pooled")
+    level, seen = network.decoders[-1], {}
+    level.gate.register_forward_hook(lambda module, inputs, output: seen.update(skip=inputs[0], gated=output))
+    level.convolutions.register_forward_hook(lambda module, inputs, output: seen.update(joined=inputs[0]))
+    network.encoders[0].register_forward_hook(lambda module, inputs, output: seen.update(features=output))
+    with torch.inference_mode():
+        network(torch.randn(2, 1, 64, 96))
+    pooled, indices = functional.max_pool2d(seen["features"], 2, return_indices=True)
+    assert torch.equal(seen["skip"], pooled)
+    expected = functional.max_unpool2d(seen["gated"], indices, 2)
+    torch.testing.assert_close(seen["joined"][:, -expected.shape[1] :], expected)
+
+
+def test_both_inputs_of_gates_have_the_same_weights_but_are_other_networks():
+    pooled, features = small_network(gate_input="pooled"), small_network()
+    pooled.load_state_dict(features.state_dict())
+    image = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        assert not torch.allclose(pooled(image), features(image))
+
+
+def test_an_unknown_input_of_gates_is_refused():
+    with pytest.raises(ValueError, match="'indices'; it can be one of features, pooled"):
+        small_network(gate_input="indices")

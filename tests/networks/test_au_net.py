@@ -9,7 +9,7 @@ from covid_monai.networks import AUNet
 from covid_monai.networks.blocks import SpatialChannelAttention
 
 SMALL = {"in_channels": 1, "out_channels": 2, "channels": [4, 8, 8, 16, 16]}
-ABLATIONS = [{}, {"attention": False}, {"heads": 1}, {"heads": 4}, {"reduction": 1}]
+ABLATIONS = [{}, {"attention": False}, {"heads": 1}, {"heads": 4}, {"reduction": 1}, {"head_enlargement": "nearest"}]
 
 
 def small_network(**settings) -> AUNet:
@@ -157,3 +157,24 @@ def test_bfloat16_stays_near_float32(attention):
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         small_network(**settings)
+
+
+@pytest.mark.parametrize("enlargement", ["bilinear", "nearest"])
+def test_segmentation_layers_are_enlarged_as_asked_for_and_added_up(enlargement):
+    network, layers = small_network(head_enlargement=enlargement), []
+    for head in (network.coarsest_head, *network.finer_heads):
+        head.register_forward_hook(lambda module, inputs, output: layers.append(output))
+    with torch.inference_mode():
+        logits = network(torch.randn(1, 1, 64, 64))
+    expected = layers[0]
+    for layer in layers[1:]:
+        if enlargement == "nearest":
+            expected = layer + expected.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        else:
+            expected = layer + functional.interpolate(expected, scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(logits, expected)
+
+
+def test_an_unknown_enlargement_is_refused():
+    with pytest.raises(ValueError, match="'cubic'; it can be one of bilinear, nearest"):
+        small_network(head_enlargement="cubic")

@@ -80,3 +80,33 @@ def test_no_bar_is_drawn_unless_it_is_asked_for(tiny_dataset, tmp_path, capsys):
     shown = capsys.readouterr().err
     assert "epoch 1/1" in shown
     assert "evaluating" in shown
+
+
+def test_a_run_is_scored_on_a_second_grid_beside_its_own(tiny_run, tmp_path):
+    run = cm.Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    native = run.evaluate(device="cpu").frame
+    folder = run.evaluation()
+    assert not (folder / "scoring_grid").exists()
+    speed = json.loads((folder / "speed.json").read_text())
+    assert 0 < speed["seconds_per_slice"] < 60
+    assert speed["slices"] == len(native[native["level"] == "slice"])
+    # the tiny slices are of 64 x 64, which the network computes on
+    again = run.evaluate(device="cpu", scoring_grid=64).frame
+    same, smaller = cm.Scores.read(folder / "scoring_grid").frame, None
+    assert again.equals(native)
+    assert same[["case", "tp", "fp", "fn", "tn"]].equals(native[["case", "tp", "fp", "fn", "tn"]])
+    run.evaluate(device="cpu", scoring_grid=[48, 80])
+    smaller = cm.Scores.read(folder / "scoring_grid")
+    assert smaller.frame["case"].equals(native["case"])
+    assert (smaller.frame.loc[smaller.frame["level"] == "slice", ["tp", "fp", "fn", "tn"]].sum(axis=1) == 48 * 80).all()
+    assert json.loads((folder / "scoring_grid" / "scores.json").read_text())["grid"] == [48, 80]
+    assert json.loads((folder / "evaluation.json").read_text())["scoring_grid"] == [48, 80]
+    # what is left of it would be of other weights some day
+    run.evaluate(device="cpu")
+    assert not (folder / "scoring_grid").exists()
+
+
+def test_a_grid_that_is_none_is_refused_before_anything_is_computed(tiny_run, tmp_path):
+    with pytest.raises(InputError, match="the grid to score on is 0"):
+        cm.Run(tiny_run).evaluate(output=tmp_path / "scores", scoring_grid=0)
+    assert not (tmp_path / "scores").exists()

@@ -18,6 +18,15 @@ def head(name, dataset, budget="full", **changed):
     return head_of(Results(Path(), table, budget, {"": dataset}, jobs, pd.DataFrame(), pd.DataFrame(), ()))
 
 
+def speeds(name, dataset, measured):
+    """What the paper says, and what is said of the jobs."""
+    table = read_table(name)
+    jobs = pd.DataFrame({"protocol": "paper", **measured})
+    entry = head_of(Results(Path(), table, "full", {"": dataset}, jobs, pd.DataFrame(), pd.DataFrame(), ()))
+    (found,) = [(paper, here) for aspect, paper, here in entry.sides if aspect == "seconds per slice"]
+    return found
+
+
 def part1(count=4, **fields):
     """Slices as the picture crops of MedSeg part 1 are imported: sizes differ, contrast stretched, no effusion."""
     text = [{"source": "medseg_part1", "group": f"g{i // 2}", "intensity": "window", **fields} for i in range(count)]
@@ -94,7 +103,8 @@ def test_merged_data_are_told_source_by_source(tmp_path):
 def test_quick_is_said_and_the_networks_size_is_that_of_the_budget(budget, tmp_path):
     entry = head("zhou2020-v1", write_slices(tmp_path / "data", part1()), budget)
     assert any("quick" in text for text in entry.deviations) == (budget == "quick")
-    assert sides(entry)["canvas"].endswith("128 x 128" if budget == "quick" else "512 x 512")
+    size = "128 x 128" if budget == "quick" else "512 x 512"
+    assert f"resized for the networks to {size};" in sides(entry)["canvas"]
 
 
 def test_both_protocols_say_how_they_split_and_choose(tmp_path):
@@ -112,3 +122,14 @@ def test_a_table_of_class_means_says_so(tmp_path):
     dataset = write_slices(tmp_path / "data", part1())
     assert sides(head("zhou2020-v1", dataset))["classes"].startswith("class lesion; in the masks: ground-glass in 2")
     assert sides(head("chen2020", dataset))["classes"].startswith("the mean over the lesion classes")
+
+
+def test_the_papers_seconds_per_slice_stand_beside_the_jobs(tmp_path):
+    dataset = write_slices(tmp_path / "data", part1())
+    paper, here = speeds(
+        "zhou2021-v4", dataset, {"device": ["cpu", "cpu", "an A100"], "seconds_per_slice": [1, 2, 0.1]}
+    )
+    assert paper.startswith("0.29 s")
+    assert here == "0.1, median of the jobs on an A100; 1.5, median of the jobs on cpu"
+    paper, here = speeds("zhou2020-v1", dataset, {"device": ["cpu"], "seconds_per_slice": [None]})
+    assert (paper, here) == ("not said", "not measured")

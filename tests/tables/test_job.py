@@ -12,6 +12,7 @@ from filelock import FileLock
 from covid_monai.cli import root
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
+from covid_monai.scoring.score import Scores
 from covid_monai.tables.folder import failure_file, lock_file, prepare_parts, state_of
 from covid_monai.tables.job import count_memory_from_now, run_job
 from covid_monai.tables.plan import plan
@@ -64,6 +65,9 @@ def test_a_job_leaves_a_whole_run_with_its_scores_and_its_record(done, jobs):
     assert (content["epochs"], content["kept_epoch"], content["device"]) == (2, 2, "cpu")
     logged = sum(json.loads(line)["seconds"] for line in (home / "log.jsonl").read_text().splitlines())
     assert content["seconds"] > logged
+    # slices of 64 x 64
+    assert 0 < content["seconds_per_slice"] < 60
+    assert content["scoring_grid"] is None
     # a process with torch takes over 100 MB and, with slices of 64 x 64, less than 10 GB
     assert 1e8 < content["peak_memory_bytes"] < 1e10
 
@@ -187,3 +191,20 @@ def test_a_damaged_record_fails_its_job_and_no_other(done, jobs, tiny_dataset, t
 def test_the_stored_command_names_the_threads_of_a_cpu(done, jobs):
     content = record(done, jobs[0])
     assert content["commands"][0].startswith(f"OMP_NUM_THREADS={content['threads']} covid-monai train")
+
+
+def test_a_job_is_scored_on_the_papers_grid_beside_the_datas_own(tiny_dataset, tmp_path):
+    table = read_table(str(write_table(tmp_path, {"grid": 96})))
+    job = plan(table)[0]
+    prepare_parts(table, [job], tiny_dataset, tmp_path / "table")
+    outcome = run_job(job, output=tmp_path / "table", data=tiny_dataset)
+    assert outcome.status == "done", outcome.message
+    content = record(tmp_path / "table", job)
+    assert content["scoring_grid"] == 96
+    assert content["commands"][1].endswith(f"covid-monai evaluate {job.folder} --scoring-grid 96")
+    evaluation = tmp_path / "table" / job.folder / "evaluation" / "test"
+    own, papers = (Scores.read(folder).frame for folder in (evaluation, evaluation / "scoring_grid"))
+    assert own["case"].equals(papers["case"])
+    for scores, size in ((own, 64), (papers, 96)):
+        slices = scores[scores["level"] == "slice"]
+        assert set(slices[["tp", "fp", "fn", "tn"]].sum(axis=1)) == {size * size}

@@ -4,11 +4,12 @@ import pytest
 import yaml
 
 from covid_monai.errors import InputError
+from covid_monai.tables.plan import plan
 from covid_monai.tables.spec import read_table, slug_of, table_names
 from tests.tables.tiny_table import content, write_table
 
-ROWS = {"budak2021": 14, "chen2020": 9, "official-split": None, "zhou2020-v1": 4, "zhou2021-v4": 4}
-"""Rows of each paper's table, with the labelled variant of chen2020; how many bundles there are is not a paper's."""
+ROWS = {"budak2021": 14 + 2, "chen2020": 8 + 1, "official-split": None, "zhou2020-v1": 4 + 4, "zhou2021-v4": 4 + 2}
+"""Rows of each paper's table and its labelled variants; how many bundles there are is not a paper's."""
 
 
 def test_every_paper_has_its_table():
@@ -218,3 +219,18 @@ def test_names_of_the_last_release_are_read_with_a_hint(tmp_path):
     with pytest.warns(UserWarning, match="strict is now called grouped"):
         read = read_table(str(old))
     assert read.protocols == read_table(str(present)).protocols
+
+
+@pytest.mark.parametrize("grid", [0, "512", [512, 512], 1.5])
+def test_a_grid_is_a_whole_number_of_pixels(tmp_path, grid):
+    with pytest.raises(InputError, match=r"grid is .* whole number"):
+        read_table(str(write_table(tmp_path, {"grid": grid})))
+
+
+def test_a_table_may_say_a_grid_and_the_papers_speed_and_needs_neither(tmp_path):
+    table = read_table(str(write_table(tmp_path / "without")))
+    assert (table.grid, table.theirs.speed) == (None, None)
+    theirs = {**content()["theirs"], "speed": "0.29 s a slice"}
+    table = read_table(str(write_table(tmp_path / "with", {"grid": 512, "theirs": theirs})))
+    assert (table.grid, table.theirs.speed) == (512, "0.29 s a slice")
+    assert {job.grid for job in plan(table)} == {512}

@@ -5,8 +5,8 @@ import torch
 from covid_monai.transforms import AugmentedCopyd
 
 
-def copied(image: torch.Tensor, label: torch.Tensor, turns: int = 0, scaling: float = 1.0, nearest: str = "nearest"):
-    transform = AugmentedCopyd(["image", "label"], mode=["bilinear", nearest])
+def copied(image: torch.Tensor, label: torch.Tensor, turns: int = 0, scaling: float = 1.0, mode: str = "largest_share"):
+    transform = AugmentedCopyd(["image", "label"], mode=["bilinear", mode])
     done = transform({"image": image, "label": label, "quarter_turns": turns, "scaling": scaling})
     return done["image"], done["label"]
 
@@ -38,19 +38,19 @@ def test_a_quarter_turn_brings_what_was_on_top_to_the_right():
     assert displayed(turned)[2, 4] == 1
 
 
-@pytest.mark.parametrize("nearest", ["nearest", "nearest-exact"])
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "largest_share"])
 @pytest.mark.parametrize("scaling", [0.5, 1.5])
 @pytest.mark.parametrize("size", [64, 65])
-def test_scaling_is_about_the_centre_and_image_and_label_stay_together(size, scaling, nearest):
+def test_scaling_is_about_the_centre_and_image_and_label_stay_together(size, scaling, mode):
     x, y = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     disc = (((x - 0.6 * size) ** 2 + (y - 0.4 * size) ** 2) < (0.12 * size) ** 2).float()[None]
-    image, label = copied(disc, disc, scaling=scaling, nearest=nearest)
+    image, label = copied(disc, disc, scaling=scaling, mode=mode)
     assert image.shape == label.shape == disc.shape
     centre = (size - 1) / 2
     expected = centre + scaling * (centre_of_mass(disc) - centre)
     # an odd canvas cannot hold the smaller slice in its very middle, and "nearest" takes the pixel before
     assert (centre_of_mass(image) - expected).abs().max() < 0.6
-    assert (centre_of_mass(label) - centre_of_mass(image)).abs().max() < (0.6 if nearest == "nearest" else 0.35)
+    assert (centre_of_mass(label) - centre_of_mass(image)).abs().max() < (0.6 if mode == "nearest" else 0.35)
     assert label.sum().item() == pytest.approx(scaling**2 * disc.sum().item(), rel=0.1)
     assert set(label.unique().tolist()) == {0.0, 1.0}
 

@@ -167,9 +167,10 @@ def _copied(
     image: npt.NDArray, label: npt.NDArray, quarter_turns: int, scaling: float
 ) -> tuple[npt.NDArray, npt.NDArray[np.uint8]]:
     """Image and label (X, Y, 1), changed as training changes them; whole HU stay whole."""
+    from covid_monai.transforms.label_resizing import LARGEST_SHARE
     from covid_monai.transforms.slices import AugmentedCopyd
 
-    change = AugmentedCopyd(keys=["image", "label"], mode=["bilinear", "nearest"])
+    change = AugmentedCopyd(keys=["image", "label"], mode=["bilinear", LARGEST_SHARE])
     changed = change(
         {
             # the transform brings in zeros

@@ -9,20 +9,26 @@ from torch.nn import functional
 from covid_monai.networks.blocks.lsh.hashing import bucket_factors, hash_tokens
 
 
+def bucket_numbers(shared: Tensor, rotations: Tensor, chunk: int) -> list[list[int]]:
+    """For each round, the bucket of each of the tokens ``(n, d)``."""
+    factors = bucket_factors(torch.tensor(shared.shape[0]), chunk)
+    return [hash_tokens(shared[None], rotation, factors)[0].tolist() for rotation in rotations]
+
+
 def chunk_numbers(shared: Tensor, rotations: Tensor, chunk: int) -> list[list[int]]:
     """For each round, the chunk of each of the tokens ``(n, d)``: sorted by bucket, then position."""
     tokens = shared.shape[0]
-    factors = bucket_factors(torch.tensor(tokens), chunk)
     rounds = []
-    for rotation in rotations:
-        buckets = hash_tokens(shared[None], rotation, factors)[0].tolist()
+    for buckets in bucket_numbers(shared, rotations, chunk):
         order = sorted(range(tokens), key=lambda position: (buckets[position], position))
         place = {position: index for index, position in enumerate(order)}
         rounds.append([place[position] // chunk for position in range(tokens)])
     return rounds
 
 
-def attention_by_equations(shared: Tensor, values: Tensor, rotations: Tensor, chunk: int) -> Tensor:
+def attention_by_equations(
+    shared: Tensor, values: Tensor, rotations: Tensor, chunk: int, within_bucket: bool = False
+) -> Tensor:
     """One sequence ``(n, d)``, with the sets P_i and the counts N_ij written out."""
     tokens, width = shared.shape
     numbers = chunk_numbers(shared.detach(), rotations, chunk)
@@ -30,6 +36,12 @@ def attention_by_equations(shared: Tensor, values: Tensor, rotations: Tensor, ch
         [{j for j in range(tokens) if number[j] in (number[i] - 1, number[i])} for number in numbers]
         for i in range(tokens)
     ]
+    if within_bucket:
+        buckets = bucket_numbers(shared.detach(), rotations, chunk)
+        sets = [
+            [{j for j in attended if of[j] == of[i]} for attended, of in zip(sets[i], buckets, strict=True)]
+            for i in range(tokens)
+        ]
     keys = functional.normalize(shared, dim=1)
     outputs = []
     for i in range(tokens):

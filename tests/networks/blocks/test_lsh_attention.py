@@ -60,6 +60,44 @@ def test_rounds_follow_reformers_equations(tokens, chunk, rounds):
     assert_same(output_and_gradients(lambda s, v: lsh_attention(s, v, rotations, chunk), shared, values), expected)
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+@pytest.mark.parametrize(("tokens", "chunk"), [(32, 8), (37, 8), (9, 8), (8, 9), (5, 1), (140, 2)])
+def test_within_buckets_the_equations_are_the_papers(tokens, chunk, rounds):
+    shared, values = random_tokens(2, tokens, seed=tokens)
+    rotations = draw_rotations(1, 0, rounds, width=6)
+
+    def by_equations(shared, values):
+        pairs = zip(shared, values, strict=True)
+        return torch.stack([attention_by_equations(s, v, rotations, chunk, within_bucket=True) for s, v in pairs])
+
+    def ours(shared, values):
+        return lsh_attention(shared, values, rotations, chunk, within_bucket=True)
+
+    assert_same(output_and_gradients(ours, shared, values), output_and_gradients(by_equations, shared, values))
+
+
+@pytest.mark.parametrize(("tokens", "chunk"), [(1, 8), (5, 8), (9, 8), (8, 8), (31, 8)])
+def test_within_buckets_everything_is_finite_however_much_padding_there_is(tokens, chunk):
+    shared, values = random_tokens(2, tokens)
+    rotations = draw_rotations(0, 0, 3, width=6)
+
+    def ours(shared, values):
+        return lsh_attention(shared, values, rotations, chunk, within_bucket=True)
+
+    for numbers in output_and_gradients(ours, shared, values):
+        assert torch.isfinite(numbers).all()
+
+
+def test_within_buckets_blocks_of_any_length_and_no_gradients_give_the_same(monkeypatch):
+    shared, values = random_tokens(3, 30)
+    rotations = draw_rotations(0, 0, 2, width=6)
+    expected = lsh_attention(shared, values, rotations, 8, within_bucket=True)
+    assert not torch.allclose(expected, lsh_attention(shared, values, rotations, 8))
+    monkeypatch.setattr("covid_monai.networks.blocks.lsh.chunks.CPU_BLOCK", 100)
+    with torch.no_grad():
+        torch.testing.assert_close(lsh_attention(shared, values, rotations, 8, within_bucket=True), expected)
+
+
 def test_many_buckets_of_two_rotations_follow_the_equations_too():
     # 70 chunks: more than one rotation yields
     shared, values = random_tokens(1, 140)

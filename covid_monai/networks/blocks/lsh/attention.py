@@ -30,6 +30,8 @@ class LSHAttention(nn.Module):
         rounds: of hashing; more find more of the pairs that belong together, and cost in proportion.
         chunk: pixels in a chunk; a pixel attends to its chunk and to the one before.
         seed: of the rotations.
+        within_bucket: whether a pixel attends to those of its own bucket alone, as Chen et al. print it
+            (``P_i = {j : h(q_i) = h(k_j)}``); otherwise to all of its two chunks, as Reformer's own runs do.
 
     Raises:
         ValueError: a setting is not positive, or ``heads`` does not divide ``channels``.
@@ -38,7 +40,9 @@ class LSHAttention(nn.Module):
     step: Tensor
     evaluation_rotations: Tensor
 
-    def __init__(self, channels: int, heads: int, rounds: int, chunk: int, seed: int = 0) -> None:
+    def __init__(
+        self, channels: int, heads: int, rounds: int, chunk: int, seed: int = 0, within_bucket: bool = False
+    ) -> None:
         super().__init__()
         if min(channels, heads, rounds, chunk) < 1 or channels % heads:
             raise ValueError(
@@ -46,6 +50,7 @@ class LSHAttention(nn.Module):
                 "channels a multiple of heads; change one of them"
             )
         self.heads, self.rounds, self.chunk, self.seed = heads, rounds, chunk, seed
+        self.within_bucket = within_bucket
         self.shared = nn.Conv2d(channels, channels, kernel_size=1, bias=False)
         self.values = nn.Conv2d(channels, channels, kernel_size=1, bias=False)
         self.output = nn.Conv2d(channels, channels, kernel_size=1)
@@ -57,7 +62,9 @@ class LSHAttention(nn.Module):
         """What ``features`` ``(N, C, H, W)`` attend to, of the same shape; the features themselves are not added."""
         height, width = features.shape[2:]
         shared, values = self._tokens(self.shared(features)), self._tokens(self.values(features))
-        attended = lsh_attention(shared, values, self._rotations().to(features.device), self.chunk)
+        attended = lsh_attention(
+            shared, values, self._rotations().to(features.device), self.chunk, within_bucket=self.within_bucket
+        )
         return self.output(attended.to(values.dtype).mT.reshape(features.shape[0], -1, height, width))
 
     def _tokens(self, features: Tensor) -> Tensor:
@@ -73,20 +80,24 @@ class LSHAttention(nn.Module):
         return rotations
 
 
-def lsh_attention(shared: Tensor, values: Tensor, rotations: Tensor, chunk: int) -> Tensor:
+def lsh_attention(
+    shared: Tensor, values: Tensor, rotations: Tensor, chunk: int, *, within_bucket: bool = False
+) -> Tensor:
     """Attention of each token to those that hashing brings near it: Reformer's multi-round LSH attention, not causal.
 
     Queries are the shared vectors, keys the same at unit length, scores ``q.k / sqrt(d)``. Each round hashes the
     tokens to about ``n / chunk`` buckets, sorts them by bucket, then position, and cuts them into chunks; a token
-    attends to its chunk and to the one before (the first has none), whatever the buckets in it. Its own key scores
-    -1e5. Rounds are weighted by their log-sum-exp; a pair that meets in several rounds is discounted by the log of
-    their number. Memory is linear in ``n``: scores exist for one block of chunks at a time, in the backward pass too.
+    attends to its chunk and to the one before (the first has none), whatever the buckets in it, or to those of its
+    own bucket in them. Its own key scores -1e5. Rounds are weighted by their log-sum-exp; a pair that meets in several
+    rounds is discounted by the log of their number. Memory is linear in ``n``: scores exist for one block of chunks at
+    a time, in the backward pass too.
 
     Args:
         shared: ``(B, n, d)`` queries and keys; computed in float32 at least, under autocast too.
         values: ``(B, n, e)``.
         rotations: ``(rounds, 2, d, 32)`` of :func:`draw_rotations`.
         chunk: tokens in a chunk.
+        within_bucket: whether tokens of other buckets are masked.
 
     Returns:
         ``(B, n, e)``, in float32 at least.
@@ -97,21 +108,23 @@ def lsh_attention(shared: Tensor, values: Tensor, rotations: Tensor, chunk: int)
         parts = blocks(shared.shape[0], shared.shape[1] * shared.shape[2], shared.device)
         sizes = [part.stop - part.start for part in parts]
         outputs = [
-            _attend(some_shared.to(at_least_float32), some_values.to(at_least_float32), rotations, chunk)
+            _attend(some_shared.to(at_least_float32), some_values.to(at_least_float32), rotations, chunk, within_bucket)
             for some_shared, some_values in zip(shared.split(sizes), values.split(sizes), strict=True)
         ]
         return torch.cat(outputs)
 
 
-def _attend(shared: Tensor, values: Tensor, rotations: Tensor, chunk: int) -> Tensor:
+def _attend(shared: Tensor, values: Tensor, rotations: Tensor, chunk: int, within_bucket: bool) -> Tensor:
     """:func:`lsh_attention` for some of the sequences, in their own number format."""
-    orders = _orders(shared.detach(), rotations, chunk)
+    buckets = _buckets(shared.detach(), rotations, chunk)
+    orders = torch.stack([sort_by_bucket(of_round) for of_round in buckets.unbind()])
+    masked = buckets.to(shared.dtype) if within_bucket else None
     queries = shared * (math.log2(math.e) / math.sqrt(shared.shape[2]))
     keys = functional.normalize(shared, dim=2)
     if torch.is_grad_enabled() and not torch.compiler.is_exporting() and not torch.jit.is_tracing():
-        output: Tensor = _AllRounds.apply(queries, keys, values, orders, chunk)
+        output: Tensor = _AllRounds.apply(queries, keys, values, orders, chunk, masked)
         return output
-    return _combined(_rounds(orders, chunk, shared.dtype), queries, keys, values)[0]
+    return _combined(_rounds(orders, chunk, shared.dtype, masked), queries, keys, values)[0]
 
 
 def _autocast_off(device: torch.device) -> AbstractContextManager[Any]:
@@ -120,18 +133,22 @@ def _autocast_off(device: torch.device) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def _orders(tokens: Tensor, rotations: Tensor, chunk: int) -> Tensor:
-    """``(rounds, B, n)``: the order of ``tokens`` ``(B, n, d)`` in each round."""
+def _buckets(tokens: Tensor, rotations: Tensor, chunk: int) -> Tensor:
+    """``(rounds, B, n)``: the bucket of each of the ``tokens`` ``(B, n, d)`` in each round."""
     last = torch.arange(tokens.shape[1], device=tokens.device)[-1]
     factors = bucket_factors(last + 1, chunk)
-    return torch.stack([sort_by_bucket(hash_tokens(tokens, rotation, factors)) for rotation in rotations.unbind()])
+    return torch.stack([hash_tokens(tokens, rotation, factors) for rotation in rotations.unbind()])
 
 
-def _rounds(orders: Tensor, chunk: int, dtype: torch.dtype) -> list[Round]:
+def _rounds(orders: Tensor, chunk: int, dtype: torch.dtype, buckets: Tensor | None) -> list[Round]:
+    """The rounds; ``buckets`` ``(rounds, B, n)`` are in their own number format, None where they do not count."""
     chunks = [Chunks(order, chunk) for order in orders.unbind()]
     numbers = torch.stack([each.numbers for each in chunks], dim=2).to(dtype)
     others = [[other for other in range(len(chunks)) if other != this] for this in range(len(chunks))]
-    return [Round(each, numbers[:, :, other]) for each, other in zip(chunks, others, strict=True)]
+    return [
+        Round(each, numbers[:, :, other], None if buckets is None else buckets[[this, *other]].movedim(0, 2))
+        for this, (each, other) in enumerate(zip(chunks, others, strict=True))
+    ]
 
 
 def _combined(rounds: list[Round], queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,21 +166,29 @@ class _AllRounds(torch.autograd.Function):
     """:func:`_combined`; keeps inputs, output and orders, and computes the scores again in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, orders: Tensor, chunk: int) -> Tensor:
-        output, total = _combined(_rounds(orders, chunk, queries.dtype), queries, keys, values)
-        ctx.save_for_backward(queries, keys, values, orders, output, total)
+    def forward(
+        ctx: Any,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        orders: Tensor,
+        chunk: int,
+        buckets: Tensor | None,
+    ) -> Tensor:
+        output, total = _combined(_rounds(orders, chunk, queries.dtype, buckets), queries, keys, values)
+        ctx.save_for_backward(queries, keys, values, orders, output, total, buckets)
         ctx.chunk = chunk
         return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        queries, keys, values, orders, output, total = ctx.saved_tensors
+        queries, keys, values, orders, output, total, buckets = ctx.saved_tensors
         inner = (gradient * output).sum(2, keepdim=True)
         sums = [torch.zeros_like(each) for each in (queries, keys, values)]
         with _autocast_off(gradient.device):
             rows = [with_zeros(each) for each in (queries, keys, values, gradient, total, inner)]
-            for each in _rounds(orders, ctx.chunk, queries.dtype):
+            for each in _rounds(orders, ctx.chunk, queries.dtype, buckets):
                 for total_gradient, more in zip(sums, each.gradients(*rows), strict=True):
                     total_gradient.add_(more)
-        return *sums, None, None
+        return *sums, None, None, None

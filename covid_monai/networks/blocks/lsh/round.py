@@ -23,11 +23,15 @@ class Round:
     Args:
         chunks: the tokens' order in this round.
         others: ``(B, n, rounds - 1)``, float, the numbers of the tokens' chunks in the other rounds.
+        buckets: ``(B, n, rounds)``, float, the tokens' buckets in this round, then in the other ones, if a token
+            attends to its own bucket alone; None if to all of its window.
     """
 
-    def __init__(self, chunks: Chunks, others: Tensor) -> None:
+    def __init__(self, chunks: Chunks, others: Tensor, buckets: Tensor | None = None) -> None:
         self.chunks = chunks
         self.others = chunks.cut(with_zeros(others)) if others.shape[2] else None
+        # buckets count from 1, so that the zeros that fill up the chunks have one of their own
+        self.buckets = None if buckets is None else chunks.cut(with_zeros(buckets + 1))
         own = torch.eye(chunks.chunk, 2 * chunks.chunk, dtype=others.dtype, device=others.device)
         self.own_keys = own.roll(chunks.chunk, 1) * OWN_KEY_SCORE
 
@@ -81,13 +85,19 @@ class Round:
     def _scores(self, queries: Tensor, keys: Tensor, part: slice) -> Tensor:
         """Scores ``(part, chunk, 2 chunk)``, -inf where there is no key."""
         scores = torch.baddbmm(self.own_keys, self.chunks.own(queries, part), self.chunks.windows(keys, part).mT)
-        return scores.add_(self.chunks.windows(self.chunks.no_token, part).mT)
+        scores.add_(self.chunks.windows(self.chunks.no_token, part).mT)
+        if self.buckets is None:
+            return scores
+        own, keys_own = self.chunks.own(self.buckets, part)[..., :1], self.chunks.windows(self.buckets, part)[..., :1]
+        # of what fills up the last chunk nothing is masked: without any key its weights would be no numbers
+        return scores.masked_fill_((own != keys_own.mT) & (own > 0), -math.inf)
 
     def _shared_among_rounds(self, weights: Tensor, part: slice) -> Tensor:
         """Divide the weights of pairs by the number of rounds in which they meet, in place (Chen et al., end of II-C).
 
         They meet where the key's chunk is the query's or the one before: where ``2 (query - key) - 1``, which is odd,
-        is 1 or -1. So counted there is no comparison, which would take many times as long as this arithmetic.
+        is 1 or -1. So counted there is no comparison, which would take many times as long as this arithmetic. Where
+        a token attends to its own bucket alone, they have to be of one bucket there too.
         """
         if self.others is None:
             return weights
@@ -96,5 +106,10 @@ class Round:
         met = torch.full_like(weights, 2 * of_keys.shape[1] + 1)
         for other in range(of_keys.shape[1]):
             apart = of_queries[:, :, other, None] - of_keys[:, None, other]
-            met.sub_(apart.abs_().clamp_(max=2))
+            missed = apart.abs_().clamp_(max=2)
+            if self.buckets is not None:
+                of_bucket = self.chunks.own(self.buckets, part)[..., other + 1, None]
+                of_other = self.chunks.windows(self.buckets, part)[..., other + 1]
+                missed.masked_fill_(of_bucket != of_other[:, None], 2)
+            met.sub_(missed)
         return weights.div_(met)
