@@ -126,17 +126,14 @@ class DecoderLevel(nn.Module):
         """Features ``(N, handed_on, H, W)`` from ``coarse`` ones and an encoder level's ``skip`` and ``indices``."""
         features = unpool(coarse, indices, like=skip)
         if self.gate is not None:
-            gated = self._gated(self.gate, coarse, skip, indices)
+            if self.gates_pooled:
+                # pooling has left what stands at the indices
+                pooled = skip.flatten(2).gather(2, indices.flatten(2)).reshape(coarse.shape)
+                gated = unpool(self.gate(pooled, coarse), indices, like=skip)
+            else:
+                gated = self.gate(skip, coarse)
             features = torch.cat([features, gated], dim=1) if self.concatenates else features + gated
         return self.convolutions(features)
-
-    def _gated(self, gate: nn.Module, coarse: Tensor, skip: Tensor, indices: Tensor) -> Tensor:
-        if not self.gates_pooled:
-            let_through: Tensor = gate(skip, coarse)
-            return let_through
-        # pooling has left what stands at the indices
-        pooled = skip.flatten(2).gather(2, indices.flatten(2)).reshape(coarse.shape)
-        return unpool(gate(pooled, coarse), indices, like=skip)
 
 
 def _convolutions(channels: Sequence[int], relu: bool) -> nn.Sequential:
