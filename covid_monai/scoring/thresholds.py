@@ -12,22 +12,32 @@ from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
 
 THRESHOLDS = np.arange(256) / 255
 
+RATES = ("sensitivity", "specificity")
+"""What slices have beside Dice at each threshold, as the mean over the thresholds."""
+
 THRESHOLD_RULE = (
     "Prediction = probability >= i/255 for i = 0..255; Dice of the lesion (all lesion classes as one) per "
     "slice, averaged over the slices at each threshold, then over the 256 thresholds. Stretched: the "
     "probabilities of each slice are first mapped to 0..1 by their own minimum and maximum (a constant map "
-    "is left as it is). The best threshold is chosen on these very slices, so its Dice is optimistic."
+    "is left as it is). Sensitivity and specificity over the thresholds are taken in the same way, sensitivity of the "
+    "slices with lesion. The best threshold is chosen on these very slices, so its Dice is optimistic."
 )
 
 
 @dataclass(frozen=True)
 class ImageCurve:
-    """Dice of one image at ``THRESHOLDS``, and at 0.5, before and after the min-max stretch."""
+    """Dice of one image at ``THRESHOLDS``, and at 0.5, before and after the min-max stretch.
+
+    ``sensitivity`` and ``specificity`` are those of the stretched probabilities, as the mean over ``THRESHOLDS``; NaN
+    where the reference has no pixels that they could be of.
+    """
 
     unstretched: NDArray[np.float64]
     stretched: NDArray[np.float64]
     at_half: float
     stretched_at_half: float
+    sensitivity: float
+    specificity: float
 
 
 @dataclass(frozen=True)
@@ -45,11 +55,14 @@ def image_curve(probability: NDArray[Any], reference: NDArray[np.bool_]) -> Imag
     probability = np.asarray(probability, dtype=np.float64)
     stretched = stretch(probability)
     half = np.array([0.5])
+    sensitivity, specificity = rates_over_thresholds(stretched, reference, THRESHOLDS)
     return ImageCurve(
         unstretched=dice_at_thresholds(probability, reference, THRESHOLDS),
         stretched=dice_at_thresholds(stretched, reference, THRESHOLDS),
         at_half=float(dice_at_thresholds(probability, reference, half)[0]),
         stretched_at_half=float(dice_at_thresholds(stretched, reference, half)[0]),
+        sensitivity=sensitivity,
+        specificity=specificity,
     )
 
 
@@ -74,6 +87,21 @@ def dice_at_thresholds(
     return np.where(pixels == 0, 1.0, 2 * hits / np.maximum(pixels, 1))
 
 
+def rates_over_thresholds(
+    probability: NDArray[np.float64], reference: NDArray[np.bool_], thresholds: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Sensitivity and specificity of ``probability >= t``, as means over the ascending ``thresholds``.
+
+    NaN where the reference has no lesion, or nothing else. A pixel that reaches r of the
+    thresholds is found at r of them.
+    """
+    reached = np.searchsorted(thresholds, probability.ravel(), side="right") / len(thresholds)
+    lesion = reference.ravel()
+    found = float(reached[lesion].mean()) if lesion.any() else float("nan")
+    alarms = float(reached[~lesion].mean()) if not lesion.all() else float("nan")
+    return found, 1 - alarms
+
+
 def _at_least(histogram: NDArray[np.intp]) -> NDArray[np.intp]:
     """Pixels that reached threshold 0, 1, ..., from the histogram of how many thresholds each reached."""
     return histogram[::-1].cumsum()[::-1][1:]
@@ -91,9 +119,14 @@ def curve_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
 
 
 def slice_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
-    """Stretched Dice of each slice: columns case, and 0 to 255 for the thresholds 0/255 to 255/255."""
+    """Stretched Dice of each slice: columns case, and 0 to 255 for the thresholds 0/255 to 255/255.
+
+    Columns sensitivity and specificity are means over the thresholds; see :class:`ImageCurve`.
+    """
     dice = pd.DataFrame([named.curve.stretched for named in curves]).round(6)
     dice.insert(0, "case", [named.case for named in curves])
+    for name in RATES:
+        dice[name] = np.round([getattr(named.curve, name) for named in curves], 6)
     return dice
 
 

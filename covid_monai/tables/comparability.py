@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from covid_monai.data.manifest import LABELS, Case, Dataset
 from covid_monai.scoring.summary import LEVELS
 from covid_monai.scoring.thresholds import THRESHOLD_RULE
+from covid_monai.tables.lesion_share import implied_shares, share_sentences
 from covid_monai.tables.needs import CanvasOfSlices, canvas_of_slices, cases_by_source
 from covid_monai.tables.results import Results, unit_kind, units_of
 from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Protocol, Table
+from covid_monai.tables.verdict import LOGARITHMIC
 
-_BACKGROUND_MEASURES = ("specificity", "accuracy")
+_BACKGROUND_MEASURES = (*LOGARITHMIC, "accuracy")
 _LABELS_OF_PAPERS = (1, 2, 3)
 _LESION = 4
 
@@ -25,11 +27,13 @@ class Head:
         sides: (aspect, what the paper says, what it is here).
         deviations: sentences about what differs from the paper.
         not_comparable: why a measure (by its name) cannot be held against the paper's.
+        no_verdict: which of the paper's classes the data lack, so that no value can be judged; empty where none.
     """
 
     sides: tuple[tuple[str, str, str], ...]
     deviations: tuple[str, ...]
     not_comparable: Mapping[str, str]
+    no_verdict: str = ""
 
 
 def head_of(results: Results) -> Head:
@@ -46,7 +50,7 @@ def head_of(results: Results) -> Head:
         ("data", theirs.data, _data(dataset)),
         ("canvas", theirs.canvas, f"{canvas.text}; {_grids(results)}"),
         ("classes", theirs.classes, _classes(table, dataset)),
-        ("averaging", theirs.averaging, _averagings(table)),
+        averaging_side(table),
         (
             "split",
             theirs.split,
@@ -56,12 +60,22 @@ def head_of(results: Results) -> Head:
     )
     deviations = [*_numbers(table, dataset), *_canvases(table, canvas, dataset), *_intensities(dataset)]
     deviations += [*_labels(dataset), *([results.label] if results.label else [])]
-    return Head(sides, tuple(deviations), _not_comparable(results, dataset, canvas))
+    absent = _absent(dataset, table.judging.labels) if table.judging else []
+    no_verdict = f"no {' and no '.join(absent)} in the masks" if absent else ""
+    return Head(sides, tuple(deviations), _not_comparable(results, dataset, canvas), no_verdict)
+
+
+def averaging_side(table: Table) -> tuple[str, str, str]:
+    """How the paper averages, with the lesion share that its values imply, and how it is done here."""
+    half_units = {name: table.half_unit(name) for name in table.measures}
+    theirs = ". ".join([table.theirs.averaging, *share_sentences(implied_shares(table, half_units))])
+    return ("averaging", theirs, _averagings(table))
 
 
 def averaging_rules(table: Table) -> list[tuple[str, str]]:
     """What each averaging that the table uses means: (its name, the rule)."""
-    used = dict.fromkeys(measure.averaging for measure in table.measures.values())
+    measures = table.measures.values()
+    used = dict.fromkeys(name for measure in measures for name in (measure.averaging, measure.beside) if name)
     return [(name.replace("_", " "), THRESHOLD_RULE if name == OVER_THRESHOLDS else LEVELS[name]) for name in used]
 
 
@@ -118,6 +132,7 @@ def _classes(table: Table, dataset: Dataset) -> str:
 def _averagings(table: Table) -> str:
     return ", ".join(
         f"{measure.name.replace('_', ' ')}: {measure.averaging.replace('_', ' ')}"
+        + (f" ({measure.beside.replace('_', ' ')} beside it)" if measure.beside else "")
         for measure in table.measures.values()
     )
 
@@ -214,10 +229,12 @@ def _not_comparable(results: Results, dataset: Dataset, canvas: CanvasOfSlices) 
 
 def _absent_classes(table: Table, dataset: Dataset) -> list[str]:
     """The kinds of lesion that the data set lacks, where the table's measures are means over the kinds."""
-    if table.lesion_class != CLASS_MEAN:
-        return []
+    return _absent(dataset, _LABELS_OF_PAPERS) if table.lesion_class == CLASS_MEAN else []
+
+
+def _absent(dataset: Dataset, labels: Iterable[int]) -> list[str]:
     present = _present(dataset.cases)
-    return [LABELS[label] for label in _LABELS_OF_PAPERS if label not in present]
+    return [LABELS[label] for label in labels if label not in present]
 
 
 def _present(cases: Iterable[Case]) -> dict[int, int]:

@@ -41,7 +41,7 @@ def table_forests(findings: Findings) -> list[TableForest]:
     values = [panel for measure in measures if (panel := _value_panel(findings, measure)) is not None]
     between = [panel for measure in measures if (panel := _optimism_panel(findings, measure)) is not None]
     forests = [
-        TableForest("values", "Cross-validated over all folds, with 95 % intervals, and the published values.", values),
+        TableForest("values", "Ours with 95 % intervals over patients, and the published values.", values),
         TableForest("optimism", _optimism_caption(findings), between),
     ]
     return [forest for forest in forests if forest.panels]
@@ -59,8 +59,8 @@ def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
     # values that cannot be compared do not stand beside each other
     apart = measure.name in findings.head.not_comparable
     for row in findings.results.table.rows:
-        own = [entry for entry in findings.entries if entry.measure == measure and entry.row == row and entry.together]
-        estimates = {entry.protocol: (entry.together.value, entry.together.interval) for entry in own if entry.together}
+        own = [entry for entry in findings.entries if entry.measure == measure and entry.row == row and entry.value]
+        estimates = {entry.protocol: (entry.value.value, entry.value.interval) for entry in own if entry.value}
         lines.append(ForestLine(row.label, None if apart else row.paper.get(measure.name), estimates))
     # a measure that the scores do not have has nothing of ours to be drawn
     if not any(line.estimates for line in lines):

@@ -48,7 +48,7 @@ def find(output: Path) -> Findings:
     return Findings(
         results=results,
         head=head,
-        entries=tuple(estimate_entries(results, head.not_comparable)),
+        entries=tuple(estimate_entries(results, head.not_comparable, head.no_verdict)),
         optimism=tuple(estimate_optimism(results)),
         pairs=tuple(compare_rows(results)),
         audits=tuple(audit_splits(results)),

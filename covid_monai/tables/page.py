@@ -35,8 +35,8 @@ from covid_monai.tables.render import (
     pair_lines,
 )
 from covid_monai.tables.results import Results
-from covid_monai.tables.statistics import STATISTICS_RULE, VERDICT_RULE
-from covid_monai.tables.write import finding_lines, units_sentence, write_table
+from covid_monai.tables.sentences import reading_rules
+from covid_monai.tables.write import finding_lines, write_table
 
 
 def write_table_page(findings: Findings, path: Path) -> None:
@@ -65,7 +65,7 @@ def write_table_page(findings: Findings, path: Path) -> None:
             measure_lines(results, measure, findings.entries, findings.optimism, findings.head.not_comparable)
             for measure in results.table.measures.values()
         ],
-        rules=[VERDICT_RULE, STATISTICS_RULE, units_sentence(findings)],
+        rules=reading_rules(findings),
         forests=_forests(findings),
         pairs=pair_lines(results, findings.pairs) if findings.pairs else None,
         pairs_rule=PAIRS_RULE,

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,27 @@ import pandas as pd
 from covid_monai.data.checks.findings import Finding
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
-from covid_monai.tables.comparability import Head
+from covid_monai.report.forest import draw_forest
+from covid_monai.scoring.thresholds import RATES
+from covid_monai.tables.comparability import Head, averaging_side
 from covid_monai.tables.contrasts import compare_rows
+from covid_monai.tables.figures import table_forests
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import SplitAudit
+from covid_monai.tables.margins import Judging
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, THRESHOLDS
-from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results
+from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves
+from covid_monai.tables.spec import read_table
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism
-from covid_monai.tables.table import Budget, Measure, Needs, Protocol, Row, Table, Theirs
+from covid_monai.tables.table import FULL, Budget, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE
-from covid_monai.tables.write import FORMAT, VERSION
+from covid_monai.tables.write import FORMAT, VERSION, write_table
 
+OLD_LABELS = (
+    "Trained by release 0.1, which resized labels by the nearest pixel, half a pixel off, in training and validation; "
+    "the test masks are scored on the data's own grid."
+)
 _WHOLE = ("fold", "seed", "epochs", "best_epoch", "kept_epoch", "peak_memory_bytes", "threads")
 _REAL = ("seconds", "dice_mean_over_thresholds", "dice_at_best_threshold", "best_threshold")
 _JSON = ("commands", "settings")
@@ -31,11 +41,12 @@ _BESIDE = ("validation_dice", "covid_monai", "packages", "environment", "configu
 """What jobs.csv has beside what :class:`covid_monai.tables.results.Results` has of a job."""
 
 
-def read_published(folder: Path) -> Findings:
+def read_published(folder: Path, *, judged_by: Table | None = None) -> Findings:
     """Everything that a published table says, computed anew from the jobs' scores; no data set is needed.
 
     The table's rows, measures and protocols are those that ``table.json`` has, whatever the package's table of that
-    name is now; so are what was compared and the audit of the splits, which need the images.
+    name is now, unless ``judged_by`` gives measures, judging and rows of today; so are what was
+    compared and the audit of the splits, which need the images.
     :func:`covid_monai.tables.write.write_table` writes ``table.csv`` from it byte for byte as it stands in ``folder``.
 
     Raises:
@@ -51,19 +62,63 @@ def read_published(folder: Path) -> Findings:
         )
     try:
         results = _results(folder, stored)
-        head = stored["head"]
+        if judged_by is not None:
+            results = replace(results, table=_of_today(results, judged_by))
+        head = _head(stored["head"], results.table)
         audits = tuple(_audit(audit) for audit in stored["audit"])
     except (KeyError, TypeError, ValueError, EOFError) as error:
         raise InputError(f"{folder} is damaged ({error!r}); publish it again") from error
-    sides = tuple((side["aspect"], side["paper"], side["here"]) for side in head["sides"])
     return Findings(
         results=results,
-        head=Head(sides, tuple(head["deviations"]), head["not_comparable"]),
-        entries=tuple(estimate_entries(results, head["not_comparable"])),
+        head=head,
+        entries=tuple(estimate_entries(results, head.not_comparable, head.no_verdict)),
         optimism=tuple(estimate_optimism(results)),
         pairs=tuple(compare_rows(results)),
         audits=audits,
     )
+
+
+def publish_again(folder: Path) -> None:
+    """Write the table and forest plots of published results anew, by the package's table of that name of today.
+
+    The jobs, their scores and the splits stay as they are. They are judged by the rules
+    and margins of this version.
+
+    Raises:
+        InputError: ``folder`` holds no published table of a known version, or the package's table has lost a row of it.
+    """
+    name = read_json(folder / "table.json")["table"]["name"]
+    findings = read_published(folder, judged_by=read_table(name))
+    head = findings.head
+    if OLD_LABELS not in head.deviations and any(version.startswith("0.1.") for version in _versions(folder)):
+        findings = replace(findings, head=replace(head, deviations=(*head.deviations, OLD_LABELS)))
+    write_table(findings, folder)
+    for forest in table_forests(findings):
+        draw_forest(forest.panels, folder / f"{forest.name}.png", f"{findings.title}. {forest.caption}")
+
+
+def _versions(folder: Path) -> set[str]:
+    with (folder / JOBS).open(encoding="utf-8", newline="") as file:
+        return {line["covid_monai"] for line in csv.DictReader(file)}
+
+
+def _of_today(results: Results, table: Table) -> Table:
+    """The table of today, if it still has all that was run, without the rows that it has got since."""
+    slugs, budgets = {row.slug for row in table.rows}, {FULL, *table.budgets}
+    lost = sorted(set(results.jobs["slug"]) - slugs)
+    if lost or results.budget not in budgets:
+        what = f"row {lost[0]}" if lost else f"budget {results.budget}"
+        raise InputError(f"the table {table.name} has no {what} any more; read the results without `judged_by`")
+    known = {row.slug for row in results.table.rows}
+    return replace(table, rows=tuple(row for row in table.rows if row.slug in known))
+
+
+def _head(stored: Mapping[str, Any], table: Table) -> Head:
+    """What was compared, as it was published; the averaging is that of the table."""
+    sides = [(side["aspect"], side["paper"], side["here"]) for side in stored["sides"]]
+    sides = [averaging_side(table) if side[0] == "averaging" else side for side in sides]
+    reasons = {name: reason for name, reason in stored["not_comparable"].items() if name in table.measures}
+    return Head(tuple(sides), tuple(stored["deviations"]), reasons, stored.get("no_verdict", ""))
 
 
 def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
@@ -92,6 +147,9 @@ def _table(stored: Mapping[str, Any]) -> Table:
     fields["protocols"] = {name: Protocol(**protocol) for name, protocol in fields["protocols"].items()}
     fields["measures"] = {name: Measure(**measure) for name, measure in fields["measures"].items()}
     fields["budgets"] = {name: Budget(**budget) for name, budget in fields["budgets"].items()}
+    if fields.get("judging"):
+        judging = fields["judging"]
+        fields["judging"] = Judging(**{**judging, "labels": tuple(judging["labels"])})
     fields["rows"] = tuple(Row(**row) for row in fields["rows"])
     return Table(name=stored["name"], path=Path(f"{stored['name']}.yaml"), sha256=stored["sha256"], **fields)
 
@@ -122,10 +180,9 @@ def _curves(folder: Path) -> pd.DataFrame:
     """The curves of single slices; those of whole jobs have no case."""
     if not (folder / THRESHOLDS).is_file():
         return pd.DataFrame()
-    texts = dict.fromkeys(("protocol", "slug", "case", "probabilities", "unit"), str)
     with gzip.open(folder / THRESHOLDS, "rt", encoding="utf-8") as file:
-        lines = pd.read_csv(file, dtype=texts, keep_default_na=False)
-    return lines.loc[lines["case"] != "", [*JOB_KEYS, "case", "unit", *CURVE]].reset_index(drop=True)
+        lines = read_curves(file, ["protocol", "slug", "case", "probabilities", "unit"])
+    return lines.loc[lines["case"] != "", [*JOB_KEYS, "case", "unit", *CURVE, *RATES]].reset_index(drop=True)
 
 
 def _audit(stored: Mapping[str, Any]) -> SplitAudit:

@@ -11,10 +11,12 @@ from covid_monai.scoring.measures import MEASURES
 from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.results import Results
-from covid_monai.tables.statistics import Entry, Optimism, Verdict, job_values
-from covid_monai.tables.table import Measure, Table
+from covid_monai.tables.statistics import Entry, Optimism, job_values
+from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Measure, Table
+from covid_monai.tables.verdict import CANNOT_TELL, LOGARITHMIC, Verdict
 
 MINUS = "−"  # noqa: RUF001
+_DIFFERENCE = {False: "difference to the paper", True: "ln of the false alarms, ours / the paper's"}
 _NUMBER_OF_DIGITS = {True: 1, False: 3}
 
 
@@ -36,8 +38,7 @@ def heading_of(measure: Measure) -> str:
 
 def digits_of(measure: Measure, table: Table) -> int:
     """The decimals of a measure: those of the paper's values, and at least 1 of percentages or 3 of shares."""
-    printed = [f"{row.paper[measure.name]:.10g}" for row in table.rows if measure.name in row.paper]
-    return max([len(text.partition(".")[2]) for text in printed] + [_NUMBER_OF_DIGITS[measure.scale >= 10]])
+    return max(table.printed_decimals(measure.name), _NUMBER_OF_DIGITS[measure.scale >= 10])
 
 
 def measure_lines(
@@ -56,24 +57,24 @@ def measure_lines(
     between = {entry.row.slug: entry for entry in optimism if entry.measure.name == measure.name}
     header = ["row", "published"]
     for protocol in protocols:
-        header += [
-            f"{protocol}: mean ± SD (jobs)",
-            "cross-validated over all folds",
-            "difference to the paper",
-            "verdict",
-        ]
+        header += [f"{protocol}: ours ± SD (jobs)", "95 % over patients"]
+        header += [measure.beside.replace("_", " ")] if measure.beside else []
+        header += [_DIFFERENCE[measure.name in LOGARITHMIC], "verdict"]
     if len(protocols) > 1:
         header.append(f"optimism (paper {MINUS} grouped)")
     rows = []
     for row in results.table.rows:
         line = [row.label, plain(row.paper.get(measure.name), digits)]
         for protocol in protocols:
-            line += _entry_cells(by_place.get((protocol, row.slug)), digits)
+            line += _entry_cells(by_place.get((protocol, row.slug)), measure, digits)
         if len(protocols) > 1:
             line.append(_optimism_cell(between.get(row.slug), digits))
         rows.append(line)
     scale = "" if measure.scale == 1 else f", times {measure.scale:g}"
-    note = f"Averaging: {measure.averaging.replace('_', ' ')}{scale}. In brackets: 95 % interval."
+    note = f"Averaging: {measure.averaging.replace('_', ' ')}{scale}. In brackets: 95 % intervals."
+    own = [entry for entry in entries if entry.measure.name == measure.name]
+    if own and measure.averaging == OVER_THRESHOLDS and not any(entry.value for entry in own):
+        note += " Not in the scores of these jobs: release 0.1 did not store it; evaluate the runs again."
     if measure.name in not_comparable:
         note += f" Not comparable with the published values: {not_comparable[measure.name]}."
     return Lines(heading_of(measure), note, header, rows)
@@ -92,7 +93,7 @@ class CompactTable:
 
 
 def compact_table(results: Results, entries: Sequence[Entry]) -> CompactTable:
-    """The published value and ours, cross-validated over all folds, of every row and measure."""
+    """The published value and ours of every row and measure."""
     by_place = {(entry.protocol, entry.row.slug, entry.measure.name): entry for entry in entries}
     measures = list(results.table.measures.values())
     rows = []
@@ -103,7 +104,7 @@ def compact_table(results: Results, entries: Sequence[Entry]) -> CompactTable:
             cells.append((plain(row.paper.get(measure.name), digits), "", True))
             for protocol in results.protocols:
                 entry = by_place.get((protocol, row.slug, measure.name))
-                value, _, interval = with_interval(entry.together if entry else None, digits).partition(" ")
+                value, _, interval = with_interval(entry.value if entry else None, digits).partition(" ")
                 cells.append((value, interval, False))
         rows.append((row.label, cells))
     return CompactTable([(heading_of(measure), ["published", *results.protocols]) for measure in measures], rows)
@@ -114,21 +115,24 @@ def outcome_sentence(results: Results, entries: Sequence[Entry]) -> str:
     measure, protocol = next(iter(results.table.measures.values())), results.protocols[-1]
     digits = digits_of(measure, results.table)
     own = [entry for entry in entries if entry.protocol == protocol]
-    values = {e.row.label: e.together.value for e in own if e.measure == measure and e.together}
+    values = {e.row.label: e.value.value for e in own if e.measure == measure and e.value}
     sentence = f"{heading_of(measure)} under protocol {protocol}: no value"
     if values:
         best = max(values, key=lambda label: values[label])
         sentence = f"{heading_of(measure)} under protocol {protocol} is {plain(values[best], digits)} ({best})"
         if len(values) > 1:
             sentence += f" at its highest and {plain(min(values.values()), digits)} at its lowest of {len(values)} rows"
-    words = Counter(entry.verdict.word for entry in own)
-    judged = {word: words[word] for word in ("reproduced", "higher", "lower") if words[word]}
-    if words["no verdict"]:
+    # the other protocols are not the paper's
+    judged = Counter(entry.verdict.word for entry in entries if entry.protocol == "paper")
+    reasons = {entry.verdict.reason for entry in entries if entry.verdict.word == "no verdict"}
+    counts = [f"{judged[word]} {word}" for word in ("reproduced", "higher", "lower", CANNOT_TELL) if judged[word]]
+    if counts:
+        return f"{sentence}; of the published values under protocol paper: {', '.join(counts)}."
+    if results.budget != FULL and reasons:
         return f"{sentence}; the budget {results.budget} allows no verdict on the paper's values."
-    if not judged:
-        return f"{sentence}; no published value can be compared with it."
-    counts = ", ".join(f"{number} {word}" for word, number in judged.items())
-    return f"{sentence}; of {sum(judged.values())} comparable values: {counts}."
+    if reasons:
+        return f"{sentence}; no verdict on the paper's values ({'; '.join(sorted(reasons))})."
+    return f"{sentence}; no published value can be compared with it."
 
 
 def _optimism_cell(optimism: Optimism | None, digits: int) -> str:
@@ -228,7 +232,7 @@ def with_interval(estimate: Estimate | None, digits: int, sign: str = "") -> str
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """A verdict's word, and in brackets that there was no interval or which budget allows none.
+    """A verdict's word, and in brackets why nothing can be told or said.
 
     Why something is not comparable stands above the lines.
     """
@@ -244,17 +248,30 @@ def p_text(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}".replace("-", MINUS)
 
 
-def _entry_cells(entry: Entry | None, digits: int) -> list[str]:
+def _entry_cells(entry: Entry | None, measure: Measure, digits: int) -> list[str]:
     if entry is None:
-        return [ABSENT] * 4
+        return [ABSENT] * (5 if measure.beside else 4)
     spread = "" if entry.sd is None else f" ± {plain(entry.sd, digits)}"
     number = str(entry.jobs) if entry.jobs == entry.planned else f"{entry.jobs} of {entry.planned}"
     # of one fold the two are the same
     if entry.sd_of_seeds is not None and not math.isclose(entry.sd_of_seeds, entry.sd or 0):
         number += f"; seeds ± {plain(entry.sd_of_seeds, digits)}"
+    value, interval = (entry.value.value, entry.value.interval) if entry.value else (None, None)
+    bounds = f"[{', '.join(plain(bound, digits) for bound in interval)}]" if interval else ABSENT
     return [
-        f"{plain(entry.mean, digits)}{spread} ({number})",
-        with_interval(entry.together, digits),
-        plain(entry.difference, digits, sign="+"),
+        f"{plain(value, digits)}{spread} ({number})",
+        bounds,
+        *([with_interval(entry.beside, digits)] if measure.beside else []),
+        _difference_cell(entry, digits),
         verdict_text(entry.verdict) or ABSENT,
     ]
+
+
+def _difference_cell(entry: Entry, digits: int) -> str:
+    """The difference in the paper's scale; of specificity the logarithm as it is."""
+    found = entry.difference
+    if found is None:
+        return ABSENT
+    scale, decimals = (1.0, 2) if entry.measure.name in LOGARITHMIC else (entry.measure.scale, digits)
+    interval = (scale * found.low, scale * found.high) if found.low is not None and found.high is not None else None
+    return with_interval(Estimate(scale * found.value, interval), decimals, sign="+")

@@ -9,6 +9,7 @@ from pathlib import Path
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError
 from covid_monai.tables.claim import Claim
+from covid_monai.tables.estimate import expected_seconds, hours_in_words
 from covid_monai.tables.executors import EXECUTORS
 from covid_monai.tables.executors.local import Slot, slots_of
 from covid_monai.tables.executors.queue import Listener, Queue
@@ -124,6 +125,7 @@ def run_request(
     claim.make()
     jobs, folder, place = list(claim.jobs), claim.data, claim.output
     write(matrix(jobs, place))
+    _tell_hours(jobs, place, options, slots, write)
     progress = Progress(
         len(jobs), write, command=lambda job, threads: commands_of(job, folder, place, options.device, threads)[0]
     )
@@ -134,6 +136,20 @@ def run_request(
         progress.close()
         table_so_far.catch_up()
     return progress.outcomes
+
+
+def _tell_hours(
+    jobs: Sequence[Job], output: Path, options: RunOptions, slots: Sequence[Slot], write: Callable[[str], None]
+) -> None:
+    """Say how long the jobs that wait will take; machines of a cluster are not known from here."""
+    waiting = [job for job in jobs if state_of(job, output) not in ("done", "running")]
+    if not waiting or options.chosen_executor == "ray":
+        return
+    threads, device = next(((slot.threads, slot.device) for slot in slots), (None, options.device))
+    seconds = expected_seconds(waiting, output, device=device, threads=threads)
+    write(
+        f"{hours_in_words(seconds, len(slots) or 1)} for {len(waiting)} jobs, by a step of each network just measured"
+    )
 
 
 def _claim(table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], request: Request) -> Claim:

@@ -1,7 +1,7 @@
 """The jobs of an output folder, read together: what is there, and what is not there yet."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of
 from covid_monai.scoring.overlap import COUNTS, OVERLAP_MEASURES
 from covid_monai.scoring.surface import SURFACE_MEASURES
+from covid_monai.scoring.thresholds import RATES
 from covid_monai.scoring.write import SCORING_GRID
 from covid_monai.tables.folder import data_of, failure_file, files_of, is_complete, read_note, read_record, state_of
 from covid_monai.tables.plan import Job, jobs_of_folders
@@ -251,12 +252,25 @@ def _all_curves(
 def _curves(job: Job, folder: Path, units: Mapping[str, str]) -> pd.DataFrame:
     path = folder / "slice_thresholds.csv"
     try:
-        rows = pd.read_csv(path, usecols=["case", *CURVE], dtype={"case": str}, keep_default_na=False)
+        rows = read_curves(path, ["case"])[["case", *CURVE, *RATES]]
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); remove the job's folder to run it again") from error
     of_job = {"protocol": job.protocol, "slug": job.slug, "fold": job.fold, "seed": job.seed}
     keys = pd.DataFrame({"unit": rows["case"].map(units), **of_job}, index=rows.index)
     return pd.concat([keys, rows], axis=1)
+
+
+def read_curves(file: Any, texts: Sequence[str]) -> pd.DataFrame:
+    """Curves of slices: ``texts``, :data:`CURVE`, and the rates over thresholds, NaN in files of release 0.1.
+
+    Raises:
+        ValueError: the file is none of them.
+    """
+    unknown = {name: [""] for name in RATES}
+    rows = pd.read_csv(file, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=unknown)
+    if lost := [name for name in (*texts, *CURVE) if name not in rows]:
+        raise ValueError(f"no column {lost[0]}")
+    return rows.reindex(columns=[*rows.columns, *(name for name in RATES if name not in rows)])
 
 
 def _missing(job: Job, output: Path) -> Missing:

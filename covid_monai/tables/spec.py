@@ -15,6 +15,7 @@ from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
 from covid_monai.tables.fields import Section
+from covid_monai.tables.margins import read_judging
 from covid_monai.tables.table import (
     CLASS_MEAN,
     FULL,
@@ -58,7 +59,12 @@ def read_table(name: str) -> Table:
     return table_of(path, path.stem, sha256_of(path))
 
 
-THRESHOLD_MEASURES = ("dice_at_best_threshold", "dice_mean_over_thresholds")
+THRESHOLD_MEASURES = (
+    "dice_at_best_threshold",
+    "dice_mean_over_thresholds",
+    "sensitivity_mean_over_thresholds",
+    "specificity_mean_over_thresholds",
+)
 GIVEN_BY_THE_PLAN = {**GIVEN_OTHERWISE, "seed": "`seeds`", "weights_kept": "the protocol's weights"}
 
 
@@ -78,6 +84,10 @@ def check_measure(measure: Measure, where: str) -> None:
         raise InputError(f"{where}: averaging is {measure.averaging!r}{near}; it must be one of {', '.join(levels)}")
     if not measure.scale > 0:
         raise InputError(f"{where}: scale is {measure.scale:g}; it must be over 0, such as 1 or 100")
+    if measure.beside is not None and (measure.beside not in LEVELS or measure.averaging == OVER_THRESHOLDS):
+        raise InputError(
+            f"{where}: beside is {measure.beside!r}; it must be one of {', '.join(LEVELS)}, beside one of these"
+        )
     known = {OVER_THRESHOLDS: THRESHOLD_MEASURES, "pooled": OVERLAP_MEASURES}.get(
         measure.averaging, (*OVERLAP_MEASURES, *SURFACE_MEASURES)
     )
@@ -139,6 +149,7 @@ KEYS = (
     "protocols",
     "class",
     "measures",
+    "judging",
     "settings",
     "budgets",
     "rows",
@@ -170,6 +181,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         budgets=_budgets(top),
         rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
         grid=top.whole("grid") if "grid" in top else None,
+        judging=read_judging(top, measures) if "judging" in top else None,
     )
     _check(table)
     return table
@@ -218,9 +230,10 @@ def _measures(top: Section) -> list[Measure]:
     results = []
     section = top.section("measures")
     for name in section:
-        entry = section.section(name, ("averaging", "scale", "not_comparable"))
+        entry = section.section(name, ("averaging", "scale", "not_comparable", "beside"))
         reason = entry.text("not_comparable") if "not_comparable" in entry else None
-        measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason)
+        beside = entry.text("beside") if "beside" in entry else None
+        measure = Measure(name, entry.text("averaging"), entry.number("scale"), reason, beside)
         check_measure(measure, entry.where)
         results.append(measure)
     return results

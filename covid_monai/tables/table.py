@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from covid_monai.tables.margins import Judging
+
 PROTOCOLS = ("paper", "grouped")
 DATA_VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
@@ -68,13 +70,15 @@ class Measure:
     """A column of the table.
 
     ``averaging`` is a level of ``scores.json`` or :data:`OVER_THRESHOLDS`; the paper's values are ``scale`` times ours.
-    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is.
+    ``not_comparable`` is the reason why the paper's value is not held against ours, None where it is. ``beside`` is
+    another averaging whose value is shown, not judged.
     """
 
     name: str
     averaging: str
     scale: float
     not_comparable: str | None
+    beside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Table:
     ``grid`` is the paper's, on which jobs are scored beside the data's own: pixels along both edges, None for the own
     alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
+    Without ``judging`` there are no verdicts.
     """
 
     name: str
@@ -134,6 +139,16 @@ class Table:
     budgets: Mapping[str, Budget]
     rows: tuple[Row, ...]
     grid: int | None = None
+    judging: Judging | None = None
+
+    def half_unit(self, measure: str) -> float:
+        """Half a unit of the last digit that the paper prints of a measure, in the paper's scale."""
+        return 0.5 * 10.0 ** -self.printed_decimals(measure)
+
+    def printed_decimals(self, measure: str) -> int:
+        """The most decimals that a published value of the measure has."""
+        printed = [f"{row.paper[measure]:.10g}" for row in self.rows if measure in row.paper]
+        return max((len(text.partition(".")[2]) for text in printed), default=0)
 
     def settings_of(self, row: Row, budget: str) -> dict[str, Any]:
         """A row's settings under a budget: the table's, the row's over them, the budget's over both."""

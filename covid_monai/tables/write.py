@@ -8,7 +8,7 @@ import pandas as pd
 
 from covid_monai import __version__
 from covid_monai.files import write_json, write_text
-from covid_monai.scoring.bootstrap import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
+from covid_monai.scoring.bootstrap import CONFIDENCE, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import table as markdown_table
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
@@ -16,8 +16,18 @@ from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import AUDIT_RULE
-from covid_monai.tables.render import Lines, audit_lines, job_lines, measure_lines, missing_lines, pair_lines
-from covid_monai.tables.statistics import STATISTICS_RULE, VERDICT_RULE, Entry, Optimism
+from covid_monai.tables.render import (
+    Lines,
+    audit_lines,
+    compact_table,
+    job_lines,
+    measure_lines,
+    missing_lines,
+    pair_lines,
+)
+from covid_monai.tables.sentences import reading_rules
+from covid_monai.tables.statistics import STATISTICS_RULE, Entry, Optimism
+from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE
 
 FORMAT = "covid-monai table"
 VERSION = 2
@@ -49,7 +59,7 @@ def markdown(findings: Findings) -> str:
     parts.append(f"Empty masks: {EMPTY_MASK_RULE}")
     for measure in results.table.measures.values():
         parts += _section(measure_lines(results, measure, findings.entries, findings.optimism, head.not_comparable))
-    parts += ["## How to read it", _bullets([VERDICT_RULE, STATISTICS_RULE, units_sentence(findings)])]
+    parts += ["## How to read it", _bullets(reading_rules(findings))]
     if results.missing:
         parts += ["## Not finished", _bullets(missing_lines(results))]
     if findings.pairs:
@@ -57,6 +67,14 @@ def markdown(findings: Findings) -> str:
     parts += [*_section(audit_lines(findings.audits)), AUDIT_RULE, _bullets(finding_lines(findings))]
     parts += [*_section(job_lines(results)), f"Written by covid-monai {__version__}."]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def compact_markdown(findings: Findings) -> str:
+    """The published value and ours of every row and measure, as docs/reproduction.md has it."""
+    compact = compact_table(findings.results, findings.entries)
+    header = ["row", *(f"{name}: {column}" for name, columns in compact.groups for column in columns)]
+    rows = [[row, *(" ".join(filter(None, cell[:2])) for cell in cells)] for row, cells in compact.rows]
+    return markdown_table(header, rows)
 
 
 def frame(findings: Findings) -> pd.DataFrame:
@@ -87,7 +105,9 @@ def frame(findings: Findings) -> pd.DataFrame:
             optimism = _optimism_columns(between.get((row.slug, measure.name)))
             entries = found.get((measure.name, row.slug), [])
             lines += [{**shared, **_entry_line(entry), **optimism} for entry in entries] or [{**shared, "protocol": ""}]
-    written = pd.DataFrame(lines).astype(dict.fromkeys(("jobs", "planned", "units", "optimism_shared_cases"), "Int64"))
+    written = pd.DataFrame(lines).astype(
+        dict.fromkeys(("jobs", "planned", "seeds", "units", "optimism_shared_cases"), "Int64")
+    )
     # the last bits of a sum depend on the processor; 0.0 rids of its sign
     floats = written.select_dtypes("float").columns
     written[floats] = written[floats].round(_DECIMALS) + 0.0
@@ -130,6 +150,7 @@ def content(findings: Findings) -> dict[str, Any]:
             "sides": [dict(zip(("aspect", "paper", "here"), side, strict=True)) for side in findings.head.sides],
             "deviations": list(findings.head.deviations),
             "not_comparable": dict(findings.head.not_comparable),
+            "no_verdict": findings.head.no_verdict,
         },
         "lines": _without_nan(frame(findings)),
         "pairs": [
@@ -147,20 +168,6 @@ def content(findings: Findings) -> dict[str, Any]:
             {"job": entry.job.folder, "state": entry.state, "reason": entry.reason} for entry in results.missing
         ],
     }
-
-
-def units_sentence(findings: Findings) -> str:
-    """What is resampled, and whether there is enough of it."""
-    kind = findings.results.unit
-    fewest = min((entry.units for entry in findings.entries if entry.units), default=0)
-    sentence = f"Units: {kind}."
-    if "slice" in kind:
-        sentence += " Of some slices nothing is known: slices of one person then count as independent."
-    if 0 < fewest < FEWEST_CLUSTERS:
-        sentence += f" Some measures have {fewest} units: too few for an interval."
-    elif fewest < FEW_CLUSTERS:
-        sentence += f" Some measures have {fewest} units: intervals of so few tend to be too narrow."
-    return sentence
 
 
 def finding_lines(findings: Findings) -> list[str]:
@@ -193,12 +200,14 @@ def _entry_line(entry: Entry) -> dict[str, Any]:
         "protocol": entry.protocol,
         "jobs": entry.jobs,
         "planned": entry.planned,
-        "mean": entry.mean,
+        "seeds": entry.seeds,
+        **_flat("value", entry.value),
         "sd": entry.sd,
         "sd_of_seeds": entry.sd_of_seeds,
-        **_flat("together", entry.together),
+        "averaging_beside": entry.measure.beside or "",
+        **_flat("beside", entry.beside),
         "units": entry.units,
-        "difference": entry.difference,
+        **_difference_columns(entry),
         "verdict": entry.verdict.word,
         "reason": entry.verdict.reason,
     }
@@ -207,6 +216,15 @@ def _entry_line(entry: Entry) -> dict[str, Any]:
 def _flat(name: str, estimate: Estimate | None) -> dict[str, float | None]:
     low, high = estimate.interval if estimate is not None and estimate.interval else (None, None)
     return {name: estimate.value if estimate is not None else None, f"{name}_low": low, f"{name}_high": high}
+
+
+def _difference_columns(entry: Entry) -> dict[str, float | None]:
+    """In the paper's scale; of specificity the logarithm that the verdict is of."""
+    if (found := entry.difference) is None:
+        return dict.fromkeys(("difference", "difference_low", "difference_high"))
+    scale = 1.0 if entry.measure.name in LOGARITHMIC else entry.measure.scale
+    values = {"difference": found.value, "difference_low": found.low, "difference_high": found.high}
+    return {name: None if value is None else scale * value for name, value in values.items()}
 
 
 def _optimism_columns(optimism: Optimism | None) -> dict[str, float | None]:

@@ -47,6 +47,19 @@ def test_the_stretch_uses_each_images_own_range():
     assert curve.at_half == 0
 
 
+def test_sensitivity_and_specificity_are_means_over_a_loop_of_thresholds():
+    generator = np.random.default_rng(2)
+    probability, reference = generator.random((20, 15)), generator.random((20, 15)) < 0.3
+    curve, stretched = image_curve(probability, reference), stretch(probability)
+    predicted = [stretched >= threshold for threshold in THRESHOLDS]
+    assert curve.sensitivity == pytest.approx(np.mean([mask[reference].mean() for mask in predicted]))
+    assert curve.specificity == pytest.approx(np.mean([(~mask)[~reference].mean() for mask in predicted]))
+    empty = image_curve(probability, np.zeros_like(reference))
+    assert np.isnan(empty.sensitivity)
+    assert 0 < empty.specificity < 1
+    assert np.isnan(image_curve(probability, np.ones_like(reference)).specificity)
+
+
 def test_a_constant_map_is_not_stretched():
     constant = np.full((3, 3), 0.25)
     assert (stretch(constant) == constant).all()

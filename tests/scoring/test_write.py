@@ -46,8 +46,11 @@ def test_files_hold_what_the_summary_holds(tmp_path):
     mean = pd.read_csv(folder / "thresholds.csv")
     assert len(mean) == 256
     of_slices = pd.read_csv(folder / "slice_thresholds.csv")
+    assert set(of_slices) == {"case", *map(str, range(256)), "sensitivity", "specificity"}
     assert list(of_slices["case"]) == [f"c{k}" for k in range(6)]
-    np.testing.assert_allclose(of_slices.drop(columns="case").mean(), mean["dice_stretched"], atol=1e-6)
+    np.testing.assert_allclose(
+        of_slices[[str(place) for place in range(256)]].mean(), mean["dice_stretched"], atol=1e-6
+    )
 
 
 def test_undefined_measures_are_empty_cells(tmp_path):

@@ -16,6 +16,13 @@ MEASURES = {
     "dice_mean_over_thresholds": {"averaging": "thresholds", "scale": 1},
     "accuracy": {"averaging": "slice", "scale": 1, "not_comparable": "it is something else"},
 }
+JUDGING = {
+    "slices": 20,
+    "tested": 10,
+    "labels": [1, 2],
+    "margins": {"dice": 5, "sensitivity": 5, "dice_mean_over_thresholds": 0.05},
+    "reason": "a convention",
+}
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +37,7 @@ def finished(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = content()["rows"]
     rows[0]["paper"] = {"dice": 61.5, "sensitivity": 40.0, "accuracy": 0.9}
     rows.append({"label": "Published only", "paper": {"dice": 50.25}, "place": "row 3"})
-    path = write_table(tmp_path_factory.mktemp("table"), {"rows": rows, "measures": MEASURES})
+    path = write_table(tmp_path_factory.mktemp("table"), {"rows": rows, "measures": MEASURES, "judging": JUDGING})
     output = tmp_path_factory.mktemp("finished")
     write_output(output, path, patients, seeds=2, left_out={FAILED: "the loss is nan"})
     return output

@@ -68,7 +68,7 @@ def test_the_official_split_wants_crops(tmp_path):
     assert dict(head("official-split", write_slices(tmp_path / "crops", part1())).not_comparable) == {}
     whole = [{**entry, "size": (32, 32)} for entry in part1()]
     full = head("official-split", write_slices(tmp_path / "whole", whole))
-    assert dict(full.not_comparable) == {"specificity": "full slices instead of crops"}
+    assert dict(full.not_comparable) == {"specificity_mean_over_thresholds": "full slices instead of crops"}
 
 
 def test_a_class_that_no_mask_has_changes_a_mean_over_classes_only(tmp_path):

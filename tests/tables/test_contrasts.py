@@ -33,7 +33,7 @@ def test_holms_correction_is_over_both_protocols(findings):
 
 def test_the_difference_is_that_of_the_tables_dice(findings):
     together = {
-        (entry.protocol, entry.row.label): entry.together.value
+        (entry.protocol, entry.row.label): entry.value.value
         for entry in findings.entries
         if entry.measure.name == "dice"
     }

@@ -14,8 +14,9 @@ from covid_monai.files import sha256_of, write_json
 from covid_monai.tables.findings import find
 from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import NATIVE_SCORES, PUBLISHED_FILES, publish
-from covid_monai.tables.published import read_published
-from covid_monai.tables.write import frame, write_table
+from covid_monai.tables.published import OLD_LABELS, publish_again, read_published
+from covid_monai.tables.spec import read_table
+from covid_monai.tables.write import compact_markdown, frame, write_table
 
 JOB = "jobs/paper/segnet-dl/fold0-seed0"
 
@@ -222,9 +223,41 @@ def test_published_results_have_no_data_set(published):
     assert replace(found.results).unit == "patient"
 
 
+def test_published_results_are_judged_anew_by_the_table_of_today(tmp_path):
+    folder = shutil.copytree(Path(__file__).parents[2] / "docs" / "results" / "zhou2020-v1", tmp_path / "again")
+    stored = json.loads((folder / "table.json").read_text())
+    # as release 0.1 published it
+    stored["table"]["definition"]["measures"] = {
+        name: {"name": name, "averaging": "pooled", "scale": 100.0, "not_comparable": None}
+        for name in ("dice", "sensitivity", "specificity")
+    }
+    stored["table"]["definition"].pop("judging")
+    stored["head"].pop("no_verdict")
+    stored["head"]["deviations"].remove(OLD_LABELS)
+    (folder / "table.json").write_text(json.dumps(stored))
+    assert {entry.measure.averaging for entry in read_published(folder).entries} == {"pooled"}
+    scores, table = (folder / "scores.csv.gz").read_bytes(), (folder / "table.csv").read_text()
+    for _ in range(2):
+        publish_again(folder)
+        assert (folder / "table.csv").read_text() == table
+        text = (folder / "table.md").read_text()
+        assert text.count(OLD_LABELS) == 1
+        assert "U-Net + DL 3.97 to 4.25 %" in text
+        assert "So from one fold no value can be called reproduced within 5." in text
+    assert (folder / "scores.csv.gz").read_bytes() == scores
+
+
+def test_published_results_of_rows_that_are_gone_are_not_judged_anew(published):
+    table = read_table("zhou2020-v1")
+    with pytest.raises(InputError, match="the table zhou2020-v1 has no row"):
+        read_published(published, judged_by=table)
+
+
 @pytest.mark.parametrize("name", ["official-split", "zhou2020-v1"])
 def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them(name):
     folder = Path(__file__).parents[2] / "docs" / "results" / name
     assert len(list(folder.rglob("*"))) <= 12
     text = frame(read_published(folder)).to_csv(index=False, lineterminator="\n")
     assert text == (folder / "table.csv").read_text()
+    pages = Path(__file__).parents[2] / "docs"
+    assert compact_markdown(read_published(folder)) in (pages / "reproduction.md").read_text()

@@ -76,7 +76,36 @@ def test_a_label_becomes_a_folders_name(label, slug):
     assert slug_of(label) == slug
 
 
+JUDGING = {"slices": 100, "tested": 20, "labels": [1, 2], "margins": {"dice": 5}, "reason": "a convention"}
+
+
+def judged(**changes):
+    """The tiny table's content with facts for verdicts, some of them changed."""
+    return {**content(), "judging": {**JUDGING, **changes}}
+
+
+def test_what_verdicts_need_is_read_and_may_be_left_away(tmp_path):
+    judging = read_table(str(write_table(tmp_path, judged()))).judging
+    assert vars(judging) == {**JUDGING, "labels": (1, 2)}
+    assert read_table(str(write_table(tmp_path / "without"))).judging is None
+
+
+def test_the_rounding_is_that_of_the_finest_printed_value():
+    assert read_table("zhou2020-v1").half_unit("dice") == pytest.approx(0.05)
+    # 86.30 is 86.3 in YAML, but 86.06 stands beside it
+    assert read_table("budak2021").half_unit("sensitivity") == pytest.approx(0.005)
+    assert read_table("chen2020").half_unit("dice") == pytest.approx(0.005)
+
+
 BAD = {
+    "more tested than there are": (judged(tested=101), "tested is 101, more than the paper's 100 slices"),
+    "margin of no measure": (judged(margins={"dize": 5}), r"margins has no key 'dize' \(did you mean 'dice'\?\)"),
+    "margin of nothing": (judged(margins={"dice": 0}), "margins: dice is 0; it must be over 0"),
+    "labels that are none": (judged(labels=[0]), r"labels is \[0\]; it must be a list of 1, 2, 3, 4"),
+    "other averaging unknown": (
+        changed("measures", "dice", "beside", to="pixels"),
+        "measures, dice: beside is 'pixels'; it must be one of",
+    ),
     "unknown key": (changed("tittle", to="x"), r"tiny.yaml has no key 'tittle' \(did you mean 'title'\?\)"),
     "missing key": (changed("needs", to=None), "tiny.yaml: the key 'needs' is missing"),
     "a value that the setting cannot have": (

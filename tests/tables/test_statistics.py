@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from covid_monai.data.manifest import read_dataset
-from covid_monai.tables.statistics import estimate_optimism, job_values
+from covid_monai.tables.judging import sd_over_slices
+from covid_monai.tables.statistics import estimate_entries, estimate_optimism, job_values, tally_of
+from covid_monai.tables.verdict import Verdict, judge
 
 SEGNET, ATTENTION = "SegNet + DL", "A-SegNet + TL (0.3, 0.7)"
 
@@ -46,7 +48,7 @@ def job(finished, protocol, fold, seed, row="a-segnet-tl-0.3-0.7"):
 def test_mean_and_spread_are_those_of_the_jobs(finished, findings):
     values = [100 * dice(job(finished, "grouped", fold, seed).values()) for fold in (0, 1) for seed in (0, 1)]
     item = entry(findings, "dice", "grouped", ATTENTION)
-    assert item.mean == pytest.approx(np.mean(values))
+    assert item.value.value == pytest.approx(np.mean(values))
     assert item.sd == pytest.approx(np.std(values, ddof=1))
     assert item.sd_of_seeds == pytest.approx(np.std([np.mean(values[::2]), np.mean(values[1::2])], ddof=1))
     assert (item.jobs, item.planned) == (4, 4)
@@ -63,12 +65,12 @@ def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
                 assert value == pytest.approx(stored)
 
 
-def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finished, findings):
-    per_seed = [{**job(finished, "grouped", 0, seed), **job(finished, "grouped", 1, seed)} for seed in (0, 1)]
-    assert len(per_seed[0]) == 16
+def test_folds_are_averaged_over_their_seeds_and_patients_are_resampled(finished, findings):
+    found = {place: job(finished, "grouped", *place) for place in ((0, 0), (0, 1), (1, 0), (1, 1))}
     item = entry(findings, "dice", "grouped", ATTENTION)
-    assert item.together.value == pytest.approx(np.mean([100 * dice(found.values()) for found in per_seed]))
-    assert item.units == 8
+    per_job = {place: 100 * dice(cases.values()) for place, cases in found.items()}
+    assert item.value.value == pytest.approx(np.mean(list(per_job.values())))
+    assert (item.units, item.seeds) == (8, 2)
     weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=2000)
     # patients in the order in which the scores' rows are read, which decides who gets which weight
     scores = findings.results.scores_of("grouped", item.row)
@@ -77,9 +79,17 @@ def test_all_folds_together_are_pooled_per_seed_and_resampled_by_patient(finishe
     draws = []
     for drawn in weights:
         times = dict(zip(order, drawn, strict=True))
-        seeds = [dice([np.array(three) * times[name[:2]] for name, three in found.items()]) for found in per_seed]
-        draws.append(100 * np.mean(seeds))
-    assert item.together.interval == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+        values, sizes = [], []
+        for fold in (0, 1):
+            # a fold weighs as much as it has drawn slices
+            if size := sum(times[name[:2]] for name in found[fold, 0]):
+                parts = [
+                    [np.array(three) * times[name[:2]] for name, three in found[fold, seed].items()] for seed in (0, 1)
+                ]
+                values.append(100 * np.mean([dice(part) for part in parts]))
+                sizes.append(size)
+        draws.append(np.average(values, weights=sizes))
+    assert item.value.interval == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
 
 
 def test_a_failed_job_is_missing_in_the_count_and_in_nothing_else(finished, findings):
@@ -87,21 +97,67 @@ def test_a_failed_job_is_missing_in_the_count_and_in_nothing_else(finished, find
         100 * dice(job(finished, "grouped", *place, row="segnet-dl").values()) for place in ((0, 0), (0, 1), (1, 0))
     ]
     item = entry(findings, "dice", "grouped", SEGNET)
-    assert item.mean == pytest.approx(np.mean(values))
+    # the fold with one seed weighs as much as that with two
+    assert item.value.value == pytest.approx(np.mean([np.mean(values[:2]), values[2]]))
     assert (item.jobs, item.planned) == (3, 4)
     # of the fold that both seeds have
     assert item.sd_of_seeds == pytest.approx(np.std(values[:2], ddof=1))
 
 
-def test_difference_and_verdict_are_against_the_papers_value(findings):
+def test_difference_interval_and_verdict_are_those_of_one_value(findings):
     item = entry(findings, "dice", "paper", SEGNET)
-    assert item.difference == pytest.approx(item.mean - 61.5)
-    inside = item.together.interval[0] <= 61.5 <= item.together.interval[1] and abs(item.difference) <= 3
-    assert item.verdict.word == ("reproduced" if inside else "higher" if item.difference > 0 else "lower")
+    found = item.difference
+    assert 100 * found.value == pytest.approx(item.value.value - 61.5)
+    # two rows of two seeds each: t has two degrees of freedom; pooled Dice is printed to 0.01 (50.25)
+    spreads = [entry(findings, "dice", "paper", row).sd_of_seeds for row in (SEGNET, ATTENTION)]
+    rows = {row.label: row for row in findings.results.table.rows}
+    sd = sd_over_slices(tally_of(findings.results, "paper", rows[SEGNET], item.measure), "dice", 10)
+    square = (100 * sd) ** 2 * (1 / 10 - 1 / 20 + 1 / 16 - 1 / 20) + np.mean(np.square(spreads)) * 1.5
+    reach = 4.302653 * np.sqrt(square) + 0.005
+    assert (100 * found.low, 100 * found.high) == pytest.approx((100 * found.value - reach, 100 * found.value + reach))
+    assert item.verdict == judge("dice", found, 0.05)
     nothing = entry(findings, "sensitivity", "paper", ATTENTION)
     assert (nothing.paper, nothing.difference, nothing.verdict.word) == (None, None, "")
     other = entry(findings, "accuracy", "paper", SEGNET)
     assert (other.verdict.word, other.difference) == ("not comparable", None)
+
+
+def test_verdicts_are_of_the_papers_own_protocol_budget_and_classes(findings):
+    results, none = findings.results, findings.head.not_comparable
+    grouped = entry(findings, "dice", "grouped", SEGNET)
+    assert (grouped.verdict.word, grouped.verdict.reason) == ("no verdict", "protocol grouped")
+    assert grouped.difference is not None
+    for changed, lost, reason in (
+        (replace(results, budget="quick"), "", "budget quick"),
+        (results, "no consolidation in the masks", "no consolidation in the masks"),
+        (replace(results, table=replace(results.table, judging=None)), "", "the table has no margin for it"),
+    ):
+        (item, *_) = estimate_entries(changed, none, lost)
+        assert (item.row.label, item.protocol) == (SEGNET, "paper")
+        assert (item.verdict.word, item.verdict.reason) == ("no verdict", reason)
+        assert item.difference.value == pytest.approx(entry(findings, "dice", "paper", SEGNET).difference.value)
+
+
+def test_one_seed_cannot_tell(findings):
+    results = findings.results
+    kept = {name: getattr(results, name) for name in ("jobs", "scores", "curves")}
+    first = replace(results, **{name: rows[rows["seed"] == 0] for name, rows in kept.items()})
+    words = {
+        item.verdict for item in estimate_entries(first, {}) if item.protocol == "paper" and item.paper is not None
+    }
+    assert Verdict("cannot tell", "no second seed") in words
+    assert {verdict.word for verdict in words} <= {"cannot tell", "no verdict"}
+
+
+def test_the_other_averaging_stands_beside(finished, findings):
+    results = findings.results
+    measure = replace(results.table.measures["dice"], averaging="slice", beside="pooled")
+    table = replace(results.table, measures={"dice": measure})
+    items = estimate_entries(replace(results, table=table), {})
+    pooled = {(item.protocol, item.row.label): item.value for item in findings.entries if item.measure.name == "dice"}
+    for item in items:
+        assert item.beside == pooled[item.protocol, item.row.label]
+        assert item.value != item.beside
 
 
 def test_a_published_row_has_no_entry(findings):
@@ -110,7 +166,7 @@ def test_a_published_row_has_no_entry(findings):
 
 def test_optimism_is_paper_minus_grouped_with_the_same_patients_drawn(findings):
     (item,) = [each for each in findings.optimism if (each.measure.name, each.row.label) == ("dice", ATTENTION)]
-    paper, grouped = (entry(findings, "dice", protocol, ATTENTION).together for protocol in ("paper", "grouped"))
+    paper, grouped = (entry(findings, "dice", protocol, ATTENTION).value for protocol in ("paper", "grouped"))
     assert item.estimate.value == pytest.approx(paper.value - grouped.value)
     low, high = item.estimate.interval
     assert low < item.estimate.value < high
@@ -139,6 +195,8 @@ def test_over_thresholds_the_jobs_values_are_those_of_scores_json(finished, find
         for path in sorted((finished / "jobs/paper/segnet-dl").glob("fold?-seed?"))
     ]
     item = entry(findings, "dice_mean_over_thresholds", "paper", SEGNET)
-    assert item.mean == pytest.approx(np.mean([variant["mean_over_thresholds"]["value"] for variant in stored]))
-    low, high = item.together.interval
-    assert low < item.together.value < high
+    assert item.value.value == pytest.approx(
+        np.mean([variant["mean_over_thresholds"]["value"] for variant in stored]), abs=1e-6
+    )
+    low, high = item.value.interval
+    assert low < item.value.value < high

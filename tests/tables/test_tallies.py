@@ -57,6 +57,26 @@ def test_seeds_are_averaged_measure_by_measure():
     assert tally(rows, "dice", "pooled", ["lesion"]).value() == pytest.approx((16 / 18 + 2 / 9) / 2)
 
 
+@pytest.mark.parametrize("averaging", ["pooled", "slice"])
+def test_a_fold_with_more_seeds_weighs_no_more_than_another(averaging):
+    # 0.9 of both seeds on one fold, 0.3 of the only seed on the other: 0.6, not the 0.75 of seeds averaged as equals
+    good, poor = [("a", "a", 9, 1, 1, 89)], [("b", "b", 3, 7, 7, 83)]
+    rows = pd.concat([rows_of(good, seed=0), rows_of(good, seed=1), rows_of(poor, seed=0, fold=1)])
+    found = tally(rows, "dice", averaging, ["lesion"])
+    assert found.value() == pytest.approx(0.6)
+    assert found.by_job() == pytest.approx({(0, 0): 0.9, (0, 1): 0.9, (1, 0): 0.3})
+
+
+def test_a_part_is_measured_whatever_fold_its_cases_were_tested_in():
+    rows = pd.concat(
+        [rows_of([("a", "a", 8, 2, 0, 90)]), rows_of([("b", "b", 0, 0, 10, 90), ("c", "c", 5, 5, 5, 85)], fold=1)]
+    )
+    pooled, mean = (tally(rows, "dice", averaging, ["lesion"]) for averaging in ("pooled", "slice"))
+    drawn = np.array([[1.0, 1, 0], [0, 0, 1]])
+    assert pooled.of_parts(drawn) == pytest.approx([16 / 28, 0.5])
+    assert mean.of_parts(drawn) == pytest.approx([(16 / 18 + 0) / 2, 0.5])
+
+
 def test_the_mean_over_classes_is_taken_within_a_slice_over_those_in_its_reference():
     glass = rows_of([("a", "a", 8, 2, 0, 90), ("b", "b", 0, 3, 0, 97)], lesion_class="glass")
     solid = rows_of([("a", "a", 1, 0, 1, 98), ("b", "b", 5, 0, 5, 90)], lesion_class="solid")

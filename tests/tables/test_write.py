@@ -20,12 +20,12 @@ def files(findings, tmp_path_factory):
 
 
 def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
-    lines = pd.read_csv(files / "table.csv", keep_default_na=False, na_values={"mean": [""], "together_low": [""]})
+    lines = pd.read_csv(files / "table.csv", keep_default_na=False, na_values={"value": [""], "value_low": [""]})
     # four measures of two rows under two protocols, and of one that is published only
     assert len(lines) == 4 * (2 * 2 + 1)
     published = lines[lines["row"] == "Published only"]
     assert set(published["protocol"]) == {""}
-    assert published["mean"].isna().all()
+    assert published["value"].isna().all()
     assert set(published.loc[published["measure"] == "dice", "published"]) == {"50.25"}
     item = lines[
         (lines["row"] == "SegNet + DL") & (lines["protocol"] == "grouped") & (lines["measure"] == "dice")
@@ -35,9 +35,10 @@ def test_the_csv_has_a_line_a_measure_row_and_protocol(files, findings):
         for each in findings.entries
         if (each.row.label, each.protocol, each.measure.name) == ("SegNet + DL", "grouped", "dice")
     ]
-    assert item["mean"] == pytest.approx(entry.mean)
+    assert item["value"] == pytest.approx(entry.value.value)
     assert (item["jobs"], item["planned"], item["verdict"]) == ("3", "4", entry.verdict.word)
-    assert (item["together_low"], float(item["together_high"])) == pytest.approx(entry.together.interval)
+    assert (item["value_low"], float(item["value_high"])) == pytest.approx(entry.value.interval)
+    assert float(item["difference"]) == pytest.approx(100 * entry.difference.value)
     assert set(lines["budget"]) == {"full"}
 
 
@@ -69,7 +70,7 @@ def test_the_markdown_says_rules_rest_and_verdicts(files):
     assert "- grouped | SegNet + DL | fold 1 | seed 1: failed, the loss is nan" in text
     assert f"| Published only | 50.25 |{f' {ABSENT} |' * 9}" in text
     assert "Not comparable with the published values: it is something else." in text
-    assert "reproduced: the paper's value lies in our 95 % interval" in text
+    assert "reproduced: the interval lies within the margin" in text
     assert "Reference and prediction both empty" in text
     assert "For research, not for diagnosis." in text
     assert "quick" not in text
@@ -99,7 +100,7 @@ def test_one_protocol_alone_has_no_optimism(findings):
     )
     text = markdown(alone)
     assert "optimism (paper" not in text
-    assert "grouped: mean" not in text
+    assert "grouped: ours" not in text
     lines = pd.read_csv(StringIO(frame(alone).to_csv(index=False)))
     assert lines["optimism"].isna().all()
 
