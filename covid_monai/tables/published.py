@@ -103,13 +103,14 @@ def _versions(folder: Path) -> set[str]:
 
 
 def _of_today(results: Results, table: Table) -> Table:
-    """The table of today, if it still has all that was run."""
+    """The table of today, if it still has all that was run, without the rows that it has got since."""
     slugs, budgets = {row.slug for row in table.rows}, {FULL, *table.budgets}
     lost = sorted(set(results.jobs["slug"]) - slugs)
     if lost or results.budget not in budgets:
         what = f"row {lost[0]}" if lost else f"budget {results.budget}"
         raise InputError(f"the table {table.name} has no {what} any more; read the results without `judged_by`")
-    return table
+    known = {row.slug for row in results.table.rows}
+    return replace(table, rows=tuple(row for row in table.rows if row.slug in known))
 
 
 def _head(stored: Mapping[str, Any], table: Table) -> Head:
