@@ -22,8 +22,8 @@ COMPARISON_RULE = (
     "their intervals resample whole units (patients where all are known, else cases), the same ones for both "
     "sides. Wilcoxon's signed-rank test (two-sided) compares the units' Dice, a patient's being the mean of its "
     "cases: differences of 0 are ranked and their ranks dropped (Pratt), tied ones share the mean of their ranks. It "
-    "is exact up to 50 units without ties or zeros, and up to 13 with them, else a normal approximation; under 6 units "
-    "nothing is tested. Holm's correction is over all tests of this table."
+    "is exact up to 300 units whose difference is not 0, ties and zeros counted in, else a normal approximation; under "
+    "6 units nothing is tested. Holm's correction is over all tests of this table."
 )
 
 _COUNTS = ["tp", "fp", "fn", "tn"]

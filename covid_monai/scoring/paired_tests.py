@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 FEWEST_PAIRS = 6
 """Under 6 pairs even the clearest difference has p > 0.05 (2 / 2^5)."""
 
-_MOST_EXACT = 50
-# 2^13 ways to sign the differences are all tried
-_MOST_EXACT_WITH_TIES = 13
+MOST_EXACT = 300
+"""Up to so many differences that are not 0 all ways to sign them are counted; above, a normal curve is near enough."""
 
 # differences of Dice that are equal on paper differ in their last digits
 _ROUNDING = 12
@@ -35,9 +34,10 @@ class SignedRank:
 def signed_rank(differences: NDArray[np.float64]) -> SignedRank:
     """Wilcoxon's two-sided signed-rank test of paired ``differences`` (n,), which are finite.
 
-    Differences of 0 are ranked with the others and their ranks then dropped (Pratt 1959).
+    Differences of 0 are ranked with the others and their ranks then dropped (Pratt 1959). Among many of them few signs
+    are left, whose sum is far from normal: how many there are decides between the exact test and the approximation.
     """
-    from scipy.stats import PermutationMethod, wilcoxon
+    from scipy.stats import rankdata, wilcoxon
 
     differences = np.round(differences, _ROUNDING)
     count = len(differences)
@@ -45,14 +45,27 @@ def signed_rank(differences: NDArray[np.float64]) -> SignedRank:
         return SignedRank(None, None, f"not tested: {count} pairs, at least {FEWEST_PAIRS} are needed")
     if not differences.any():
         return SignedRank(None, None, "not tested: all differences are 0")
-    tied = not differences.all() or len(np.unique(np.abs(differences))) < count
-    exact = count <= (_MOST_EXACT_WITH_TIES if tied else _MOST_EXACT)
-    if not exact:
+    signed = differences != 0
+    if np.count_nonzero(signed) > MOST_EXACT:
         result = wilcoxon(differences, zero_method="pratt", method="approx")
         return SignedRank(float(result.statistic), float(result.pvalue), "normal approximation")
-    method = PermutationMethod(n_resamples=2**_MOST_EXACT_WITH_TIES) if tied else "exact"
-    result = wilcoxon(differences, zero_method="pratt", method=method)
-    return SignedRank(float(result.statistic), float(result.pvalue), "exact")
+    # ties have halves of ranks
+    doubled = np.rint(2 * rankdata(np.abs(differences))).astype(np.int64)[signed]
+    positive = int(doubled[differences[signed] > 0].sum())
+    smaller = min(positive, int(doubled.sum()) - positive)
+    return SignedRank(smaller / 2, min(1.0, 2 * _chance_of_at_most(smaller, doubled)), "exact")
+
+
+def _chance_of_at_most(limit: int, ranks: NDArray[np.int64]) -> float:
+    """The chance that whole ``ranks``, each counted or not with a chance of a half, sum up to at most ``limit``."""
+    chances = np.zeros(limit + 1)
+    chances[0] = 1.0
+    for rank in ranks.tolist():
+        counted = np.zeros_like(chances)
+        if rank <= limit:
+            counted[rank:] = chances[: limit + 1 - rank]
+        chances = (chances + counted) / 2
+    return float(chances.sum())
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

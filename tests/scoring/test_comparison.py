@@ -69,14 +69,36 @@ def test_few_pairs_are_tested_exactly_with_ties_and_zeros(differences):
     assert result.p == pytest.approx(brute_force(np.array(differences)))
 
 
-def test_many_pairs_with_zeros_have_the_normal_approximation_of_a_simulation():
+def test_many_pairs_with_zeros_have_the_p_of_a_simulation():
     differences = np.concatenate([np.zeros(10), np.random.default_rng(0).normal(0.35, 1, 40)])
     result = signed_rank(differences)
-    assert result.method == "normal approximation"
     ranks = stats.rankdata(np.abs(differences))[10:]
     signs = np.random.default_rng(1).choice([-1, 1], size=(200_000, 40))
     observed = abs((ranks * np.sign(differences[10:])).sum())
     assert result.p == pytest.approx((np.abs(signs @ ranks) >= observed).mean(), abs=0.005)
+
+
+def test_few_signs_among_many_zeros_are_tested_exactly():
+    """Four equal signs can come about by chance in 2 of 16 ways, however many pairs do not differ."""
+    result = signed_rank(np.array([0.0] * 40 + [0.1, 0.2, 0.3, 0.4]))
+    assert result == type(result)(statistic=0.0, p=0.125, method="exact")
+
+
+@pytest.mark.parametrize("count", [20, 60, 200])
+def test_without_ties_it_is_scipys_exact_test(count):
+    differences = np.random.default_rng(count).normal(0.05, 1, count)
+    expected = stats.wilcoxon(differences, method="exact")
+    result = signed_rank(differences)
+    assert result.method == "exact"
+    assert result.statistic == expected.statistic
+    assert result.p == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_beyond_three_hundred_differences_it_agrees_with_the_normal_curve():
+    differences = np.random.default_rng(1).normal(0.1, 1, 300)
+    approximate = stats.wilcoxon(differences, zero_method="pratt", method="approx")
+    assert signed_rank(differences).p == pytest.approx(approximate.pvalue, rel=0.02)
+    assert signed_rank(np.append(differences, 0.05)).method == "normal approximation"
 
 
 def test_pairs_that_cannot_be_tested_say_why():
