@@ -105,8 +105,8 @@ def staged_files(folder: Path, name: str, last: str) -> Iterator[Staging]:
             shutil.rmtree(place, ignore_errors=True)
     finally:
         os.close(lock)
-        if new:
-            # only an empty folder goes, which is one that nothing was published to
+        # an empty folder is one that nothing was published to
+        if new and folder.is_dir() and not any(folder.iterdir()):
             with suppress(OSError):
                 folder.rmdir()
 
