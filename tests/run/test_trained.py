@@ -126,3 +126,7 @@ def test_it_is_exported(of_monai, tmp_path):
     result = command("bundle", "export", *arguments, *SETTINGS)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "network.ts").is_file()
+
+
+def test_the_weights_file_of_a_run_brings_the_settings_of_its_run(tiny_run):
+    assert find_trained(tiny_run / "model.safetensors") == find_trained(tiny_run)
