@@ -115,13 +115,13 @@ def cannot_write(target: str | os.PathLike[str], error: OSError) -> InputError:
 
 
 def disk_error(error: Exception) -> OSError | None:
-    """The system's error behind one of a library; safetensors has it in its text alone."""
+    """The system's error behind one of a library; safetensors and shutil's copying have it in their text alone."""
     for cause in causes_of(error):
-        if isinstance(cause, OSError):
+        if isinstance(cause, OSError) and cause.errno is not None:
             return cause
-        if found := re.search(r"\(os error (\d+)\)", str(cause)):
+        if found := re.search(r"(?:\(os error |\[Errno )(\d+)[)\]]", str(cause)):
             return OSError(int(found[1]), os.strerror(int(found[1])))
-    return None
+    return next((cause for cause in causes_of(error) if isinstance(cause, OSError)), None)
 
 
 def _of_another_file(error: OSError, target: Path) -> bool:

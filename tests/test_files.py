@@ -1,9 +1,11 @@
+import errno
 import os
+import shutil
 
 import pytest
 
 from covid_monai.errors import InputError
-from covid_monai.files import protecting, read_json, replacing, sha256_of, write_json
+from covid_monai.files import naming_disk_errors, protecting, read_json, replacing, sha256_of, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -85,3 +87,9 @@ def test_json_that_python_cannot_hold_is_named(tmp_path, content):
     (tmp_path / "bad.json").write_text(content)
     with pytest.raises(InputError, match=r"bad.json is not a JSON file"):
         read_json(tmp_path / "bad.json")
+
+
+def test_a_disk_that_is_full_while_a_folder_is_copied_is_told(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a"))
+    with pytest.raises(InputError, match="No space left on device; free some space"), naming_disk_errors(tmp_path):
+        raise shutil.Error([("a", "b", str(full))])

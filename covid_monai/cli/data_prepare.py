@@ -1,5 +1,6 @@
 """``covid-monai data prepare``: one command a source."""
 
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ def import_source(source: Any, folder: Path, output: Path, overwrite: bool) -> N
     from covid_monai.data.writer import prepare as prepare_dataset
     from covid_monai.errors import InputError
 
-    if output.resolve() == folder.resolve():
+    if os.path.realpath(output) == os.path.realpath(folder):
         raise InputError(f"the output folder is the source folder {folder}: give another one")
     report_dataset(prepare_dataset(source, output, overwrite, progress=True))
 

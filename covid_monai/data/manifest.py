@@ -97,7 +97,7 @@ def read_dataset(folder: str | PathLike[str]) -> Dataset:
     label_map = _integer_keys(_value(content, "label_map", dict, str(path)), int, f"{path}, label_map")
     name, licence = (_value(content, key, str, str(path)) for key in ("name", "licence"))
     # data sets of release 0.1 have none
-    warnings = tuple(map(str, content.get("warnings") or ()))
+    warnings = tuple(map(str, _optional(content, "warnings", list, str(path)) or ()))
     return Dataset(Path(folder), name, licence, labels, label_map, cases, warnings)
 
 

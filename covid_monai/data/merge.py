@@ -1,5 +1,6 @@
 """One prepared data set from several, such as the 100 and the 373 slices that some papers take together."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ def merge_datasets(
     """
     if len(folders) < 2:
         raise InputError(f"{len(folders)} data set given: merging takes at least two")
-    if output.resolve() in [folder.resolve() for folder in folders]:
+    if os.path.realpath(output) in map(os.path.realpath, folders):
         raise InputError(f"the output folder {output} is one of the data sets: give another one")
     datasets = [read_dataset(folder) for folder in folders]
     _refuse_one_name_twice(datasets)

@@ -11,6 +11,9 @@ from covid_monai.errors import InputError, InputWarning
 
 _NAMED = 3
 
+# Cyrillic and Greek letters, small ones as after casefolding, whose small or capital form has the shape of a Latin one
+_LATIN_SHAPES = str.maketrans("авекмнорстухіѕјαβεζηικμνορτυχ", "abekmhopctyxisjabezhikmnoptyx")
+
 
 def read_patients(path: Path) -> dict[str, str]:
     """Read a CSV with the columns ``case``, of a volume or mask, and ``patient`` (:mod:`covid_monai.csv_files`).
@@ -33,7 +36,11 @@ def read_patients(path: Path) -> dict[str, str]:
 
 
 def similar_patients(patients: Iterable[str | None]) -> list[list[str]]:
-    """IDs that differ only in letter case, blanks, hyphens for underscores, or leading zeros, each such set sorted."""
+    """IDs that a reader or a spreadsheet could take for one, each such set sorted.
+
+    They differ only in letter case, blanks, invisible characters, letters of another script with a Latin shape, the
+    kind of dash, leading zeros, or the ``.0`` of a number that was stored as a float.
+    """
     spellings: dict[str, set[str]] = {}
     for patient in patients:
         if patient:
@@ -63,5 +70,8 @@ def warn_of_similar_patients(patients: Iterable[str | None], where: str) -> None
 
 
 def _key(patient: str) -> str:
-    key = "".join(unicodedata.normalize("NFKC", patient).casefold().split())
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[-_]+", "-", key))
+    visible = (sign for sign in unicodedata.normalize("NFKC", patient).casefold() if unicodedata.category(sign) != "Cf")
+    key = "".join("".join(visible).translate(_LATIN_SHAPES).split())
+    key = "".join("-" if sign == "_" or unicodedata.category(sign) == "Pd" else sign for sign in key)
+    key = re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"-+", "-", key))
+    return re.sub(r"(?<=\d)\.0+$", "", key)

@@ -1,13 +1,14 @@
 """Volumes and slices in, masks on their grids out."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import Any
 
-from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.errors import InputError, InputWarning, collecting_warnings
 from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.inference.mask_record import is_unchanged, record_file
 from covid_monai.inference.model import Model, load
@@ -50,7 +51,7 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[Path]:
         text = os.fspath(given)
         path = Path(text)
         if path.is_dir():
-            files = sorted(child for child in path.iterdir() if is_nifti(child))
+            files = _files_in(path)
         elif path.exists() or not any(sign in text for sign in "*?["):
             # a missing file is reported with the others' results, so that the others go on
             files = [path]
@@ -60,6 +61,17 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[Path]:
             raise InputError(f"{text} names no NIfTI file; give .nii or .nii.gz files, a folder of them, or a pattern")
         found.update(dict.fromkeys(files))
     return list(found)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    found = sorted(child for child in folder.iterdir() if is_nifti(child))
+    for inner in filter(Path.is_dir, found):
+        warnings.warn(
+            f"{inner} is a folder in spite of its name, and is left out; give it as an input too if it holds images",
+            InputWarning,
+            stacklevel=3,
+        )
+    return [child for child in found if not child.is_dir()]
 
 
 def predict(
@@ -142,7 +154,7 @@ def _segment(
     progress: Callable[[int, int], object] | None,
 ) -> PredictedFile:
     mask, probability = files["mask"], files.get("probability")
-    with collecting_warnings() as warnings:
+    with collecting_warnings() as doubts:
         try:
             unchanged = {} if overwrite else is_unchanged(files, image, model.origin)
             if unchanged and all(unchanged.values()):
@@ -159,7 +171,7 @@ def _segment(
         # a file whose header promises more than there is memory for stops no other file
         except (InputError, OSError, RuntimeError, MemoryError) as error:
             message = " ".join(str(error).split())
-    return PredictedFile(image, warnings=tuple(warnings), error=message)
+    return PredictedFile(image, warnings=tuple(doubts), error=message)
 
 
 def _targets(images: list[Path], output: Path, probabilities: bool) -> list[dict[str, Path]]:
@@ -171,7 +183,8 @@ def _targets(images: list[Path], output: Path, probabilities: bool) -> list[dict
         files = {"mask": output / name}
         if probabilities:
             files["probability"] = output / PROBABILITIES / name
-        if image.absolute().parent.resolve() == output.resolve():
+        # unlike Path.resolve, realpath takes a link to itself
+        if os.path.realpath(image.absolute().parent) == os.path.realpath(output):
             raise InputError(f"{image} lies in the output folder, where masks could replace it; choose another one")
         # on some systems names that differ in letter case are one
         key = Path(str(files["mask"]).casefold())

@@ -56,6 +56,9 @@ def find_trained(
             executable and not trusted.
     """
     path = Path(run)
+    # a weights file alone would be built with the settings of the bundle, not those of its run
+    if path.is_file() and (beside := RunFolder(path.parent)).record.is_file() and path.name == beside.weights.name:
+        path = path.parent
     overrides = dict(settings or {})
     if (RunFolder(path).record).is_file():
         record = read_run(path, trust=trust)

@@ -36,6 +36,14 @@ def written(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("warnings", [7.5, "text", {"a": 1}])
+def test_warnings_that_are_no_list_are_refused(written, warnings):
+    path = written / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "warnings": warnings}))
+    with pytest.raises(InputError, match=r"warnings is .*, expected list"):
+        read_dataset(written)
+
+
 def test_a_data_set_reads_back_as_it_was_written(tmp_path):
     full = make_case(
         "full",

@@ -5,7 +5,7 @@ import pytest
 
 from covid_monai.data.checks.splits import check_spellings
 from covid_monai.data.manifest import Case, Dataset
-from covid_monai.data.patients import read_patients, warn_of_similar_patients
+from covid_monai.data.patients import read_patients, similar_patients, warn_of_similar_patients
 from covid_monai.data.splits import split_dataset
 from covid_monai.errors import InputError, InputWarning
 
@@ -70,3 +70,23 @@ def test_a_grouped_split_tells_patients_that_look_alike_in_one_source(tmp_path):
         warnings.simplefilter("error")
         split_dataset(other, "grouped", folds=2)
         split_dataset(dataset, "paper", folds=2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1", "1.0"),
+        ("01", "1.00"),
+        ("PA", "\u0420\u0410"),
+        ("p1", "p1\u200b"),
+        ("p-1", "p\u20131"),
+        ("TB7", "\u03a4\u03927"),
+    ],
+)
+def test_ids_that_only_look_different_to_a_machine_are_found(first: str, second: str) -> None:
+    assert similar_patients([first, second]) == [sorted([first, second])]
+
+
+@pytest.mark.parametrize(("first", "second"), [("1", "10"), ("1.0", "1.1"), ("1.0.1", "1"), ("\u0416", "\u0428")])
+def test_ids_that_are_different_to_a_reader_are_not_found(first: str, second: str) -> None:
+    assert not similar_patients([first, second])

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 from covid_monai.inference.predict import find_images, predict
 
 
@@ -166,6 +166,19 @@ def test_folders_patterns_and_files_name_each_image_once(tmp_path):
 def test_what_names_nothing_is_refused(tmp_path, pattern):
     with pytest.raises(InputError, match="names no NIfTI file"):
         find_images([str(tmp_path / pattern)])
+
+
+def test_a_folder_with_the_ending_of_an_image_stops_no_other_image(tmp_path):
+    (tmp_path / "a.nii.gz").mkdir()
+    (tmp_path / "b.nii.gz").touch()
+    with pytest.warns(InputWarning, match=r"a\.nii\.gz is a folder in spite of its name"):
+        assert find_images([tmp_path]) == [tmp_path / "b.nii.gz"]
+
+
+def test_an_output_that_is_a_link_to_itself_is_named(volume, tiny_run, tmp_path):
+    (tmp_path / "out").symlink_to("out")
+    image = save(tmp_path / "ct.nii.gz", volume[0])
+    assert f"cannot write {tmp_path / 'out' / 'ct.nii.gz'}" in predicted(image, tmp_path, tiny_run).error
 
 
 def test_two_inputs_of_one_name_are_refused_before_anything_is_written(volume, tiny_run, tmp_path):

@@ -126,3 +126,9 @@ def test_it_is_exported(of_monai, tmp_path):
     result = command("bundle", "export", *arguments, *SETTINGS)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "network.ts").is_file()
+
+
+def test_the_weights_file_of_a_run_brings_the_settings_of_its_run(tiny_run):
+    alone, whole = find_trained(tiny_run / "model.safetensors"), find_trained(tiny_run)
+    assert (alone.settings, alone.record) == (whole.settings, whole.record)
+    assert alone.settings["channels"] == SMALL_NETWORK["channels"]

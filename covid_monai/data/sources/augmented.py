@@ -1,5 +1,6 @@
 """Turned and scaled copies of a data set's slices, each a case of its own."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def write_copies(
     Raises:
         InputError: the data, a turn, a scaling or the output cannot be used. The output is then as it was before.
     """
-    if output.resolve() == data.resolve():
+    if os.path.realpath(output) == os.path.realpath(data):
         raise InputError(f"the output folder is the data set {data}: give another one")
     dataset = read_dataset(data)
     # a copy looks like nothing else, so nothing could tie it to its original afterwards
