@@ -27,9 +27,12 @@ def check(ctx: click.Context, folder: Path, split: Path | None, json_file: Path 
     """
     from covid_monai.data.checks import check_dataset
     from covid_monai.data.manifest import files_of, read_dataset
+    from covid_monai.errors import InputError
     from covid_monai.files import protecting, refuse_to_replace_input, write_json
 
     dataset = read_dataset(folder)
+    if not dataset.cases:
+        raise InputError(f"{folder} holds no cases: prepare it again")
     count, inputs = len(dataset.cases), [*files_of(dataset), *([split] if split else [])]
     if json_file is not None:
         with protecting(*inputs):

@@ -98,6 +98,8 @@ def as_options(message: str, command: click.Command | None) -> str:
     options = {each.name: max(each.opts, key=len) for each in parameters if isinstance(each, click.Option)}
     if "trust_run" in options:
         options["trust"] = options["trust_run"]
+    if "assignments" in options:
+        options["settings"] = options["assignments"]
 
     def option_of(match: re.Match[str]) -> str:
         return str(options.get(match["name"], match[0]))

@@ -136,6 +136,7 @@ def _check_storage(header: "nibabel.Nifti1Header", path: str | PathLike[str]) ->
         raise InputError(f"{path}: datatype {code} is none that NIfTI knows: convert the CT again") from error
     if stored.kind not in "biuf":
         name = {"c": "complex numbers", "V": "colours"}.get(stored.kind, str(stored))
+        name = name if code > 1 else "values of no type, or single bits"
         raise InputError(f"{path} holds {name} (datatype {code}): real numbers are needed; save one value a voxel")
     if int(header["bitpix"]) not in (0, stored.itemsize * 8):
         raise InputError(

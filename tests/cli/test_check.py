@@ -5,6 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from covid_monai.cli import root
 from covid_monai.cli.data_check import check
 from covid_monai.cli.data_sets import group
 from covid_monai.data.manifest import read_dataset
@@ -55,3 +56,12 @@ def test_group_writes_groups_and_claims_no_more_than_it_knows(tmp_path: Path) ->
 def test_group_says_when_there_is_nothing_to_group(tmp_path: Path) -> None:
     write_patients(tmp_path / "data", known=True)
     assert "nothing to group" in CliRunner().invoke(group, [str(tmp_path / "data")]).stdout
+
+
+def test_a_data_set_without_cases_is_not_sound(tmp_path: Path) -> None:
+    write_patients(tmp_path / "data", known=True)
+    manifest = tmp_path / "data" / "dataset.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "training": []}))
+    result = CliRunner().invoke(root, ["data", "check", str(tmp_path / "data")])
+    assert result.exit_code == 1
+    assert "holds no cases: prepare it again" in result.output

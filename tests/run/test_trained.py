@@ -54,6 +54,7 @@ def test_predict_takes_all_of_them_and_says_what_is_not_known(of_monai, copied, 
         np.testing.assert_array_equal(mask_of(result, tmp_path / name), expected, err_msg=name)
         assert "warning: " in result.output
         assert "is not known" in result.output
+        assert "changed by --set" in result.output
 
 
 def test_settings_that_are_not_those_of_the_weights_are_told(of_monai, tiny_dataset, tmp_path):

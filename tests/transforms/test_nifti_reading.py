@@ -287,6 +287,7 @@ def test_a_file_that_is_no_nifti_is_told_as_what_it_is(tmp_path, kind):
         (40, "<8h", (4, 6, 5, 2, 2, 1, 1, 1), "save one volume a file"),
         (40, "<8h", (1, 120, 1, 1, 1, 1, 1, 1), "3 axes"),
         (70, "<h", (999,), "datatype 999 is none"),
+        (70, "<h", (0,), "values of no type"),
         (70, "<2h", (32, 64), "holds complex numbers"),
         (70, "<2h", (128, 24), "holds colours"),
         (72, "<h", (8,), "16 bits a voxel, bitpix says 8"),
