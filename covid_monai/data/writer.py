@@ -106,7 +106,7 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
     """
     slices = progress_bar(source, description=source.name, unit="slice", total=source.count, shown=progress)
     large: list[str] = []
-    with collecting_warnings() as told:
+    with collecting_warnings() as messages:
         cases = []
         for item in slices:
             cases.append(_write_case(item, source.name, folder))
@@ -117,7 +117,7 @@ def write_cases(source: Source, folder: Path, progress: bool = False) -> Dataset
         raise InputError(f"{source.name} gave no slices: nothing to prepare")
     used = {0, *source.label_map.values()}
     labels = {label: name for label, name in LABELS.items() if label in used}
-    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, tuple(cases), tuple(told))
+    dataset = Dataset(folder, source.name, source.licence, labels, source.label_map, tuple(cases), tuple(messages))
     write_dataset(dataset)
     return dataset
 

@@ -49,11 +49,11 @@ def copy_bundle(
         folder.parent.mkdir(parents=True, exist_ok=True)
         # the folder appears as a whole, or not at all
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder.parent) as temporary:
-            made = Path(temporary) / "bundle"
-            shutil.copytree(source, made, ignore=shutil.ignore_patterns("__pycache__"))
+            copied = Path(temporary) / "bundle"
+            shutil.copytree(source, copied, ignore=shutil.ignore_patterns("__pycache__"))
             if tensors is not None:
-                _add_run(made, configs, tensors)
-            os.replace(made, folder)
+                _add_run(copied, configs, tensors)
+            os.replace(copied, folder)
     return folder
 
 

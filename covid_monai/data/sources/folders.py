@@ -142,9 +142,9 @@ def _label_map_of(names: dict[str, Any], path: Path) -> dict[int, int]:
             for number, ours in label_map.items()
             if number or ours
         )
-        told = ", ".join(f"{name!r} = {value!r}" for name, value in names.items())
+        labels = ", ".join(f"{name!r} = {value!r}" for name, value in names.items())
         raise InputError(
-            f"{path}: not all of its labels ({told}) are ours: say what the masks' values mean by `label_map` "
+            f"{path}: not all of its labels ({labels}) are ours: say what the masks' values mean by `label_map` "
             f"{','.join(whole)}, with one of {', '.join(LABELS.values())} for each LABEL"
         )
     return known

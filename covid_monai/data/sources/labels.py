@@ -101,10 +101,10 @@ def _not_in_map(unknown: Mapping[int, int], found: Sequence[int], known: Mapping
     names = {label: LABELS[ours].replace(" ", "-") for label, ours in known.items() if label or ours}
     entries = [f"{label_in_words(label, colours)}={name}" for label, name in names.items()]
     whole = ",".join([*entries, *(f"{label_in_words(label, coloured)}=LABEL" for label in unknown)])
-    told = f"holds label {label_in_words(first, coloured)} in {count} pixels, the label map has {allowed}"
+    holding = f"holds label {label_in_words(first, coloured)} in {count} pixels, the label map has {allowed}"
     if first < 0:
-        return f"{told}: {what_negative_labels_may_be(found)}; say which by `label_map` {whole} ({_ALLOWED})"
-    return f"{told}: give `label_map` {whole} ({_ALLOWED})"
+        return f"{holding}: {what_negative_labels_may_be(found)}; say which by `label_map` {whole} ({_ALLOWED})"
+    return f"{holding}: give `label_map` {whole} ({_ALLOWED})"
 
 
 def count_labels(labels: npt.NDArray[np.uint8]) -> dict[int, int]:

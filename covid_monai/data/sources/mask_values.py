@@ -69,19 +69,19 @@ def _what_else(values: NDArray[Any], odd: NDArray[np.bool_], where: str) -> str:
     different = np.unique(values)
     lowest, highest = float(different[0]), float(different[-1])
     example = float(values[odd].flat[0])
-    told = f"{where} holds values such as {example:.4g} in {np.count_nonzero(odd)} of {values.size} voxels"
+    holding = f"{where} holds values such as {example:.4g} in {np.count_nonzero(odd)} of {values.size} voxels"
     if len(different) == 2 and lowest == 0:
         return (
-            f"{told} and 0 elsewhere: it is a mask of one label that was scaled, as its values or by its header's "
+            f"{holding} and 0 elsewhere: it is a mask of one label that was scaled, as its values or by its header's "
             "slope; save (values > 0) as uint8, which makes it 1"
         )
     if lowest >= 0 and highest <= 1:
         return (
-            f"{told}, and all lie between 0 and 1: they are probabilities, or a mask that was resampled or scaled; "
+            f"{holding}, and all lie between 0 and 1: they are probabilities, or a mask that was resampled or scaled; "
             "threshold them, and save (values >= 0.5) as uint8"
         )
     return (
-        f"{told} ({lowest:.4g} to {highest:.4g}): a mask holds integer labels; if it was resampled, do so with the "
+        f"{holding} ({lowest:.4g} to {highest:.4g}): a mask holds integer labels; if it was resampled, do so with the "
         "nearest neighbour, and if it is an image, give its mask"
     )
 
