@@ -1,5 +1,6 @@
 """The JSON beside a mask: what its values mean, what it was made from and with, and what the reader warned of."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def write_record(
             "image_sha256": sha256_of(image) if image is not None else None,
             "bundle": origin.bundle,
             "weights_sha256": origin.weights,
-            "settings": dict(origin.settings),
+            "settings": _as_json(origin.settings),
             "classes": {str(value): name for value, name in enumerate(class_names)},
             "voxels": {str(value): count for value, count in enumerate(voxels)},
             "warnings": list(warnings),
@@ -130,8 +131,15 @@ def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict
         origin: the model and the settings now.
     """
     found = _content(record_file(files["mask"]))
-    expected = (origin.bundle, origin.weights, dict(origin.settings))
+    expected = (origin.bundle, origin.weights, _as_json(origin.settings))
     same = tuple(found.get(key) for key in ("bundle", "weights_sha256", "settings")) == expected
-    same = same and image.is_file() and found["image_sha256"] == sha256_of(image)
-    hashes = found["sha256"] if same else {}
-    return {kind: place.is_file() and hashes.get(kind) == sha256_of(place) for kind, place in files.items()}
+    same = same and image.is_file() and found.get("image_sha256") == sha256_of(image)
+    hashes = found.get("sha256") if same else None
+    known = hashes if isinstance(hashes, dict) else {}
+    return {kind: place.is_file() and known.get(kind) == sha256_of(place) for kind, place in files.items()}
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a record holds them, in which a tuple is a list."""
+    content: dict[str, Any] = json.loads(json.dumps(dict(settings), default=str))
+    return content

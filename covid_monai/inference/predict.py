@@ -100,7 +100,7 @@ def predict(
     Args:
         inputs: files, folders or glob patterns.
         output: folder for the masks: ``<name>.nii.gz``, uint8, on the input's grid; 0 is background.
-        run: a run, or its folder.
+        run: a run, its folder, or other trained weights; see :func:`covid_monai.run.trained.find_trained`.
         roi_size: see :func:`covid_monai.inference.model.load`.
         intensity: see :func:`covid_monai.inference.model.load`.
         orientation: see :func:`covid_monai.inference.model.load`.
@@ -123,8 +123,8 @@ def predict(
             cannot be used.
     """
     images = find_images(inputs)
-    home = RunFolder(run)
-    with protecting(*images, *home.trained):
+    # a run, a bundle's folder or a weights file: what is not there is left out
+    with protecting(*images, *RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])):
         targets = _targets(images, Path(output).absolute(), probabilities)
         model = load(
             run,

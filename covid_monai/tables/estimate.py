@@ -49,10 +49,11 @@ def expected_seconds(
     for job in jobs:
         each, settings = measured[_network_of(job)], {**read_config(bundle_folder(job.bundle), "train"), **job.settings}
         fold = splits[job.split].folds[job.fold]
-        copies = 1 + len(settings["copy_quarter_turns"]) + len(settings["copy_scalings"])
+        # bundles of users need not have all of these
+        copies = 1 + len(settings.get("copy_quarter_turns", ())) + len(settings.get("copy_scalings", ()))
         epochs = settings["epochs"]
         training = epochs * copies * len(fold.train) * each.training
-        validation = epochs // settings["validation_interval"] * len(fold.validation) * each.inference
+        validation = epochs // settings.get("validation_interval", 1) * len(fold.validation) * each.inference
         seconds.append(training + validation + len(fold.test) * each.inference)
     return seconds
 

@@ -146,10 +146,13 @@ def _tell_hours(
     if not waiting or options.chosen_executor == "ray":
         return
     threads, device = next(((slot.threads, slot.device) for slot in slots), (None, options.device))
-    seconds = expected_seconds(waiting, output, device=device, threads=threads)
-    write(
-        f"{hours_in_words(seconds, len(slots) or 1)} for {len(waiting)} jobs, by a step of each network just measured"
-    )
+    try:
+        hours = hours_in_words(expected_seconds(waiting, output, device=device, threads=threads), len(slots) or 1)
+    # a network that fails here fails its own jobs later, and the others do not depend on it
+    except Exception as error:
+        write(f"how long it takes cannot be told: {' '.join(str(error).split())[:300]}")
+        return
+    write(f"{hours} for {len(waiting)} jobs, by a step of each network just measured")
 
 
 def _claim(table: str, data: str | os.PathLike[str], output: str | os.PathLike[str], request: Request) -> Claim:

@@ -148,6 +148,33 @@ def test_a_mask_that_is_not_this_calls_own_is_replaced_by_overwrite_only(ct, tin
     assert done(ct, tmp_path, tiny_run).kept
 
 
+@pytest.mark.parametrize("key", ["sha256", "image_sha256"])
+@pytest.mark.parametrize("value", [None, 7])
+def test_a_record_changed_by_hand_makes_the_mask_somebody_elses(ct, tiny_run, tmp_path, key, value):
+    done(ct, tmp_path, tiny_run)
+    record = json.loads((tmp_path / "out" / "ct.json").read_text())
+    (tmp_path / "out" / "ct.json").write_text(json.dumps({**record, key: value}))
+    assert "`overwrite=True`" in done(ct, tmp_path, tiny_run).error
+
+
+def test_settings_given_as_tuples_are_the_same_again(ct, tiny_run, tmp_path):
+    settings = {"window": (-1024, 600)}
+    done(ct, tmp_path, tiny_run, settings=settings)
+    assert done(ct, tmp_path, tiny_run, settings=settings).kept
+
+
+def test_a_weights_file_is_no_place_for_a_mask_record(ct, tiny_run, tmp_path):
+    import shutil
+
+    weights = shutil.copytree(tiny_run, tmp_path / "run") / "model.safetensors"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ct.nii.gz").symlink_to(weights)
+    before = weights.read_bytes()
+    with pytest.raises(InputError, match="would replace the input"):
+        predict([ct], tmp_path / "out", weights, overwrite=True)
+    assert weights.read_bytes() == before
+
+
 def test_other_settings_make_another_mask(ct, tiny_run, tmp_path):
     done(ct, tmp_path, tiny_run)
     assert "`overwrite=True`" in done(ct, tmp_path, tiny_run, roi_size=(48, 48)).error

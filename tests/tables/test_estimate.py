@@ -47,6 +47,17 @@ def test_it_is_told_before_the_first_job(started):
     assert "for 4 jobs" in told
 
 
+def test_a_network_that_cannot_be_measured_stops_no_table(tiny_dataset, tmp_path, monkeypatch):
+    def out_of_memory(*arguments, **options):
+        raise RuntimeError("out of memory")
+
+    lines: list[str] = []
+    monkeypatch.setattr("covid_monai.tables.reproduction._execute", lambda *arguments, **options: None)
+    monkeypatch.setattr(estimate, "seconds_of_an_image", out_of_memory)
+    reproduce(str(write_table(tmp_path)), tiny_dataset, tmp_path / "out", budget="quick", write=lines.append)
+    assert "how long it takes cannot be told: out of memory" in lines
+
+
 def test_a_step_is_measured_in_seconds_an_image():
     found = seconds_of_an_image("a_segnet", SMALL, device="cpu", threads=1)
     assert 0 < found.inference < found.training
