@@ -25,15 +25,14 @@ def studies(path: Path, json_file: Path | None) -> None:
     named. Exit status 1 when there is no CT that can be read.
     """
     from covid_monai.errors import InputError
-    from covid_monai.files import refuse_to_replace_input, write_json
+    from covid_monai.files import protecting, write_json
     from covid_monai.studies.study import counted
 
     found = list(_all_found(path))
     if json_file is not None:
-        if json_file.exists() and any(json_file.samefile(each.path) for _, each in found if each.path.is_file()):
-            raise InputError(f"{json_file} would replace the input; write to another name")
-        refuse_to_replace_input(json_file)
-        write_json(json_file, {"format": "covid-monai studies", "version": 1, "places": [_as_json(*x) for x in found]})
+        with protecting(path, *(each.path for _, each in found)):
+            places = [_as_json(name, each) for name, each in found]
+            write_json(json_file, {"format": "covid-monai studies", "version": 1, "places": places})
     for name, each in found:
         for line in _lines(name, each):
             click.echo(line)

@@ -168,6 +168,8 @@ def _of_headers(slices: Sequence[ImageHeader]) -> list[str]:
         odd.append("images are stored mirrored; taken as they lie")
     if not slices[0].text("Modality"):
         odd.append("no modality is given; taken for CT")
+    if any(header.number("RescaleSlope") == 0 for header in slices):
+        odd.append("the rescale slope is 0, taken as 1")
     without = sum(intercept_of(header) is None for header in slices)
     if without:
         odd.append(f"{counted(without, 'slice has', 'slices have')} no rescale intercept")
