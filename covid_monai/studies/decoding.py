@@ -28,9 +28,6 @@ _NO_DECODER = {
     "1.2.840.10008.1.2.4.111": "JPEG XL",
     "1.2.840.10008.1.2.4.112": "JPEG XL",
 }
-LOSSY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91))
-"""Transfer syntaxes that can have changed the values."""
-
 _END_OF_IMAGE = b"\xff\xd9"
 _RLE = "1.2.840.10008.1.2.5"
 _DEFAULT_SYNTAX = "1.2.840.10008.1.2"

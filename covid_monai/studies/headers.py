@@ -38,7 +38,7 @@ _READ = (
     *("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation", "PixelSpacing", "ReconstructionDiameter"),
     *("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "NumberOfFrames", "PhotometricInterpretation"),
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
-    *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "BurnedInAnnotation"),
+    *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "LossyImageCompression"),
     *("AcquisitionNumber", "TemporalPositionIdentifier", "EchoNumbers", "KVP", "NominalPercentageOfCardiacPhase"),
     *("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "TriggerTime", "StackID", "ReconstructionAlgorithm"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),

@@ -103,7 +103,7 @@ def refusal_of(header: ImageHeader) -> str | None:
         return "a dose screen" if _is_dose_screen(header) else "a secondary capture"
     if sop_class == _REPORTS or (sop_class.startswith(f"{_REPORTS}.") and sop_class not in _CLASSES):
         modality = "SR"
-    elif sop_class not in CT_CLASSES and (not modality or modality == "CT"):
+    else:
         modality = _CLASSES.get(sop_class, modality)
     if modality and modality != "CT":
         return _MODALITIES.get(modality, f"an object of modality {modality}")

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,6 @@ def read_study(
 
 def _with_warnings(study: Study, place: Path, messages: Iterable[str], spacing_known: bool | None) -> Study:
     """The study with all its warnings, which are raised now."""
-    from dataclasses import replace
-
     for path, reason in study.left_out[:_NAMED]:
         warnings.warn(f"{path} {reason}; it is left out", InputWarning, stacklevel=3)
     of_values = [message.replace(str(place), "the CT") for message in messages]
@@ -92,6 +91,7 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
         intensity=kind,
         identity=identity_of(read),
         files=tuple(dict.fromkeys(header.entry.path for header in read)),
+        sources=tuple(dict.fromkeys(header.entry.source for header in read)),
         left_out=left_out,
         warnings=(*(lost if left_out else ()), *found.notes, *stack.oddities),
     )
@@ -99,19 +99,20 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
 
 def _read_volume(found: FoundSeries, mode: str, grid: dict[str, Any]) -> Study:
     path = found.place
-    values, affine, notes = read_voxels(path, **grid)
-    hu, kind = _in_hu(marked_padding(values), mode, str(path))
-    stack = stack_of_volume(affine, hu.shape[2])
+    volume = read_voxels(path, **grid)
+    hu, kind = _in_hu(marked_padding(volume.values), mode, str(path))
+    stack = stack_of_volume(volume.affine, hu.shape[2])
     return Study(
         hu=hu,
-        affine=affine,
+        affine=volume.affine,
         extents=stack.extents,
         positions=stack.positions,
         placeholder_spacing=stack.placeholder,
         format=found.format,
         intensity=kind,
-        files=(path,),
-        warnings=tuple(notes),
+        files=volume.files,
+        sources=volume.files,
+        warnings=volume.notes,
     )
 
 
@@ -132,6 +133,10 @@ def _series_of(path: "str | os.PathLike[str] | FoundStudy", name: str | None) ->
             f"{found.path} holds {len(taken)} studies: give one at a time, or the UID of a series as `series` "
             "(`covid-monai data studies` lists them)"
         )
+    volumes = [series for study in found.studies for series in study.series if series.format != "dicom"]
+    if not taken and len(volumes) == 1:
+        # it says by itself what is wrong with it, and options may put it right
+        return volumes[0]
     if not taken:
         raise InputError(f"{found.path} holds no CT that can be read{_why_none(found)}")
     return taken[0]

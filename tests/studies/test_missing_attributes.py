@@ -172,3 +172,27 @@ def test_a_missing_image_is_an_error_of_its_own(tmp_path):
     write_series(tmp_path, SeriesPlan(CHEST), without("PixelData"))
     with pytest.raises(InputError, match="none of the 8 slices can be read"):
         read_study(tmp_path)
+
+
+def test_slices_without_intercept_get_that_of_the_others_and_it_is_told(tmp_path):
+    def change(index, dataset):
+        if index in (2, 5):
+            del dataset.RescaleIntercept, dataset.RescaleSlope
+
+    write_series(tmp_path, SeriesPlan(CHEST), change)
+    with pytest.warns(InputWarning, match="2 slices have no rescale intercept: that of the others, -1024, is taken"):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.hu, VOXELS)
+
+
+@pytest.mark.parametrize("spacing", [[0.0006, 0.0006], [600, 600]])
+def test_pixels_of_a_size_that_no_ct_has_are_refused(spacing, tmp_path):
+    write_series(tmp_path, SeriesPlan(CHEST, spacing=spacing))
+    with pytest.raises(InputError, match="which no CT has"):
+        read_study(tmp_path)
+
+
+def test_compression_with_loss_is_told(tmp_path):
+    write_series(tmp_path, SeriesPlan(CHEST), lambda _, dataset: setattr(dataset, "LossyImageCompression", "01"))
+    with pytest.warns(InputWarning, match="compressed with loss"):
+        read_study(tmp_path)

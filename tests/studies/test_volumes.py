@@ -36,7 +36,10 @@ def test_every_format_gives_the_voxels_and_places_of_the_dicom_series(ending, tm
     np.testing.assert_allclose(study.affine, series.affine)
     np.testing.assert_allclose(study.extents, series.extents)
     np.testing.assert_allclose(study.positions, series.positions)
-    assert study.files == (file,)
+    beside = [path for path in file.parent.glob("ct*") if path != file]
+    assert study.files == (file, *beside)
+    assert study.sources == study.files
+    assert len(beside) == (ending in (".nhdr", ".mhd"))
     assert study.identity.series_uid is None
     assert (
         study.format
@@ -149,7 +152,7 @@ def test_files_that_are_no_ct_volume_are_named(tmp_path):
         "broken.nrrd": "no readable .nrrd file",
         "fake.nii.gz": "fake.nii.gz",
         "nan.mha": "NaN",
-        "lost.mhd": "without its file of voxels",
+        "lost.mhd": "which is missing: copy both files",
     }.items():
         with pytest.raises(InputError, match=reason):
             read_study(tmp_path / name)
@@ -163,3 +166,15 @@ def test_a_folder_of_volumes_holds_a_study_for_each(tmp_path):
     assert [read_study(study).hu.shape for study in found.studies] == [VOXELS.shape] * 2
     with pytest.raises(InputError, match="holds 2 studies"):
         read_study(tmp_path)
+
+
+def test_a_tolerance_makes_a_volume_readable_that_is_refused_without(tmp_path):
+    image = nibabel.Nifti1Image(VOXELS, AFFINE)
+    image.set_sform(AFFINE, code=1)
+    apart = AFFINE.copy()
+    apart[0, 3] += 0.5
+    image.set_qform(apart, code=1)
+    nibabel.save(image, tmp_path / "ct.nii.gz")
+    with pytest.raises(InputError, match="grid_tolerance"):
+        read_study(tmp_path / "ct.nii.gz")
+    np.testing.assert_allclose(read_study(tmp_path, grid_tolerance=1.0).affine, AFFINE)
