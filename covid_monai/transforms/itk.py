@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ITK_FORMATS = {".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage", ".mhd": "metaimage"}
 """Formats by ending."""
 
+_READERS = {"nrrd": "NrrdImageIO", "metaimage": "MetaImageIO"}
 # where a header names the file of its voxels, which lies beside it
 _VOXELS_ELSEWHERE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _LONGEST_HEADER = 1 << 16
@@ -97,6 +98,9 @@ def _reader(path: Path) -> "sitk.ImageFileReader":
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    # ITK knows its own endings in small letters alone
+    if path.suffix != path.suffix.lower() and path.stat().st_size:
+        reader.SetImageIO(_READERS[ITK_FORMATS[path.suffix.lower()]])
     return reader
 
 
