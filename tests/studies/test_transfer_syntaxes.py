@@ -1,7 +1,4 @@
-"""The encodings of pixels that scanners and archives write.
-
-JPEG-LS, JPEG extended and lossy JPEG 2000 are not among them: nothing that is installed here writes them in DICOM.
-"""
+"""The encodings of pixels that scanners and archives write, and that can be written here."""
 
 from pathlib import Path
 
