@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from covid_monai.studies.geometry import SAME_POSITION, Stack, distances_of, normal_of, plane_of, sort_slices, stack_of
 from covid_monai.studies.headers import DISTINGUISHED_BY, ImageHeader
 from covid_monai.studies.hounsfield import intercept_of, slope_of
-from covid_monai.studies.kinds import refusal_of
+from covid_monai.studies.kinds import is_lossy, refusal_of
 from covid_monai.studies.study import counted, spacing_of_affine
 from covid_monai.transforms.nifti_affine import SPACING_LIMITS
 
@@ -172,7 +172,7 @@ def _of_headers(slices: Sequence[ImageHeader]) -> list[str]:
         odd.append("no modality is given; taken for CT")
     if any(header.number("RescaleSlope") == 0 for header in slices):
         odd.append("the rescale slope is 0, taken as 1")
-    if any(header.text("LossyImageCompression") == "01" for header in slices):
+    if any(map(is_lossy, slices)):
         odd.append("images were compressed with loss, which changes HU")
     return odd
 

@@ -50,7 +50,7 @@ def describe_volume(path: Path, *, orientation: str | None = None, grid_toleranc
         except InputError as error:
             return FoundSeries(str(path), kind, refused=str(error))
     order, notes = _axes(affine)
-    notes = [*(message.replace(str(path), "it") for message in messages), *notes]
+    notes = [*(message.removeprefix(f"{path}").lstrip(": ") for message in messages), *notes]
     shape = (shape[order[0]], shape[order[1]], shape[order[2]])
     stack = stack_of_volume(affine[:, [*order, 3]], shape[2])
     return FoundSeries(str(path), kind, notes=tuple(notes), stack=stack, shape=shape)

@@ -196,3 +196,21 @@ def test_compression_with_loss_is_told(tmp_path):
     write_series(tmp_path, SeriesPlan(CHEST), lambda _, dataset: setattr(dataset, "LossyImageCompression", "01"))
     with pytest.warns(InputWarning, match="compressed with loss"):
         read_study(tmp_path)
+
+
+def test_a_tilt_that_only_the_header_knows_is_told(tmp_path):
+    write_series(tmp_path, SeriesPlan(CHEST), lambda _, dataset: setattr(dataset, "GantryDetectorTilt", "-15"))
+    with pytest.warns(InputWarning, match="a gantry tilt of 15 degrees is given, but slices lie straight"):
+        read_study(tmp_path)
+
+
+def test_the_current_folder_is_named_and_nothing_else_replaced(tmp_path, monkeypatch):
+    # lungs full of lesions, and no air
+    dense = np.where(CHEST < -500, CHEST // 3 - 200, CHEST).astype(np.int16)
+    write_series(tmp_path, SeriesPlan(dense))
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(InputWarning) as caught:
+        study = read_study(".")
+    (message,) = study.warnings
+    assert message.startswith("the CT has values -5")
+    assert [str(warning.message) for warning in caught] == [f".: {message}"]

@@ -119,6 +119,20 @@ def test_a_file_that_is_cut_off_is_named_and_left_out(syntax, tmp_path):
     assert not any(str(tmp_path) in message for message in study.warnings)
 
 
+def test_pixels_that_decode_to_other_values_are_damaged(tmp_path, capfd):
+    files = write_series(
+        tmp_path / "ct", SeriesPlan(CHEST), lambda _, dataset: encode(dataset, JPEGLosslessSV1, tmp_path)
+    )
+    content = bytearray(files[3].read_bytes())
+    middle = len(content) - 200
+    content[middle : middle + 40] = b"\xff\x00" * 20
+    files[3].write_bytes(content)
+    with pytest.warns(InputWarning, match="damaged within its compressed pixels"):
+        study = read_study(tmp_path / "ct")
+    np.testing.assert_array_equal(study.hu, np.delete(CHEST, 3, axis=0).transpose(2, 1, 0))
+    assert capfd.readouterr().err == ""
+
+
 def test_an_encoding_that_cannot_be_decoded_is_named(tmp_path):
     def change(_, dataset):
         encode(dataset, JPEG2000Lossless, tmp_path)
