@@ -18,7 +18,7 @@ LAYERS = (
     ("losses", "networks"),
     ("transforms",),
     ("data",),
-    ("scoring",),
+    ("scoring", "measurements"),
     ("catalog", "handlers"),
     ("run",),
     ("workflow", "inference"),
