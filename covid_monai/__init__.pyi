@@ -3,6 +3,7 @@ from . import inference as inference
 from . import losses as losses
 from . import networks as networks
 from . import scoring as scoring
+from . import studies as studies
 from . import tables as tables
 from . import transforms as transforms
 from .errors import InputError as InputError

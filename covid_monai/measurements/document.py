@@ -72,40 +72,44 @@ class Measurements:
         }
 
     def to_row(self) -> dict[str, float | str | None]:
-        """What a row of ``measurements.csv`` has: the values of :meth:`to_dict` by their place, with underscores.
-
-        ``both_infected_percent``, ``right_upper_third_lesion_ml``, ``left_lower_zone_score`` and the like; unknown
-        values are None, and the column ``unknown`` has the reasons.
-        """
-        row: dict[str, Any] = {
-            "definitions_version": DEFINITIONS_VERSION,
-            **self.settings,
-            "worse_lung_grade": self.severity.worse_lung_grade,
-            "both_lungs_grade": self.severity.both_lungs_grade,
-            "worse_lung": self.severity.worse_lung,
-            "zone_score_sum": self.severity.zone_score_sum,
-        }
-        for name, part in self.lungs.items():
-            row |= _columns(name, part)
-        row |= _columns("in_field", self.in_field)
-        for kind, parts in (("zone", self.zones), ("third", self.thirds)):
-            for side, levels in parts.items():
-                for level, part in levels.items():
-                    row |= _columns(f"{side}_{level}_{kind}", part)
-                    if kind == "zone":
-                        row[f"{side}_{level}_zone_score"] = self.severity.zone_scores[side][level]
-        row |= _columns("lesion", self.lesions)
-        for name, statistics in self.hu.items():
-            row |= _columns(f"{name}_hu", statistics)
-        row |= {"effusion_ml": self.effusion_ml}
-        reasons = dict.fromkeys(value.reason for value in row.values() if isinstance(value, Unknown))
-        row |= {"unknown": "; ".join(reasons), "warnings": "; ".join(self.warnings)}
-        return {name: _plain(value) for name, value in row.items()}
+        """What a row of ``measurements.csv`` has; see :func:`row_of`."""
+        return row_of(self.to_dict())
 
 
-def _columns(prefix: str, values: Any) -> dict[str, Any]:
-    """The fields of a dataclass, each under the prefix and its own name."""
-    return {f"{prefix}_{field.name}": getattr(values, field.name) for field in fields(values)}
+def row_of(content: Mapping[str, Any]) -> dict[str, float | str | None]:
+    """The values of a document, each under the names of its places, joined by underscores.
+
+    ``both_infected_percent``, ``right_upper_third_lesion_ml``, ``left_lower_zone_score`` and the like; unknown values
+    are None, and the column ``unknown`` has the reasons.
+
+    Args:
+        content: of :meth:`Measurements.to_dict`.
+    """
+    severity = content["severity"]
+    row: dict[str, float | str | None] = {
+        "definitions_version": content["definitions"]["version"],
+        **content["settings"],
+        **{name: severity[name] for name in ("worse_lung_grade", "both_lungs_grade", "worse_lung", "zone_score_sum")},
+    }
+    for name, part in (*content["lungs"].items(), ("in_field", content["in_field"])):
+        row |= _columns(name, part)
+    for kind in ("zone", "third"):
+        for side, levels in content[f"{kind}s"].items():
+            for level, part in levels.items():
+                row |= _columns(f"{side}_{level}_{kind}", part)
+                if kind == "zone":
+                    row[f"{side}_{level}_zone_score"] = severity["zone_scores"][side][level]
+    row |= _columns("lesions", content["lesions"])
+    for name, statistics in content["hu"].items():
+        row |= _columns(f"{name}_hu", statistics)
+    row["effusion_ml"] = content["effusion_ml"]
+    row["unknown"] = "; ".join(dict.fromkeys(content["unknown"].values()))
+    row["warnings"] = "; ".join(content["warnings"])
+    return row
+
+
+def _columns(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}_{name}": value for name, value in values.items()}
 
 
 def _inner(value: Any) -> Mapping[str, Any] | None:
