@@ -5,3 +5,4 @@ from .reading import read_study as read_study
 from .series import FoundSeries as FoundSeries
 from .study import Identity as Identity
 from .study import Study as Study
+from .table import read_study_table as read_study_table

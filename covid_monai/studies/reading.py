@@ -16,7 +16,7 @@ from covid_monai.studies.finding import Found, FoundStudy, find_studies
 from covid_monai.studies.geometry import stack_of
 from covid_monai.studies.hounsfield import marked_padding, to_air
 from covid_monai.studies.series import FoundSeries
-from covid_monai.studies.study import Study
+from covid_monai.studies.study import Study, counted
 from covid_monai.studies.volumes import read_voxels, stack_of_volume
 from covid_monai.transforms.intensity import mode_named, refuse_beyond_hu, to_hu
 
@@ -81,7 +81,7 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
     voxels, read, left_out = read_slices(found.slices)
     hu, kind = _in_hu(voxels, mode, where)
     stack = stack_of(read)
-    lost = [f"{len(left_out)} slices could not be read and are left out"] if left_out else []
+    lost = [counted(len(left_out), "slice could not be read and is", "slices could not be read and are") + " left out"]
     return Study(
         hu=hu,
         affine=stack.affine,
@@ -93,7 +93,7 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
         identity=identity_of(read),
         files=tuple(dict.fromkeys(header.entry.path for header in read)),
         left_out=left_out,
-        warnings=(*lost, *found.notes, *stack.oddities),
+        warnings=(*(lost if left_out else ()), *found.notes, *stack.oddities),
     )
 
 

@@ -17,6 +17,7 @@ from covid_monai.studies.geometry import SAME_POSITION, Stack, distances_of, nor
 from covid_monai.studies.headers import DISTINGUISHED_BY, ImageHeader
 from covid_monai.studies.hounsfield import intercept_of
 from covid_monai.studies.kinds import refusal_of
+from covid_monai.studies.study import counted, spacing_of_affine
 
 _SAME_DIRECTION = 2e-3
 _SAME_SPACING = 1e-3
@@ -81,6 +82,11 @@ class FoundSeries:
         return None if number is None else int(number)
 
     @property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Distances in mm along i and j, and between slices along their normal; None where it is refused."""
+        return None if self.stack is None else spacing_of_affine(self.stack.affine)
+
+    @property
     def length(self) -> float:
         """How much of the patient the slices cover along their normal, in mm; 0 where it is refused."""
         return float(self.stack.extents.sum()) if self.stack is not None else 0.0
@@ -137,10 +143,10 @@ def _single(images: list[ImageHeader], digest: Pixels) -> list[FoundSeries]:
     """Stacks with one image at each position: copies left out, phases and reconstructions apart."""
     images = sort_slices(images)
     images, copies = _without_copies(images, digest)
-    odd = [f"{copies} images repeat others, pixel for pixel, and are left out"] if copies else []
+    odd = [f"{counted(copies, 'image repeats another', 'images repeat others')}, pixel for pixel"] if copies else []
     parts = _distinguished(images)
     if len(parts) > 1:
-        odd.append(f"several images at one position, told apart by {parts[0][0]}: {len(parts)} stacks")
+        odd.append(f"several images at one position, distinguished by {parts[0][0]}: {len(parts)} stacks")
     return [_judged(part, odd) for _, part in parts]
 
 
@@ -157,14 +163,14 @@ def _of_headers(slices: Sequence[ImageHeader]) -> list[str]:
     odd = []
     directions = slices[0].orientation
     if directions is not None and abs(directions[0][0]) < 0.5:
-        odd.append("rows and columns are swapped: rows run from front to back")
-    if normal_of(slices[0])[2] < 0:
-        odd.append("slices are seen from the head, mirrored")
+        odd.append("rows and columns are swapped: rows run from front to back; taken as they lie")
+    elif normal_of(slices[0])[2] < 0:
+        odd.append("images are stored mirrored; taken as they lie")
     if not slices[0].text("Modality"):
         odd.append("no modality is given; taken for CT")
     without = sum(intercept_of(header) is None for header in slices)
     if without:
-        odd.append(f"{without} slices have no rescale intercept")
+        odd.append(f"{counted(without, 'slice has', 'slices have')} no rescale intercept")
     return odd
 
 
@@ -195,22 +201,25 @@ def _without_copies(images: list[ImageHeader], digest: Pixels) -> tuple[list[Ima
 
 
 def _distinguished(images: list[ImageHeader]) -> list[tuple[str, list[ImageHeader]]]:
-    """Stacks with one image at each position, each with the attribute by which they are told apart."""
+    """Stacks with one image at each position, each with the attribute that distinguishes them."""
     at = _groups_at(images)
-    if all(len(group) == 1 for group in at):
+    most = max(map(len, at))
+    if most == 1:
         return [("", images)]
-    keys: dict[str, Callable[[ImageHeader], Hashable]] = {
-        name: _reader(keyword) for keyword, name in reversed(DISTINGUISHED_BY.items())
-    }
-    for name, key in (("place in the plane", _in_plane), *reversed(keys.items()), ("folder", _folder)):
+    keys = [(name, _reader(keyword)) for keyword, name in DISTINGUISHED_BY.items()]
+    for name, key in (("place in the plane", _in_plane), *keys, ("folder", _folder)):
         parts: dict[Hashable, list[ImageHeader]] = {}
         for image in images:
             parts.setdefault(key(image), []).append(image)
-        if all(len(group) == 1 for part in parts.values() for group in _groups_at(part)):
+        # a time that each image has of its own distinguishes nothing
+        if len(parts) == most and all(len(group) == 1 for part in parts.values() for group in _groups_at(part)):
             return [(name, part) for part in parts.values()]
-    numbered = [sorted(group, key=lambda image: image.number("InstanceNumber") or 0.0) for group in at]
-    most = max(map(len, numbered))
+    numbered = [sorted(group, key=_number_and_time) for group in at]
     return [("instance number", [g[index] for g in numbered if index < len(g)]) for index in range(most)]
+
+
+def _number_and_time(image: ImageHeader) -> tuple[float, str]:
+    return image.number("InstanceNumber") or 0.0, image.text("AcquisitionTime")
 
 
 def _reader(keyword: str) -> Callable[[ImageHeader], Hashable]:

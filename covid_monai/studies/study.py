@@ -62,8 +62,18 @@ class Study:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Distances in mm along i and j, and between slices along their normal, in the mean."""
-        in_plane = np.linalg.norm(self.affine[:3, :2], axis=0)
-        return float(in_plane[0]), float(in_plane[1]), slice_distance(self.affine)
+        return spacing_of_affine(self.affine)
+
+
+def spacing_of_affine(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Distances in mm along i and j, and between slices along their normal."""
+    in_plane = np.linalg.norm(affine[:3, :2], axis=0)
+    return float(in_plane[0]), float(in_plane[1]), slice_distance(affine)
+
+
+def counted(number: int, singular: str, plural: str) -> str:
+    """A number with what it counts, such as ``1 slice`` and ``2 slices``."""
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def slice_distance(affine: NDArray[np.float64]) -> float:
