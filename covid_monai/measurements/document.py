@@ -7,7 +7,7 @@ from typing import Any
 from covid_monai.measurements.definitions import DEFINITIONS, DEFINITIONS_VERSION, DOCUMENT, Number, Unknown
 from covid_monai.measurements.hu_statistics import HUStatistics
 from covid_monai.measurements.lesions import Lesions
-from covid_monai.measurements.severity import Severity
+from covid_monai.measurements.severity import HIGHEST_SUM, Severity
 from covid_monai.measurements.volumes import Part
 from covid_monai.measurements.zones import Planes
 
@@ -106,6 +106,26 @@ def row_of(content: Mapping[str, Any]) -> dict[str, float | str | None]:
     row["unknown"] = "; ".join(dict.fromkeys(content["unknown"].values()))
     row["warnings"] = "; ".join(content["warnings"])
     return row
+
+
+def summary_of(content: Mapping[str, Any]) -> str:
+    """A document in a line, for a terminal.
+
+    Args:
+        content: of :meth:`Measurements.to_dict`.
+    """
+    lungs, severity, lesions = content["lungs"], content["severity"], content["lesions"]
+    if lungs["both"]["infected_percent"] is None:
+        shown = content["in_field"]["infected_percent"]
+        seen = "" if shown is None else f"; {shown:.2f} % of what the field of view shows"
+        return f"infected share unknown: {content['unknown']['lungs.both.infected_percent']}{seen}"
+    right, left, both = (lungs[name]["infected_percent"] for name in ("right", "left", "both"))
+    line = f"infected: {both:.2f} % of the lungs (right {right:.2f} %, left {left:.2f} %); "
+    line += f"{severity['both_lungs_grade']}, worse lung {severity['worse_lung_grade']}"
+    line += "" if severity["zone_score_sum"] is None else f", zone score {severity['zone_score_sum']} of {HIGHEST_SUM}"
+    if lesions["specks"]:
+        line += f"; {lesions['specks']} lesions under {content['settings']['floor_ml']:g} mL left out"
+    return line
 
 
 def _columns(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
