@@ -17,6 +17,7 @@ LAYERS = (
     ("errors", "files", "csv_files", "staging", "progress", "environment", "weights"),
     ("losses", "networks"),
     ("transforms",),
+    ("lungs",),
     ("data",),
     ("scoring",),
     ("catalog", "handlers"),
