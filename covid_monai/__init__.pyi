@@ -1,6 +1,7 @@
 from . import data as data
 from . import inference as inference
 from . import losses as losses
+from . import lungs as lungs
 from . import measurements as measurements
 from . import networks as networks
 from . import scoring as scoring

@@ -17,7 +17,7 @@ LAYERS = (
     ("errors", "files", "csv_files", "staging", "progress", "environment", "weights"),
     ("losses", "networks"),
     ("transforms",),
-    ("studies",),
+    ("studies", "lungs"),
     ("data",),
     ("scoring", "measurements"),
     ("catalog", "handlers"),
