@@ -119,7 +119,8 @@ def draw(affine, shape, *, positions=None, extents=None, sides=("right", "left")
     for value, side in enumerate(("right", "left"), start=1):
         if side in sides:
             labels[LUNGS[side].holds(points)] = value
-    hu = np.where(Ellipsoid((0, 0, 0), (115, 80, 400)).holds(points), HU["body"], HU["air"]).astype(np.int16)
+    body = (np.abs(points[0]) < 113) & (np.abs(points[1] - 5) < 69)
+    hu = np.where(np.broadcast_to(body, shape), HU["body"], HU["air"]).astype(np.int16)
     hu[labels > 0] = HU["lung"]
     airways = TRACHEA.holds(points)
     hu[airways] = HU["air"]
