@@ -1,7 +1,7 @@
 """Measurements of a mask that exists already, such as one that was corrected by hand."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,15 @@ def measure_files(
     stopwatch, grid = Stopwatch(), {"orientation": orientation, "grid_tolerance": grid_tolerance}
     with protecting(*given.files, *masks.values()):
         with stopwatch("hash"):
-            digests, of_masks = digests_of(given.files), {name: sha256_of(file) for name, file in masks.items()}
+            digests = digests_of(given.files)
+            of_mask = {f"{name}_sha256": sha256_of(file) for name, file in masks.items()}
+        labels = labels or _labels_of_record(masks["mask"])
+        of_mask["labels"] = labels or "assumed"
         key = key_of(given, digests, salt_of(folder))
         place = folder / key
         done = PredictedFile(given.place, Path(mask), study=key, measurements=place / MEASUREMENTS)
         if not overwrite and (place / MEASUREMENTS).exists():
-            if is_finished(place, digests, chosen, origin=None, masks_sha256=of_masks):
+            if is_finished(place, digests, chosen, origin=None, mask=of_mask):
                 return replace(done, kept=True)
             raise InputError(
                 f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
@@ -94,7 +97,7 @@ def measure_files(
                 digests,
                 chosen,
                 origin=None,
-                masks_sha256=of_masks,
+                mask=of_mask,
                 study=read,
                 warnings=(*given.warnings, *doubts),
                 outputs={MEASUREMENTS: written},
@@ -211,24 +214,28 @@ def _read_labels(
 
 
 def _classes(values: NDArray[np.integer], path: Path, labels: str | None) -> tuple[NDArray[np.integer], dict[int, str]]:
-    """The mask with its classes: as they are said, as the record has them, or as they most likely are."""
+    """The mask with its classes: as they are said, or as they most likely are."""
     import warnings
 
-    from covid_monai.scoring.label_classes import LabelClasses, parse_label_classes
+    from covid_monai.scoring.label_classes import parse_label_classes
 
-    record = read_record(path) or read_record(path.with_name(MASK))
-    if labels is not None:
-        parsed = parse_label_classes(labels)
-    elif record is not None:
-        parsed = LabelClasses(tuple(record.class_names), tuple((k, k) for k in range(1, len(record.class_names))))
-    else:
+    if labels is None:
         one_class = values.max(initial=0) <= 1
-        names = ("lesion",) if one_class else tuple(CLASSES.values())
-        parsed = LabelClasses(("background", *names), tuple((k + 1, k + 1) for k in range(len(names))))
-        shown = ", ".join(f"{value}={parsed.names[index].replace('_', '-')}" for value, index in parsed.classes)
+        labels = _as_labels(["background", "lesion"] if one_class else ["background", *CLASSES.values()])
         warnings.warn(
-            f"{path} has no record beside it that names its classes; taken as {shown}: say otherwise by `labels`",
+            f"{path} has no record beside it that names its classes; taken as {labels}: say otherwise by `labels`",
             InputWarning,
             stacklevel=2,
         )
+    parsed = parse_label_classes(labels)
     return parsed.apply(values, str(path)), classes_of(parsed.names)
+
+
+def _labels_of_record(mask: Path) -> str | None:
+    """What the values of a mask are by the record beside it, or beside the mask that it was made from."""
+    record = read_record(mask) or read_record(mask.with_name(MASK))
+    return None if record is None else _as_labels(record.class_names)
+
+
+def _as_labels(names: Sequence[str]) -> str:
+    return ",".join(f"{value}={name.replace('_', '-')}" for value, name in enumerate(names) if value)

@@ -78,7 +78,7 @@ def record_of_study(
     settings: StudySettings,
     *,
     origin: Origin | None,
-    masks_sha256: Mapping[str, str] | None = None,
+    mask: Mapping[str, str] | None = None,
     study: Study | None = None,
     device: str | None = None,
     warnings: Sequence[str] = (),
@@ -94,7 +94,7 @@ def record_of_study(
         digests: SHA-256 of its files.
         settings: of reading and measuring.
         origin: the model; None where a mask was given.
-        masks_sha256: of the mask and the lungs that were given, by what they are.
+        mask: of a mask that was given: its SHA-256, that of the lungs, and what its values are.
         study: what was read; None where it could not be.
         device: that the network ran on.
         warnings: what was assumed, or is not as sure as one may believe.
@@ -109,7 +109,7 @@ def record_of_study(
         "study": key,
         "state": DONE if error is None else FAILED,
         "error": error if kept or error is None else without_identifiers(error, given),
-        **_made_with(digests, settings, origin, masks_sha256),
+        **_made_with(digests, settings, origin, mask),
         "software": f"covid-monai {covid_monai.__version__}",
         "environment": describe_environment(),
         "device": device,
@@ -125,7 +125,7 @@ def record_of_study(
 
 
 def _made_with(
-    digests: Sequence[str], settings: StudySettings, origin: Origin | None, masks: Mapping[str, str] | None
+    digests: Sequence[str], settings: StudySettings, origin: Origin | None, mask: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """What a result depends on: where this is the same, so is the result."""
     model = None
@@ -140,7 +140,7 @@ def _made_with(
         "settings": asdict(settings),
         "definitions_version": DEFINITIONS_VERSION,
         "files_sha256": list(digests),
-        "masks_sha256": dict(masks or {}),
+        "mask": dict(mask) if mask is not None else None,
     }
 
 
@@ -150,13 +150,13 @@ def is_finished(
     settings: StudySettings,
     *,
     origin: Origin | None,
-    masks_sha256: Mapping[str, str] | None = None,
+    mask: Mapping[str, str] | None = None,
 ) -> bool:
     """Whether a folder has the results of these files, model, masks and settings, all as they were written."""
     content = read_record_of_study(folder)
     if content.get("state") != DONE:
         return False
-    expected = _made_with(digests, settings, origin, masks_sha256)
+    expected = _made_with(digests, settings, origin, mask)
     outputs = content.get("outputs", {})
     return {name: content.get(name) for name in expected} == expected and all(
         (folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in outputs.items()
