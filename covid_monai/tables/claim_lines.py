@@ -1,5 +1,6 @@
 """The paper's claims as lines of text and as columns, for table.md, the page, table.json and claims.csv."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from covid_monai.scoring.format import ABSENT
 from covid_monai.tables.claim_verdicts import JudgedClaim
 from covid_monai.tables.render import Lines, digits_of, p_text, plain, verdict_text, with_interval
 from covid_monai.tables.results import Results
+from covid_monai.tables.verdict import CANNOT_TELL
 
 CLAIM_COLUMNS = (
     "claim",
@@ -40,7 +42,38 @@ def claim_lines(results: Results, claims: Sequence[JudgedClaim]) -> Lines:
     header = ["claim", "place in the paper", "protocol", "published", "by its rows", "ours, 95 % over patients"]
     header += ["95 % with the seeds", "seeds", "cases", "p", "p (Holm)", "verdict"]
     ordered = sorted(claims, key=lambda judged: judged.number)
-    return Lines("What the paper claims", "", header, [_line(results, judged) for judged in ordered])
+    return Lines(
+        "What the paper claims", claims_sentence(claims), header, [_line(results, judged) for judged in ordered]
+    )
+
+
+def compact_claim_lines(results: Results, claims: Sequence[JudgedClaim]) -> Lines:
+    """A line a claim: what the paper prints or its rows give, ours under each protocol, and the paper's verdict."""
+    found = {(judged.number, judged.protocol): judged for judged in claims}
+    rows = []
+    for number in dict.fromkeys(judged.number for judged in claims):
+        own = [found[number, protocol] for protocol in results.protocols]
+        digits, unit = _digits_and_unit(results, own[0])
+        printed = own[0].claim.published
+        published = _by_rows(own[0], digits, unit) if printed is None else f"{plain(printed, digits, '+')}{unit}"
+        line = [f"{number}. {own[0].claim.sentence}", published]
+        verdicts = [verdict_text(judged.verdict) for judged in own if judged.protocol == "paper"]
+        rows.append([*line, *(_ours(judged, digits, unit) for judged in own), *verdicts])
+    header = ["claim", "published", *(f"{protocol}: ours" for protocol in results.protocols)]
+    return Lines("What the paper claims", "", [*header, *(["verdict"] if "paper" in results.protocols else [])], rows)
+
+
+def claims_sentence(claims: Sequence[JudgedClaim]) -> str:
+    """How many claims came out how under the paper's protocol; why none is judged where none is; empty without any."""
+    own = [judged for judged in claims if judged.protocol == "paper"]
+    if not own:
+        return ""
+    words = Counter(judged.verdict.word for judged in own)
+    judged_words = [f"{words[word]} {word}" for word in ("supported", "contradicted", CANNOT_TELL) if words[word]]
+    if judged_words:
+        return f"Claims of the paper ({len(own)}): {', '.join(judged_words)}."
+    reasons = sorted({judged.verdict.reason for judged in own})
+    return f"Claims of the paper ({len(own)}): no verdict ({'; '.join(reasons)})."
 
 
 def claim_notes(claims: Sequence[JudgedClaim]) -> list[str]:
@@ -80,17 +113,15 @@ def contrast_text(results: Results, judged: JudgedClaim) -> str:
 
 
 def _line(results: Results, judged: JudgedClaim) -> list[str]:
-    claim, measure = judged.claim, results.table.measures[judged.claim.measure]
-    digits = max(claim.decimals, 1 if claim.relative else digits_of(measure, results.table))
-    unit = " %" if claim.relative else ""
+    claim, (digits, unit) = judged.claim, _digits_and_unit(results, judged)
     both = f"[{', '.join(plain(end, digits, '+') for end in judged.with_seeds)}]" if judged.with_seeds else ABSENT
     return [
         f"{judged.number}. {claim.sentence} ({contrast_text(results, judged)})",
         claim.place,
         judged.protocol,
-        _published(claim.published, digits, unit),
-        _published(judged.of_rows, digits, unit),
-        with_interval(judged.value, digits, sign="+") + (unit if judged.value else ""),
+        ABSENT if claim.published is None else f"{plain(claim.published, digits, '+')}{unit}",
+        _by_rows(judged, digits, unit),
+        _ours(judged, digits, unit),
         both,
         str(judged.seeds),
         str(judged.cases),
@@ -100,5 +131,18 @@ def _line(results: Results, judged: JudgedClaim) -> list[str]:
     ]
 
 
-def _published(value: float | None, digits: int, unit: str) -> str:
-    return ABSENT if value is None else plain(value, digits, "+") + unit
+def _digits_and_unit(results: Results, judged: JudgedClaim) -> tuple[int, str]:
+    claim = judged.claim
+    digits = 1 if claim.relative else digits_of(results.table.measures[claim.measure], results.table)
+    return max(claim.decimals, digits), " %" if claim.relative else ""
+
+
+def _ours(judged: JudgedClaim, digits: int, unit: str) -> str:
+    return with_interval(judged.value, digits, sign="+") + (unit if judged.value else "")
+
+
+def _by_rows(judged: JudgedClaim, digits: int, unit: str) -> str:
+    """What the paper's own rows give; a mean of several pairs has a digit more than they."""
+    if judged.of_rows is None:
+        return ABSENT
+    return plain(judged.of_rows, digits + (len(judged.claim.weights) > 2), "+") + unit

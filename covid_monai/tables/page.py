@@ -10,7 +10,7 @@ from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.forest import draw_forest
 from covid_monai.report.overlay_grid import draw_overlay_grid
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
-from covid_monai.tables.claim_lines import claim_lines, claim_notes
+from covid_monai.tables.claim_lines import claim_lines, claim_notes, claims_sentence
 from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
@@ -56,7 +56,7 @@ def write_table_page(findings: Findings, path: Path) -> None:
         paper=results.table.paper,
         label=results.label,
         budget=results.budget,
-        outcome=outcome_sentence(results, findings.entries),
+        outcome=f"{outcome_sentence(results, findings.entries)} {claims_sentence(findings.claims)}".strip(),
         compact=compact_table(results, findings.entries),
         made_of=findings.made_of,
         missing=missing_lines(results),

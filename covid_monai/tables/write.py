@@ -12,7 +12,7 @@ from covid_monai.scoring.bootstrap import CONFIDENCE, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import table as markdown_table
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
-from covid_monai.tables.claim_lines import CLAIM_COLUMNS, claim_lines, claim_notes, claim_record
+from covid_monai.tables.claim_lines import CLAIM_COLUMNS, claim_lines, claim_notes, claim_record, compact_claim_lines
 from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
@@ -81,6 +81,12 @@ def compact_markdown(findings: Findings) -> str:
     header = ["row", *(f"{name}: {column}" for name, columns in compact.groups for column in columns)]
     rows = [[row, *(" ".join(filter(None, cell[:2])) for cell in cells)] for row, cells in compact.rows]
     return markdown_table(header, rows)
+
+
+def compact_claims_markdown(findings: Findings) -> str:
+    """The claims with ours under each protocol, as docs/reproduction.md has them."""
+    lines = compact_claim_lines(findings.results, findings.claims)
+    return markdown_table(list(lines.header), [[_cell(text) for text in row] for row in lines.rows])
 
 
 def frame(findings: Findings) -> pd.DataFrame:

@@ -127,6 +127,7 @@ def test_every_claim_is_in_the_table_the_json_and_a_csv(files, findings):
     assert "## What the paper claims" in text
     assert "| +8.50 | +8.50 |" in text
     assert "- Claim 2: not by the same data." in text
+    assert "Claims of the paper (2): " in text
     assert text.count("cannot tell (Published only is published only)") == 1
 
 
