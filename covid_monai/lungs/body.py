@@ -21,7 +21,7 @@ _RING_MM = (4.0, 10.0)
 _IN_TISSUE = 0.6
 _GAS_IN_TISSUE = 0.5
 _LEAST_GAS_ML = 1.5
-_RIM_VOXELS = 3
+_RIM_VOXELS = 2
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def find_gas(hu: npt.NDArray[np.float32], air: Mask, spacing: npt.NDArray[np.flo
 
     Such gas is as dark as pure air with tissue all around; a bulla is as dark and has lung around it.
     """
-    from scipy.ndimage import binary_dilation, binary_opening, median_filter
+    from scipy.ndimage import binary_dilation, binary_opening, uniform_filter
 
-    pure = binary_opening((median_filter(hu, 3) < _GAS_BELOW) & air)
-    labels, sizes = components(pure)
+    pure = binary_opening((uniform_filter(hu, 3) < _GAS_BELOW) & air)
+    labels, sizes = components(binary_dilation(pure) & air)
     gas = np.zeros(air.shape, bool)
     for number in np.flatnonzero(sizes * voxel_ml > _LEAST_GAS_ML):
         blob = labels == number

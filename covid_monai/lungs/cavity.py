@@ -16,7 +16,6 @@ def close_cavities(
     hu: npt.NDArray[np.float32],
     sides: npt.NDArray[np.uint8],
     allowed: Mask,
-    airways: Mask,
     spacing: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.uint8]:
     """The cavities of the lungs whose air is labelled in ``sides``.
@@ -25,13 +24,12 @@ def close_cavities(
     (doi:10.1016/j.acra.2004.06.005), and what it encloses in a slice is filled.
 
     Args:
-        allowed: where lungs may be: in the body, and neither gas of the bowel nor air around the body.
-        airways: trachea and main bronchi with their walls, which stay out.
+        allowed: where lungs may be: in the body, and neither airways with their walls nor gas of the bowel.
     """
     from scipy.ndimage import distance_transform_edt
 
     air = sides > 0
-    labels, _ = components(((hu < LESION_BELOW) & allowed & ~airways) | air)
+    labels, _ = components(((hu < LESION_BELOW) & allowed) | air)
     reached = np.unique(labels[air])
     lungs = np.isin(labels, reached[reached > 0])
     nearest = distance_transform_edt(~air, sampling=spacing, return_distances=False, return_indices=True)
@@ -40,6 +38,6 @@ def close_cavities(
     for side in (RIGHT, LEFT):
         lung = lungs & (owner == side)
         if lung.any():
-            cavity = filled(closed(lung, _CLOSING_MM, spacing) & ~airways & allowed)
+            cavity = filled(closed(lung, _CLOSING_MM, spacing) & allowed)
             cavities[cavity & ((owner == side) | (cavities == 0))] = side
     return cavities

@@ -7,19 +7,24 @@ from covid_monai.errors import InputError
 from covid_monai.lungs.airways import Airways, find_airways
 from covid_monai.lungs.body import AIR_BELOW, Body, find_body, find_gas
 from covid_monai.lungs.cavity import close_cavities
+from covid_monai.lungs.consolidation import add_consolidation
 from covid_monai.lungs.describe import against_outside, described
 from covid_monai.lungs.grid import WorkingGrid
-from covid_monai.lungs.lungs import SIDES, Lungs
-from covid_monai.lungs.morphology import components
+from covid_monai.lungs.lungs import Lungs
+from covid_monai.lungs.morphology import Mask, components
 from covid_monai.lungs.sides import middle_of, part_sides
+from covid_monai.lungs.surface import at_native_sampling
 
 SPACING_MM = 2.0
 """About what the voxels are apart that lungs are sought on."""
 
 _NO_TRACHEA = "no trachea was found; left and right are told from the spine, or from which side has skin"
 
-# of the largest piece of lung
+# of the largest piece of lung: what is none, and what is one however dark it is
 _LEAST_PIECE = 0.01
+_LARGE_PIECE = 0.1
+_GAS_BELOW = -935
+_LEAST_GAS_VOXELS = 50
 
 
 def find_lungs(hu: npt.NDArray, affine: npt.ArrayLike, *, spacing_mm: float = SPACING_MM) -> Lungs:
@@ -44,11 +49,8 @@ def find_lungs(hu: npt.NDArray, affine: npt.ArrayLike, *, spacing_mm: float = SP
     airways = find_airways(coarse, body, grid.spacing)
     cavities = _cavities(coarse, body, airways, grid)
     warnings = [] if airways.mask.any() else [_NO_TRACHEA]
-    labels = np.zeros(grid.shape, np.uint8)
-    for side in SIDES:
-        labels[grid.restore(cavities == side)] = side
     return described(
-        labels,
+        at_native_sampling(cavities, coarse, hu, grid),
         grid.restore(airways.mask),
         None if airways.carina is None else grid.to_ras(airways.carina),
         orientation=grid.orientation,
@@ -80,7 +82,24 @@ def _cavities(hu: npt.NDArray[np.float32], body: Body, airways: Airways, grid: W
     labels, sizes = components(air & ~gas)
     if sizes.max() == 0:
         return np.zeros(hu.shape, np.uint8)
-    lungs = (sizes > _LEAST_PIECE * sizes.max())[labels]
-    sides = part_sides(lungs, middle_of(airways.mask, hu, lungs, body.inside, grid.spacing), grid.spacing)
-    other_air = (hu < AIR_BELOW) & ~body.air
-    return close_cavities(hu, sides, body.inside & ~other_air & ~gas, walls, grid.spacing)
+    as_dark_as_gas = _dark_pieces(hu, labels, sizes)
+    lungs = (sizes > _LEAST_PIECE * sizes.max())[labels] & ~as_dark_as_gas
+    gas |= binary_dilation(as_dark_as_gas)
+    middle = middle_of(airways.mask, hu, lungs, body.inside, grid.spacing)
+    sides = part_sides(lungs, middle, grid.spacing)
+    allowed = body.inside & ~((hu < AIR_BELOW) & ~body.air) & ~gas & ~walls
+    cavities = close_cavities(hu, sides, allowed, grid.spacing)
+    return add_consolidation(hu, cavities, allowed, middle, grid.spacing)
+
+
+def _dark_pieces(hu: npt.NDArray[np.float32], labels: npt.NDArray[np.int32], sizes: npt.NDArray[np.int_]) -> Mask:
+    """The small pieces of air that are as dark as the gas of the bowel; bubbles in a lesion are smaller still."""
+    from scipy.ndimage import find_objects
+
+    dark = np.zeros(hu.shape, bool)
+    for number, box in enumerate(find_objects(labels), start=1):
+        if _LEAST_GAS_VOXELS < sizes[number] < _LARGE_PIECE * sizes.max():
+            piece = labels[box] == number
+            if np.percentile(hu[box][piece], 25) < _GAS_BELOW:
+                dark[box] |= piece
+    return dark

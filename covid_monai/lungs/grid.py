@@ -78,8 +78,8 @@ class WorkingGrid:
         """The blocks of which most voxels of a mask (i, j, k) are set."""
         return self.shrink(mask.astype(np.uint8)) >= 0.5
 
-    def restore(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """A mask of this grid on the CT's, its surface between the centres of blocks."""
+    def restore(self, mask: npt.NDArray[np.bool_], least: float = 0.5) -> npt.NDArray[np.bool_]:
+        """A mask of this grid on the CT's: where, linearly between the centres of blocks, it is ``least`` at least."""
         from scipy.ndimage import find_objects
 
         native = np.zeros(self._sizes(), bool)
@@ -93,7 +93,7 @@ class WorkingGrid:
                 slice(at.start * step, length if at.stop == blocks else min(length, at.stop * step))
                 for at, step, length, blocks in zip(box, self.block, native.shape, mask.shape, strict=True)
             )
-            native[target] = self._finer(mask[box], tuple(at.stop - at.start for at in target))
+            native[target] = self._finer(mask[box], tuple(at.stop - at.start for at in target)) >= least
         back = apply_orientation(native, _inverse_of(self.orientation))
         return np.ascontiguousarray(back)
 
@@ -125,7 +125,7 @@ class WorkingGrid:
     def _sizes(self) -> npt.NDArray[np.int_]:
         return np.asarray(self.shape)[np.argsort(self.orientation[:, 0])]
 
-    def _finer(self, mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    def _finer(self, mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """A mask at the CT's sampling, linearly between the centres of blocks."""
         import SimpleITK
 
@@ -142,7 +142,7 @@ class WorkingGrid:
             SimpleITK.sitkFloat32,
             True,
         )
-        return SimpleITK.GetArrayViewFromImage(fine).transpose(2, 1, 0) >= 0.5
+        return SimpleITK.GetArrayFromImage(fine).transpose(2, 1, 0)
 
 
 def _inverse_of(orientation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,106 @@
+"""Volumes cropped to the lungs, and back."""
+
+import warnings
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import Crop, InvertibleTransform, MapTransform
+
+from covid_monai.errors import InputError, InputWarning
+from covid_monai.lungs.find import find_lungs
+
+LEAST_HEIGHT_MM = 20.0
+"""What a volume must have along its slices, for lungs to be told from other air."""
+
+
+def box_of_lungs(labels: npt.NDArray, affine: npt.ArrayLike, *, margin_mm: float = 10.0) -> tuple[slice, ...] | None:
+    """The box around lungs with a margin on each side, within the volume; None where there are none.
+
+    Args:
+        labels: (i, j, k), over 0 in the lungs.
+        affine: (4, 4), from indices to RAS+ mm.
+        margin_mm: of each side of the box; the box is widened to whole voxels.
+
+    Raises:
+        InputError: the margin is no number from 0.
+    """
+    if not (np.isfinite(margin_mm) and margin_mm >= 0):
+        raise InputError(f"margin_mm is {margin_mm}; give a number of mm from 0")
+    margins = np.ceil(margin_mm / np.linalg.norm(np.asarray(affine, float)[:3, :3], axis=0)).astype(int)
+    box = []
+    for axis, (size, margin) in enumerate(zip(labels.shape, margins, strict=True)):
+        at = np.flatnonzero((labels > 0).any(axis=tuple({0, 1, 2} - {axis})))
+        if len(at) == 0:
+            return None
+        box.append(slice(max(0, int(at[0]) - int(margin)), min(size, int(at[-1]) + 1 + int(margin))))
+    return tuple(box)
+
+
+class CropToLungsd(MapTransform, InvertibleTransform):
+    """Crop volumes to a box around the lungs; the inverse puts zeros, which are background, around it again.
+
+    Slices alone show no volume that lungs could be sought in: what is less than ``LEAST_HEIGHT_MM`` high is left as it
+    is. Data sets of slices are cropped when they are prepared, while their volumes are at hand.
+
+    Args:
+        keys: of images and label maps (C, X, Y, Z) on one grid, which are cropped alike.
+        source_key: of the CT among them, in HU, with its affine; its first channel is looked at.
+        margin_mm: between the lungs and each side of the box.
+        allow_missing_keys: whether a key may be missing.
+
+    Raises (when called):
+        InputError: the CT has no affine, or is no volume of finite numbers; keys differ in their grid.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        source_key: str = "image",
+        margin_mm: float = 10.0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.source_key = source_key
+        self.margin_mm = margin_mm
+        self.cropper = Crop()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Crop each key; a warning says where no lungs were found and the volume is left whole."""
+        cropped = dict(data)
+        source = cropped[self.source_key]
+        if not isinstance(source, MetaTensor):
+            raise InputError(f"{self.source_key} has no affine; give a MetaTensor, as LoadImaged does")
+        box = self._box(source)
+        for key in self.key_iterator(cropped):
+            shape, expected = tuple(cropped[key].shape[1:]), tuple(source.shape[1:])
+            if shape != expected:
+                raise InputError(f"{key} has the shape {shape}, {self.source_key} {expected}; crop before resizing")
+            cropped[key] = self.cropper(cropped[key], box)
+        return cropped
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Bring each key back to the grid before the crop."""
+        whole = dict(data)
+        for key in self.key_iterator(whole):
+            whole[key] = self.cropper.inverse(whole[key])
+        return whole
+
+    def _box(self, source: MetaTensor) -> tuple[slice, ...]:
+        shape = tuple(source.shape[1:])
+        affine = torch.as_tensor(source.affine).cpu().numpy().astype(float)
+        whole = tuple(slice(0, size) for size in shape)
+        if len(shape) != 3 or shape[2] * np.linalg.norm(affine[:3, 2]) < LEAST_HEIGHT_MM or shape[2] == 1:
+            return whole
+        box = box_of_lungs(find_lungs(source[0].cpu().numpy(), affine).labels, affine, margin_mm=self.margin_mm)
+        if box is None:
+            warnings.warn(
+                f"no lungs were found in {source.meta.get('filename_or_obj', self.source_key)}; it is not cropped",
+                InputWarning,
+                stacklevel=2,
+            )
+        return box or whole
