@@ -119,6 +119,13 @@ def slices(
     show_default=True,
     help="Whether the headers' spacing is real; auto takes 1 x 1 x 1 mm for a placeholder.",
 )
+@click.option(
+    "--crop",
+    type=click.Choice(["none", "lungs"]),
+    default="none",
+    show_default=True,
+    help="Crop volumes to a box around their lungs; slices alone stay as they are.",
+)
 @orientation_option
 @grid_tolerance_option
 @_common_options
@@ -129,6 +136,7 @@ def nifti(
     patients: Path | None,
     lesion_slices_only: bool,
     spacing: str,
+    crop: str,
     orientation: str | None,
     grid_tolerance: float | None,
     output: Path,
@@ -156,6 +164,7 @@ def nifti(
         spacing_known={"auto": None, "known": True, "unknown": False}[spacing],
         orientation=orientation,
         grid_tolerance=grid_tolerance,
+        crop=crop,
     )
     import_source(source, folder, output, overwrite)
 

@@ -22,6 +22,7 @@ _IN_TISSUE = 0.6
 # HU at which growing is tried, and the multiple of the trachea at which it has broken out into the lungs
 _THRESHOLDS = range(-960, -540, 20)
 _BROKEN_OUT = 4.5
+_BRONCHI_MM = 100.0
 _LEAST_BRONCHUS_MM2 = 20.0
 
 
@@ -66,16 +67,34 @@ def find_airways(hu: npt.NDArray[np.float32], body: Body, spacing: npt.NDArray[n
     seed = np.zeros(hu.shape, bool)
     for section in trachea:
         section.draw(seed)
-    before = grown = seed
+    grown = _grown(hu, body.air, seed, spacing)
+    return Airways(grown, _carina(grown, trachea, spacing))
+
+
+def _grown(hu: npt.NDArray[np.float32], air: Mask, seed: Mask, spacing: npt.NDArray[np.float64]) -> Mask:
+    """The trachea with the bronchi that it grows into, within ``_BRONCHI_MM`` of it."""
+    from scipy.ndimage import find_objects, label
+
+    reach = [round(_BRONCHI_MM / step) for step in spacing]
+    box = tuple(
+        slice(max(0, at.start - more), at.stop + more)
+        for at, more in zip(find_objects(seed.astype(np.uint8))[0], reach, strict=True)
+    )
+    start, within, values = seed[box], air[box], hu[box]
+    before = grown = start
     for threshold in _THRESHOLDS:
-        labels, _ = components(body.air & (hu < threshold))
-        numbers = np.unique(labels[seed])
-        region = np.isin(labels, numbers[numbers > 0])
-        if region.sum() > _BROKEN_OUT * seed.sum():
+        labels, count = label(within & (values < threshold))
+        reached = np.zeros(count + 1, bool)
+        reached[labels[start]] = True
+        reached[0] = False
+        region = reached[labels]
+        if region.sum() > _BROKEN_OUT * start.sum():
             break
-        before, grown = grown, region | seed
+        before, grown = grown, region | start
     # noise seeps through walls shortly before they give way
-    return Airways(before, _carina(before, trachea, spacing))
+    result = np.zeros(seed.shape, bool)
+    result[box] = before
+    return result
 
 
 def _trachea(hu: npt.NDArray[np.float32], body: Body, spacing: npt.NDArray[np.float64]) -> list[_Section] | None:

@@ -21,6 +21,8 @@ _RING_MM = (4.0, 10.0)
 _IN_TISSUE = 0.6
 _GAS_IN_TISSUE = 0.5
 _LEAST_GAS_ML = 1.5
+# of the largest piece of air
+_LEAST_CUT_LUNG = 0.002
 _RIM_VOXELS = 2
 
 
@@ -61,16 +63,21 @@ def share_in_tissue(region: Mask, hu: npt.NDArray[np.float32], spacing: npt.NDAr
 
 def _around(hu: npt.NDArray[np.float32], dark: Mask, spacing: npt.NDArray[np.float64]) -> Mask:
     """The air that reaches the sides of the field, unless it is a lung that they cut."""
-    labels, _ = components(dark)
+    from scipy.ndimage import find_objects
+
+    labels, sizes = components(dark)
     sides = np.zeros(dark.shape, bool)
     sides[[0, -1]] = sides[:, [0, -1]] = True
-    outside = np.zeros(dark.shape, bool)
-    for number in np.unique(labels[sides & dark]):
-        region = labels == number
-        cut_lung = np.median(hu[region]) >= _PURE_AIR_BELOW and share_in_tissue(region, hu, spacing) > _IN_TISSUE
-        if not cut_lung:
-            outside |= region
-    return outside
+    outside = np.zeros(len(sizes), bool)
+    outside[np.unique(labels[sides & dark])] = True
+    outside[0] = False
+    boxes = find_objects(labels)
+    for number in np.flatnonzero(outside & (sizes > _LEAST_CUT_LUNG * sizes.max())):
+        box = boxes[number - 1]
+        region = labels[box] == number
+        if np.median(hu[box][region]) >= _PURE_AIR_BELOW:
+            outside[number] = share_in_tissue(labels == number, hu, spacing) <= _IN_TISSUE
+    return outside[labels]
 
 
 def _without_table(solid: Mask, spacing: npt.NDArray[np.float64]) -> Mask:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Crop, InvertibleTransform, MapTransform
@@ -14,11 +13,16 @@ from monai.transforms import Crop, InvertibleTransform, MapTransform
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.lungs.find import find_lungs
 
+MARGIN_MM = 10.0
+"""Between the lungs and each side of the box."""
+
 LEAST_HEIGHT_MM = 20.0
 """What a volume must have along its slices, for lungs to be told from other air."""
 
 
-def box_of_lungs(labels: npt.NDArray, affine: npt.ArrayLike, *, margin_mm: float = 10.0) -> tuple[slice, ...] | None:
+def box_of_lungs(
+    labels: npt.NDArray, affine: npt.ArrayLike, *, margin_mm: float = MARGIN_MM
+) -> tuple[slice, ...] | None:
     """The box around lungs with a margin on each side, within the volume; None where there are none.
 
     Args:
@@ -41,6 +45,29 @@ def box_of_lungs(labels: npt.NDArray, affine: npt.ArrayLike, *, margin_mm: float
     return tuple(box)
 
 
+def box_to_crop(
+    hu: npt.NDArray, affine: npt.ArrayLike, where: str, *, margin_mm: float = MARGIN_MM
+) -> tuple[slice, ...]:
+    """The box around the lungs of a CT; all of it, with a warning, where it is a volume and no lungs are found.
+
+    What is less than ``LEAST_HEIGHT_MM`` high shows no volume that lungs could be sought in, and stays whole.
+
+    Args:
+        hu: (i, j, k) in HU, axial slices along k.
+        affine: (4, 4), from indices to RAS+ mm.
+        where: the file, for the warning.
+        margin_mm: as in :func:`box_of_lungs`.
+    """
+    whole = tuple(slice(0, size) for size in hu.shape)
+    matrix = np.asarray(affine, float)
+    if len(hu.shape) != 3 or hu.shape[2] == 1 or hu.shape[2] * np.linalg.norm(matrix[:3, 2]) < LEAST_HEIGHT_MM:
+        return whole
+    box = box_of_lungs(find_lungs(hu, matrix).labels, matrix, margin_mm=margin_mm)
+    if box is None:
+        warnings.warn(f"no lungs were found in {where}; it is not cropped", InputWarning, stacklevel=3)
+    return box or whole
+
+
 class CropToLungsd(MapTransform, InvertibleTransform):
     """Crop volumes to a box around the lungs; the inverse puts zeros, which are background, around it again.
 
@@ -61,7 +88,7 @@ class CropToLungsd(MapTransform, InvertibleTransform):
         self,
         keys: KeysCollection,
         source_key: str = "image",
-        margin_mm: float = 10.0,
+        margin_mm: float = MARGIN_MM,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -75,7 +102,8 @@ class CropToLungsd(MapTransform, InvertibleTransform):
         source = cropped[self.source_key]
         if not isinstance(source, MetaTensor):
             raise InputError(f"{self.source_key} has no affine; give a MetaTensor, as LoadImaged does")
-        box = self._box(source)
+        where = str(source.meta.get("filename_or_obj", self.source_key))
+        box = box_to_crop(source[0].cpu().numpy(), source.affine.cpu().numpy(), where, margin_mm=self.margin_mm)
         for key in self.key_iterator(cropped):
             shape, expected = tuple(cropped[key].shape[1:]), tuple(source.shape[1:])
             if shape != expected:
@@ -89,18 +117,3 @@ class CropToLungsd(MapTransform, InvertibleTransform):
         for key in self.key_iterator(whole):
             whole[key] = self.cropper.inverse(whole[key])
         return whole
-
-    def _box(self, source: MetaTensor) -> tuple[slice, ...]:
-        shape = tuple(source.shape[1:])
-        affine = torch.as_tensor(source.affine).cpu().numpy().astype(float)
-        whole = tuple(slice(0, size) for size in shape)
-        if len(shape) != 3 or shape[2] * np.linalg.norm(affine[:3, 2]) < LEAST_HEIGHT_MM or shape[2] == 1:
-            return whole
-        box = box_of_lungs(find_lungs(source[0].cpu().numpy(), affine).labels, affine, margin_mm=self.margin_mm)
-        if box is None:
-            warnings.warn(
-                f"no lungs were found in {source.meta.get('filename_or_obj', self.source_key)}; it is not cropped",
-                InputWarning,
-                stacklevel=2,
-            )
-        return box or whole

@@ -30,14 +30,19 @@ def at_native_sampling(
     from scipy.ndimage import binary_erosion, uniform_filter
 
     labels = np.zeros(grid.shape, np.uint8)
+    dark = hu < AIR_BELOW
     for side in SIDES:
         cavity = cavities == side
-        labels[grid.restore(cavity) | (grid.restore(cavity, _LEAST_OF_AIR) & (hu < AIR_BELOW))] = side
+        lung = grid.restore(cavity, _LEAST_OF_AIR)
+        lung &= dark
+        lung |= grid.restore(cavity)
+        # much faster than labels[lung] = side
+        np.copyto(labels, np.uint8(side), where=lung)
     if not labels.any():
         return labels
     inside = cavities > 0
     share = uniform_filter(inside.astype(np.float32), _WINDOW)
     mean = uniform_filter(np.where(inside, coarse, 0).astype(np.float32), _WINDOW) / np.maximum(share, 1e-3)
     certain = grid.restore(binary_erosion(inside) | (inside & (mean > _AERATED_BELOW)))
-    labels[(hu > _TISSUE_ABOVE) & ~certain] = 0
+    np.copyto(labels, np.uint8(0), where=(hu > _TISSUE_ABOVE) & ~certain)
     return labels

@@ -1,5 +1,6 @@
 """NIfTI volumes or slices with their masks, cut into axial slices; also an nnU-Net raw data set."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from covid_monai.data.manifest import Canvas
 from covid_monai.data.sources import SourceSlice
 from covid_monai.data.sources.labels import count_labels, map_labels
 from covid_monai.data.sources.mask_values import read_nifti_mask
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
+from covid_monai.lungs import box_to_crop
 from covid_monai.transforms.grid import (
     GRID_TOLERANCE,
     corner_distance,
@@ -48,6 +51,10 @@ class NiftiSlices:
         window: HU of grey values 0 and 255, for 8-bit values.
         orientation: where the axes run in files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
         grid_tolerance: how far in mm a voxel may lie from image to mask, and from sform to qform; None for 0.01.
+        crop: ``lungs`` for a box around the lungs of each volume, ``none``; slices alone stay as they are.
+
+    Raises:
+        InputError: a pair's grids differ, the patients' list names other volumes, or the crop is none of these.
     """
 
     def __init__(
@@ -63,7 +70,11 @@ class NiftiSlices:
         window: tuple[float, float] = WINDOW,
         orientation: str | None = None,
         grid_tolerance: float | None = None,
+        crop: str = "none",
     ) -> None:
+        if crop not in ("none", "lungs"):
+            raise InputError(f"crop is {crop!r}; give 'none' or 'lungs'")
+        self._crop = crop
         self.name, self.licence, self.label_map = name, licence, dict(label_map)
         self._pairs = pairs
         self._patients: Mapping[str, str | None] = patients or {}
@@ -85,8 +96,8 @@ class NiftiSlices:
 
     @property
     def count(self) -> int | None:
-        """Number of slices; None where slices without lesion are left out, which takes reading them all."""
-        return None if self._lesion_slices_only else sum(self._depths)
+        """Number of slices; None where some may be left out, which takes reading them all."""
+        return None if self._lesion_slices_only or self._crop != "none" else sum(self._depths)
 
     def __iter__(self) -> Iterator[SourceSlice]:
         """Read one volume after the other."""
@@ -101,7 +112,13 @@ class NiftiSlices:
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         known = self._spacing_known if self._spacing_known is not None else not np.allclose(spacing, 1.0)
         depth = labels.shape[2]
-        for index in range(depth):
+        across, along, slices = self._box(values, labels, affine, pair)
+        canvas = None
+        if self._crop != "none" and depth > 1:
+            canvas = Canvas((labels.shape[0], labels.shape[1]), (across.start, along.start))
+        values, labels = values[across, along], labels[across, along]
+        affine[:3, 3] += affine[:3, :2] @ [across.start, along.start]
+        for index in range(slices.start, slices.stop):
             pixels = count_labels(labels[:, :, index])
             if self._lesion_slices_only and not pixels:
                 continue
@@ -117,8 +134,23 @@ class NiftiSlices:
                 part=None,
                 intensity=kind,
                 spacing_known=bool(known),
-                canvas=None,
+                canvas=canvas,
             )
+
+    def _box(
+        self, hu: npt.NDArray, labels: npt.NDArray, affine: npt.NDArray[np.float64], pair: Pair
+    ) -> tuple[slice, ...]:
+        if self._crop == "none":
+            return tuple(slice(0, size) for size in labels.shape)
+        box = box_to_crop(hu, affine, str(pair.image))
+        left_out = int((labels > 0).sum() - (labels[box] > 0).sum())
+        if left_out:
+            warnings.warn(
+                f"{pair.mask}: {left_out} labelled voxels lie outside the box around the lungs and are left out",
+                InputWarning,
+                stacklevel=2,
+            )
+        return box
 
     def _check_headers(self, pair: Pair) -> int:
         """Number of axial slices of a pair whose grids agree."""
