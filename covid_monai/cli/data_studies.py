@@ -129,6 +129,8 @@ def _as_json(name: str | None, found: "Found") -> dict[str, Any]:
 
 
 def _series_as_json(series: "FoundSeries") -> dict[str, Any]:
+    import numpy as np
+
     return {
         "name": series.name,
         "format": series.format,
@@ -139,6 +141,9 @@ def _series_as_json(series: "FoundSeries") -> dict[str, Any]:
         "shape": series.shape,
         "spacing_mm": series.spacing,
         "length_mm": round(series.length, 3),
+        "extents_mm": np.round(series.stack.extents, 4).tolist() if series.stack is not None else None,
+        "tilt_degrees": round(series.stack.tilt, 2) if series.stack is not None else None,
+        "placeholder_spacing": series.stack.placeholder if series.stack is not None else None,
         "refused": series.refused,
         "oddities": list(series.oddities),
     }

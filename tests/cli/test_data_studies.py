@@ -62,6 +62,8 @@ def test_all_of_it_can_be_written_as_json(disc, tmp_path):
     assert study["taken"] == "1.2.3.1"
     assert [series["refused"] for series in study["series"]] == [None, "a localizer"]
     assert study["series"][0]["spacing_mm"] == [2.0, 2.5, 3.0]
+    assert study["series"][0]["extents_mm"] == [3.0] * 8
+    assert (study["series"][0]["tilt_degrees"], study["series"][1]["tilt_degrees"]) == (0.0, None)
     assert content["places"][0]["left_out"][0]["path"] == str(disc / "broken.dcm")
 
 
