@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the masks.")
 @click.option(
     "--run",
+    "runs",
     required=True,
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Run folder, or a bundle folder with weights.",
+    help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged.",
 )
 @settings_option
 @click.option(
@@ -50,6 +52,14 @@ if TYPE_CHECKING:
 )
 @orientation_option
 @grid_tolerance_option
+@click.option("--mirrored", is_flag=True, help="Average over each slice and its mirror image; takes twice the time.")
+@click.option(
+    "--min-volume-ml",
+    default=0.0,
+    show_default=True,
+    metavar="ML",
+    help="Leave out connected lesions of a smaller volume.",
+)
 @click.option("--probabilities", is_flag=True, help="Write probabilities/<name>.nii.gz too: of any lesion, float32.")
 @click.option("--preview", is_flag=True, help="Write previews/<name>.png too: slices with the mask over them.")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there, made otherwise or changed by hand.")
@@ -58,12 +68,14 @@ if TYPE_CHECKING:
 def predict(
     inputs: tuple[str, ...],
     output: Path,
-    run: Path,
+    runs: tuple[Path, ...],
     assignments: tuple[str, ...],
     roi_size: int | None,
     intensity: str,
     orientation: str | None,
     grid_tolerance: float | None,
+    mirrored: bool,
+    min_volume_ml: float,
     probabilities: bool,
     preview: bool,
     overwrite: bool,
@@ -87,12 +99,14 @@ def predict(
         segment(
             images,
             output,
-            run,
+            runs,
             roi_size=(roi_size, roi_size) if roi_size else None,
             settings=dict(map(parse_setting, assignments)),
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,
+            mirrored=mirrored,
+            min_volume_ml=min_volume_ml,
             probabilities=probabilities,
             overwrite=overwrite,
             device=device,

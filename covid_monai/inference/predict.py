@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -77,12 +77,14 @@ def _files_in(folder: Path) -> list[Path]:
 def predict(
     inputs: Iterable[str | os.PathLike[str]],
     output: str | os.PathLike[str],
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
     orientation: str | None = None,
     grid_tolerance: float | None = None,
+    mirrored: bool = False,
+    min_volume_ml: float = 0.0,
     probabilities: bool = False,
     overwrite: bool = False,
     device: str | None = None,
@@ -100,11 +102,14 @@ def predict(
     Args:
         inputs: files, folders or glob patterns.
         output: folder for the masks: ``<name>.nii.gz``, uint8, on the input's grid; 0 is background.
-        run: a run, its folder, or other trained weights; see :func:`covid_monai.run.trained.find_trained`.
+        run: a run, its folder, or other trained weights, or several runs to average over; see
+            :func:`covid_monai.inference.model.load`.
         roi_size: see :func:`covid_monai.inference.model.load`.
         intensity: see :func:`covid_monai.inference.model.load`.
         orientation: see :func:`covid_monai.inference.model.load`.
         grid_tolerance: see :func:`covid_monai.inference.model.load`.
+        mirrored: see :func:`covid_monai.inference.model.load`.
+        min_volume_ml: see :func:`covid_monai.inference.model.load`.
         probabilities: whether to write ``probabilities/<name>.nii.gz`` too (float32, of any lesion).
         overwrite: replace masks that are there and were made otherwise: from another image, with another model or
             settings, or by somebody's hand.
@@ -123,8 +128,7 @@ def predict(
             cannot be used.
     """
     images = find_images(inputs)
-    # a run, a bundle's folder or a weights file: what is not there is left out
-    with protecting(*images, *RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])):
+    with protecting(*images, *_files_of_runs([run] if isinstance(run, (str, os.PathLike)) else run)):
         targets = _targets(images, Path(output).absolute(), probabilities)
         model = load(
             run,
@@ -133,6 +137,8 @@ def predict(
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,
+            mirrored=mirrored,
+            min_volume_ml=min_volume_ml,
             settings=settings,
             trust=trust,
         )
@@ -144,6 +150,14 @@ def predict(
             if report is not None:
                 report(predictions[-1])
     return predictions
+
+
+def _files_of_runs(runs: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """Of runs, bundles' folders or weights files; what is not there is left out."""
+    files: list[str | os.PathLike[str]] = []
+    for run in runs:
+        files += [*RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])]
+    return files
 
 
 def _segment(
