@@ -57,7 +57,18 @@ def read_pixels(entry: Entry) -> "Dataset":
             raise InputError(f"is damaged or cut off ({_in_one_line(error)}): copy it again") from error
     if "PixelData" not in dataset:
         raise InputError("is cut off before its pixels, or has none: copy it again")
+    _complete(dataset)
     return dataset
+
+
+def _complete(dataset: "Dataset") -> None:
+    """Add what a header does not say of its pixels and a CT has."""
+    bits = int(dataset.get("BitsAllocated") or 16)
+    stored = int(dataset.get("BitsStored") or bits)
+    usual = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
+    for keyword, value in {**usual, "BitsAllocated": bits, "BitsStored": stored, "HighBit": stored - 1}.items():
+        if dataset.get(keyword) is None:
+            setattr(dataset, keyword, value)
 
 
 def stored_values(dataset: "Dataset", frame: int | None) -> NDArray[Any]:
@@ -131,7 +142,7 @@ def _compressed(dataset: "Dataset", frame: int | None) -> NDArray[Any]:
     count = int(dataset.get("NumberOfFrames") or 1)
     pixels = get_frame(dataset.PixelData, frame or 0, number_of_frames=count)
     # GDCM fills what is missing with grey, without a word
-    if syntax_of(dataset) != _RLE and _END_OF_IMAGE not in pixels[-4:]:
+    if syntax_of(dataset) != _RLE and not pixels.rstrip(b"\0").endswith(_END_OF_IMAGE):
         raise InputError("is cut off within its compressed pixels: copy it again")
     return _by_gdcm(dataset, pixels)
 

@@ -84,23 +84,25 @@ def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple
     found: list[ImageHeader] = []
     others = 0
     for entry in entries:
-        if not looks_like_dicom(entry):
-            if entry.path.suffix.lower() in SAID_TO_BE_DICOM:
+        try:
+            if looks_like_dicom(entry):
+                found += _images_of(entry)
+            elif entry.path.suffix.lower() in SAID_TO_BE_DICOM:
                 problems.append((entry.path, _no_dicom(entry)))
             else:
                 others += 1
-            continue
-        try:
-            with entry.open() as stream:
-                dataset = read_header(stream)
-            header = image_header(entry, dataset)
-            if _lacks_its_image(header):
-                problems.append((entry.path, "is no DICOM file, or is cut off within its header"))
-                continue
-            found += frames_of(header, dataset) if is_enhanced(header) else [header]
         except UNREADABLE as error:
             problems.append((entry.path, f"cannot be read ({' '.join(str(error).split())[:100]})"))
     return found, others
+
+
+def _images_of(entry: Entry) -> Iterable[ImageHeader]:
+    with entry.open() as stream:
+        dataset = read_header(stream)
+    header = image_header(entry, dataset)
+    if _lacks_its_image(header):
+        raise ValueError("it is no DICOM file, or is cut off within its header")
+    return frames_of(header, dataset) if is_enhanced(header) else [header]
 
 
 def _lacks_its_image(header: ImageHeader) -> bool:

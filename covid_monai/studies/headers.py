@@ -109,10 +109,7 @@ class ImageHeader:
 
 def looks_like_dicom(entry: Entry) -> bool:
     """Whether a file begins as DICOM does: after a preamble, or, as older files do, with its first attributes."""
-    try:
-        start = entry.start(_DICM + 4)
-    except UNREADABLE:
-        return False
+    start = entry.start(_DICM + 4)
     if start[_DICM:] == b"DICM":
         return True
     # group 2 or 8, of either byte order

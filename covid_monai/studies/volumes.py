@@ -88,6 +88,7 @@ def stack_of_volume(affine: NDArray[np.float64], count: int) -> Stack:
         positions=affine[:3, 3] + steps,
         extents=np.full(count, distance),
         placeholder=bool(np.allclose(spacing, 1.0)),
+        gaps=0,
         tilt=float(np.degrees(np.arccos(np.clip(cosine, 0, 1)))),
         oddities=(),
     )

@@ -173,3 +173,20 @@ def test_names_of_patients_are_in_no_message(tmp_path, recwarn):
     assert len(recwarn) >= 2
     for secret in ("Doe", "Jane", "secret-17"):
         assert not any(secret in text for text in said)
+
+
+def test_files_that_are_damaged_in_an_archive_are_named(tmp_path):
+    files = write_series(tmp_path / "ct", SeriesPlan(CHEST))
+    archive = tmp_path / "study.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in files:
+            opened.write(file, file.name)
+    content = bytearray(archive.read_bytes())
+    place = content.index(files[2].read_bytes()[200:400])
+    content[place] ^= 0xFF
+    archive.write_bytes(content)
+    ((path, reason),) = find_studies(archive).problems
+    assert path == archive / files[2].name
+    assert "Bad CRC-32" in reason
+    with pytest.warns(InputWarning, match="a gap of 6 mm"):
+        assert read_study(archive).hu.shape[2] == 7

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from pydicom.uid import JPEGLosslessSV1
 
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.studies import find_studies, read_study
 from tests.studies.series_files import ORIGIN, SLICES, SeriesPlan, draw_chest, write_series
+from tests.studies.test_transfer_syntaxes import encode
 
 CHEST = draw_chest()
 VOXELS = CHEST.transpose(2, 1, 0)
@@ -214,3 +216,19 @@ def test_the_current_folder_is_named_and_nothing_else_replaced(tmp_path, monkeyp
     (message,) = study.warnings
     assert message.startswith("the CT has values -5")
     assert [str(warning.message) for warning in caught] == [f".: {message}"]
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["native", "compressed"])
+def test_what_is_usual_of_pixels_need_not_be_said(compressed, tmp_path):
+    lacking = ("SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation", "BitsStored", "HighBit")
+
+    def change(_, dataset):
+        if compressed:
+            encode(dataset, JPEGLosslessSV1, tmp_path)
+        else:
+            dataset["PixelData"].VR = "OW"
+            del dataset.BitsAllocated
+        without(*lacking)(_, dataset)
+
+    write_series(tmp_path / "ct", SeriesPlan(CHEST), change)
+    np.testing.assert_array_equal(read_study(tmp_path / "ct").hu, VOXELS)
