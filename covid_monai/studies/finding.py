@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from covid_monai.studies.choice import choose
-from covid_monai.studies.contents import SAID_TO_BE_DICOM, Entry, contents_of
-from covid_monai.studies.dicom import digest_of
+from covid_monai.studies.contents import SAID_TO_BE_DICOM, contents_of
+from covid_monai.studies.dicom import StoredPixels
+from covid_monai.studies.entries import Entry, archive_kind
 from covid_monai.studies.frames import frames_of, is_enhanced
 from covid_monai.studies.headers import UNREADABLE, ImageHeader, image_header, looks_like_dicom, read_header
 from covid_monai.studies.kinds import CT_CLASSES
@@ -89,6 +90,8 @@ def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple
                 found += _images_of(entry)
             elif entry.path.suffix.lower() in SAID_TO_BE_DICOM:
                 problems.append((entry.path, _no_dicom(entry)))
+            elif kind := archive_kind(entry):
+                problems.append((entry.path, f"is {kind}, which is not looked into: unpack it"))
             else:
                 others += 1
         except UNREADABLE as error:
@@ -121,7 +124,7 @@ def _studies_of(images: Iterable[ImageHeader]) -> list[FoundStudy]:
         grouped.setdefault(image.study, {}).setdefault(image.series, []).append(image)
     studies = []
     for name, of_study in grouped.items():
-        series = [stack for each in of_study.values() for stack in stacks_of(each, digest_of)]
+        series = [stack for each in of_study.values() for stack in stacks_of(each, StoredPixels().digest)]
         series.sort(key=lambda each: (each.refused is not None, each.number or 0))
         studies.append(FoundStudy(name, tuple(series), *choose(series)))
     return studies

@@ -190,3 +190,32 @@ def test_files_that_are_damaged_in_an_archive_are_named(tmp_path):
     assert "Bad CRC-32" in reason
     with pytest.warns(InputWarning, match="a gap of 6 mm"):
         assert read_study(archive).hu.shape[2] == 7
+
+
+def test_archives_in_a_folder_are_read_too(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        write_series(tmp_path / name, SeriesPlan(draw_chest(seed=seed), study_uid=f"1.{seed}"))
+        shutil.make_archive(str(tmp_path / "scans" / name), "zip", tmp_path / name)
+    (tmp_path / "scans" / "broken.ZIP").write_bytes(b"PK\x03\x04 cut off")
+    found = find_studies(tmp_path / "scans")
+    assert [study.place.name for study in found.studies] == ["a.zip", "b.zip"]
+    np.testing.assert_array_equal(read_study(found.studies[1]).hu, draw_chest(seed=1).transpose(2, 1, 0))
+    ((path, reason),) = found.problems
+    assert path.name == "broken.ZIP"
+    assert reason.startswith("is no readable zip archive")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "kind"),
+    [
+        ("study.tar.gz", b"\x1f\x8b\x08", "a gzip file"),
+        ("study.rar", b"Rar!\x1a\x07", "a RAR archive"),
+        ("study.7z", b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    ],
+)
+def test_other_archives_are_named(name, start, kind, tmp_path):
+    (tmp_path / name).write_bytes(start + bytes(300))
+    reason = f"is {kind}, which is not looked into: unpack it"
+    assert find_studies(tmp_path).problems == ((tmp_path / name, reason),)
+    with pytest.raises(InputError, match=reason):
+        read_study(tmp_path / name)
