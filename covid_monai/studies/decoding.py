@@ -38,6 +38,10 @@ _RLE = "1.2.840.10008.1.2.5"
 _DEFAULT_SYNTAX = "1.2.840.10008.1.2"
 
 
+class TemporaryFolderError(InputError):
+    """The temporary folder cannot be written, which is no fault of a slice."""
+
+
 def read_pixels(entry: Entry) -> "Dataset":
     """A DICOM file with its pixels, to be given to :func:`stored_values`.
 
@@ -166,20 +170,39 @@ def _by_gdcm(dataset: "Dataset", pixels: bytes) -> NDArray[Any]:
     bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     # its warnings would come between our lines; what it cannot read, it raises
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    handle, name = tempfile.mkstemp(suffix=".dcm")
-    os.close(handle)
-    try:
-        bare.save_as(name, enforce_file_format=True)
-        with _libraries_words() as said:
-            image = sitk.ReadImage(name, imageIO="GDCMImageIO")
-    except RuntimeError as error:
-        raise InputError("is compressed, and its pixels cannot be decoded: they are damaged; copy it again") from error
-    finally:
-        os.unlink(name)
+    with _written(bare) as name:
+        try:
+            with _libraries_words() as said:
+                image = sitk.ReadImage(name, imageIO="GDCMImageIO")
+        except RuntimeError as error:
+            raise InputError(
+                "is compressed, and its pixels cannot be decoded: they are damaged; copy it again"
+            ) from error
     if damage := next(filter(_DAMAGE.search, said), None):
         raise InputError(f"is damaged within its compressed pixels ({damage}): copy it again")
     values: NDArray[Any] = np.squeeze(sitk.GetArrayFromImage(image), axis=0)
     return values
+
+
+@contextmanager
+def _written(dataset: "Dataset") -> Iterator[str]:
+    """Yield the name of a temporary file of a dataset, whose pixels name no patient."""
+    name = None
+    try:
+        handle, name = tempfile.mkstemp(suffix=".dcm")
+        os.close(handle)
+        dataset.save_as(name, enforce_file_format=True)
+    except OSError as error:
+        if name is not None:
+            os.unlink(name)
+        raise TemporaryFolderError(
+            f"compressed slices cannot be decoded, as no temporary file can be written ({error.strerror or error}): "
+            "free some space in the temporary folder, or name another by the environment variable TMPDIR"
+        ) from error
+    try:
+        yield name
+    finally:
+        os.unlink(name)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.studies.decoding import read_pixels, stored_values
+from covid_monai.studies.decoding import TemporaryFolderError, read_pixels, stored_values
 from covid_monai.studies.entries import Entry
 from covid_monai.studies.headers import ImageHeader
 from covid_monai.studies.hounsfield import is_whole, rescaled
@@ -48,6 +48,8 @@ class StoredPixels:
         """What is equal for images of equal pixels; of one that cannot be read, its own name."""
         try:
             return hashlib.sha256(self.of(header).astype(np.int64).tobytes()).digest()
+        except TemporaryFolderError:
+            raise
         except InputError:
             return str((header.entry.path, header.frame)).encode()
 
@@ -58,6 +60,8 @@ def slices_in_hu(headers: Sequence[ImageHeader]) -> Iterator[tuple[ImageHeader, 
     for header in headers:
         try:
             yield header, rescaled(pixels.of(header), header)
+        except TemporaryFolderError:
+            raise
         except InputError as error:
             yield header, str(error)
 

@@ -4,9 +4,10 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom import dcmread
 
 from covid_monai.errors import InputError, InputWarning
-from covid_monai.studies import read_study
+from covid_monai.studies import find_studies, read_study
 from covid_monai.transforms.grid import to_lps
 from tests.studies.series_files import COLUMNS, ORIGIN, ROWS, SLICES, SPACING, SeriesPlan, draw_chest, write_series
 
@@ -171,3 +172,27 @@ def test_a_real_series_without_patient_name_and_uids_is_read(shared_data):
     np.testing.assert_allclose(study.positions[[0, -1], 2], [-437.7, -173.7])
     assert study.identity.sop_instance_uids == (None,) * 133
     assert study.warnings == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["covid_P002", "normal_001"])
+def test_all_voxels_of_real_series_are_those_of_another_reader(name, shared_data):
+    folder = shared_data / "chest_dicom_series" / name
+    study = read_study(folder)
+    heights = {float(dcmread(file, stop_before_pixels=True).ImagePositionPatient[2]): file for file in folder.iterdir()}
+    files = [heights[height] for height in sorted(heights)]
+    assert study.files == tuple(files)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(file) for file in files])
+    image = reader.Execute()
+    np.testing.assert_array_equal(study.hu, np.maximum(sitk.GetArrayFromImage(image).T, -1024))
+    np.testing.assert_allclose(study.affine[:3, 3] * [-1, -1, 1], image.GetOrigin())
+    np.testing.assert_allclose(study.spacing, image.GetSpacing())
+
+
+def test_contours_beside_a_series_are_named_and_volumes_left_out(shared_data):
+    found = find_studies(shared_data / "chest_ct_dicom")
+    (study,) = found.studies
+    assert [series.refused for series in study.series] == [None, "a set of radiotherapy contours"]
+    assert study.why == "the only axial CT of 2 series"
+    assert {path.name for path, _ in found.problems} == {"mask.nii.gz", "phantom.nii.gz"}
