@@ -1,6 +1,8 @@
 from . import data as data
 from . import inference as inference
 from . import losses as losses
+from . import lungs as lungs
+from . import measurements as measurements
 from . import networks as networks
 from . import scoring as scoring
 from . import studies as studies
@@ -8,9 +10,9 @@ from . import tables as tables
 from . import transforms as transforms
 from .errors import InputError as InputError
 from .inference.model import Model as Model
-from .inference.model import Prediction as Prediction
 from .inference.model import load as load
 from .inference.predict import predict as predict
+from .inference.prediction import Prediction as Prediction
 from .run.evaluation import evaluate as evaluate
 from .run.run import Run as Run
 from .run.training import train as train

@@ -3,22 +3,20 @@
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
-from covid_monai.files import protecting, replacing
-from covid_monai.inference.components import check_volume, without_small_components
-from covid_monai.inference.mask_record import Origin, write_record
-from covid_monai.inference.masks import write_on_grid
+from covid_monai.inference.components import check_volume
+from covid_monai.inference.mask_record import Origin
+from covid_monai.inference.prediction import Prediction
 from covid_monai.run.crops import warn_of_whole_slices
 from covid_monai.run.trained import find_trained
+from covid_monai.studies import Study
 from covid_monai.transforms.grid import check_affine, orientation_of
 
 if TYPE_CHECKING:
@@ -26,97 +24,8 @@ if TYPE_CHECKING:
 
     from covid_monai.inference.segment import Segmenter
 
-CT: TypeAlias = "str | os.PathLike[str] | nibabel.Nifti1Image | tuple[ArrayLike, ArrayLike]"
-"""A NIfTI file, a nibabel image, or an array in HU with its affine (4x4, to RAS in mm)."""
-
-
-class Prediction:
-    """What a model says of one CT: a class for each voxel, on the grid of the CT.
-
-    Attributes:
-        mask: uint8, of the shape of the CT; 0 is background, ``class_names`` has the others.
-        affine: 4x4, from voxels to RAS in mm.
-        class_names: by the values of ``mask``.
-        origin: the model and the settings that it was made with.
-        source: the file of the CT; None for an image in memory.
-        warnings: what about the CT is not as sure as one may believe.
-    """
-
-    def __init__(
-        self,
-        image: "nibabel.Nifti1Image",
-        segmented: Mapping[str, Any],
-        class_names: list[str],
-        *,
-        origin: Origin,
-        source: Path | None = None,
-        warnings: tuple[str, ...] = (),
-        min_volume_ml: float = 0.0,
-    ) -> None:
-        self._image = image
-        self._probabilities = segmented["probability"]
-        self.affine: NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64)
-        mask: NDArray[np.uint8] = segmented["pred"][0].cpu().numpy().astype(np.uint8).reshape(image.shape)
-        self.mask = without_small_components(mask, self.affine, min_volume_ml=min_volume_ml)
-        self.class_names = class_names
-        self.origin, self.source, self.warnings = origin, source, warnings
-
-    def __repr__(self) -> str:
-        found = ", ".join(f"{np.count_nonzero(self.mask == k)} of {name}" for k, name in enumerate(self.class_names))
-        return f"Prediction of {' x '.join(map(str, self.mask.shape))} voxels: {found}"
-
-    @cached_property
-    def probability(self) -> NDArray[np.float32]:
-        """The probability of lesion of any class: float32 from 0 to 1, of the shape of ``mask``."""
-        lesion = (1 - self._probabilities[0]).cpu().numpy().astype(np.float32)
-        return lesion.reshape(self.mask.shape)
-
-    def save(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        probability: str | os.PathLike[str] | None = None,
-    ) -> Path:
-        """Write the mask as NIfTI on the grid of the CT, and a JSON file of the same name beside it.
-
-        The JSON (:mod:`covid_monai.inference.mask_record`) has the names of the classes, their voxels, the warnings,
-        and what the mask was made from and with. Nothing of the CT's header but its grid is kept.
-
-        Args:
-            path: of the mask, such as ``masks/patient.nii.gz``.
-            overwrite: replace a mask that is there.
-            probability: of a second file, for the probability of lesion (float32).
-
-        Returns:
-            the path of the mask.
-
-        Raises:
-            InputError: there is a mask already, ``path`` is the CT's own file, or a file cannot be written.
-        """
-        mask, second = Path(path), Path(probability) if probability is not None else None
-        if not overwrite and (there := next((file for file in (mask, second) if file and file.exists()), None)):
-            raise InputError(f"{there} is there already; give `overwrite=True` to replace it, or another name")
-        with ExitStack() as files:
-            if self.source is not None:
-                files.enter_context(protecting(self.source))
-            # all are complete before the first takes its place, the mask last: it stands for them all
-            complete = {"mask": files.enter_context(replacing(mask))}
-            write_on_grid(self._image, self.mask, complete["mask"])
-            if second is not None:
-                complete["probability"] = files.enter_context(replacing(second))
-                write_on_grid(self._image, self.probability, complete["probability"])
-            voxels = np.bincount(self.mask.ravel(), minlength=len(self.class_names)).tolist()
-            write_record(
-                mask,
-                image=self.source,
-                origin=self.origin,
-                class_names=self.class_names,
-                voxels=voxels,
-                warnings=self.warnings,
-                files=complete,
-            )
-        return mask
+CT: TypeAlias = "str | os.PathLike[str] | Study | nibabel.Nifti1Image | tuple[ArrayLike, ArrayLike]"
+"""A NIfTI file, a study, a nibabel image, or an array in HU with its affine (4x4, to RAS in mm)."""
 
 
 class Model:
@@ -145,6 +54,11 @@ class Model:
         self._trained_on_crops = trained_on_crops
         self._min_volume_ml = min_volume_ml
 
+    @property
+    def device(self) -> str:
+        """Where the network runs, such as ``cpu`` or ``cuda:0``."""
+        return str(self._segmenter.device)
+
     def __repr__(self) -> str:
         return f"Model of {self.bundle} on {self._segmenter.device}: {', '.join(self.class_names)}"
 
@@ -154,8 +68,9 @@ class Model:
         What the reader warns of is raised as :class:`covid_monai.errors.InputWarning` and kept in the prediction.
 
         Args:
-            ct: a NIfTI file, a nibabel image, or (array in HU, affine to RAS in mm); (X, Y, Z), or (X, Y) for a
-                slice. An array without a unit axis is taken as it is; its last axis need not be the patient's.
+            ct: a NIfTI file, what :func:`covid_monai.studies.read_study` gives, a nibabel image, or (array in HU,
+                affine to RAS in mm); (X, Y, Z), or (X, Y) for a slice. An array without a unit axis is taken as it
+                is; its last axis need not be the patient's.
             progress: called with the number of slices that are done, and the number of all slices.
 
         Raises:
@@ -164,10 +79,12 @@ class Model:
         from monai.utils import CommonKeys
 
         path = Path(ct) if isinstance(ct, (str, os.PathLike)) else None
+        study = ct if isinstance(ct, Study) else None
+        reading = self._reading if study is None else _of_study(self._reading)
         with plain_input_errors(), collecting_warnings() as messages:
-            grid = {key: self._reading[key] for key in ("orientation", "grid_tolerance")}
-            image = _as_image(ct, grid)
-            source = os.fspath(path) if path is not None else _as_tensor(image, self._reading)
+            grid = {key: reading[key] for key in ("orientation", "grid_tolerance")}
+            image = _as_image((study.hu, study.affine) if study is not None else ct, grid)
+            source = os.fspath(path) if path is not None else _as_tensor(image, reading)
             item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
             if self._trained_on_crops:
                 warn_of_whole_slices(image, str(path or "the image"))
@@ -179,6 +96,7 @@ class Model:
             self.class_names,
             origin=self.origin,
             source=path,
+            study=study,
             warnings=tuple(messages),
             min_volume_ml=self._min_volume_ml,
         )
@@ -247,6 +165,13 @@ def load(
         segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
         crops = any(each_run.record.crops for each_run in trained if each_run.record)
         return Model(names, segmenter, origin, reading, trained_on_crops=crops, min_volume_ml=min_volume_ml)
+
+
+def _of_study(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """How a study is read: it is in HU already, whatever its files hold, and its axes are known."""
+    intensity = reading["intensity"]
+    judged = intensity if intensity in ("checked", "auto") else "hu"
+    return {"intensity": judged, "orientation": None, "grid_tolerance": None}
 
 
 def _as_image(ct: CT, options: Mapping[str, Any]) -> "nibabel.Nifti1Image":

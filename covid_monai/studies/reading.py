@@ -55,7 +55,7 @@ def read_study(
             values are refused by ``intensity``.
     """
     mode = mode_named(intensity)
-    found = path if isinstance(path, FoundSeries) else _series_of(path, series)
+    found = path if isinstance(path, FoundSeries) else series_of(path, series)
     grid: dict[str, Any] = {"orientation": orientation, "grid_tolerance": grid_tolerance}
     if found.refused is not None and found.format == "dicom":
         raise InputError(f"the series {found.name} is {found.refused}: choose another `series`")
@@ -133,8 +133,15 @@ def _in_hu(values: NDArray[Any], mode: str, place: Path) -> tuple[NDArray[np.int
     return hu, kind
 
 
-def _series_of(path: "str | os.PathLike[str] | FoundStudy", name: str | None) -> FoundSeries:
-    found = Found(path.place, (path,)) if isinstance(path, FoundStudy) else find_studies(path)
+def series_of(path: "str | os.PathLike[str] | Found | FoundStudy", name: str | None) -> FoundSeries:
+    """The series that :func:`read_study` takes: the one of this UID or name, else that of the only study.
+
+    Raises:
+        InputError: nothing there is a CT that can be read, several studies are there, or there is no such series.
+    """
+    if isinstance(path, FoundStudy):
+        path = Found(path.place, (path,))
+    found = path if isinstance(path, Found) else find_studies(path)
     if name is not None:
         return _named(found, name)
     taken = [study.taken for study in found.studies if study.taken is not None]
