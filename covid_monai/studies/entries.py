@@ -68,9 +68,8 @@ class Entry:
             return stream.read(count)
 
 
-def archive_kind(entry: Entry) -> str | None:
-    """What an archive is that is not looked into, None for other files."""
-    start = entry.start(8)
+def archive_kind(start: bytes) -> str | None:
+    """What an archive is that is not looked into, by its first bytes; None for other files."""
     return next((kind for bytes_of_kind, kind in OTHER_ARCHIVES.items() if start.startswith(bytes_of_kind)), None)
 
 

@@ -10,7 +10,7 @@ from covid_monai.studies.contents import SAID_TO_BE_DICOM, contents_of
 from covid_monai.studies.dicom import StoredPixels
 from covid_monai.studies.entries import Entry, archive_kind
 from covid_monai.studies.frames import frames_of, is_enhanced
-from covid_monai.studies.headers import UNREADABLE, ImageHeader, image_header, looks_like_dicom, read_header
+from covid_monai.studies.headers import FIRST_BYTES, UNREADABLE, ImageHeader, begins_as_dicom, image_header, read_header
 from covid_monai.studies.kinds import CT_CLASSES
 from covid_monai.studies.series import FoundSeries, stacks_of
 from covid_monai.studies.volumes import describe_volume
@@ -86,11 +86,12 @@ def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple
     others = 0
     for entry in entries:
         try:
-            if looks_like_dicom(entry):
+            start = entry.start(FIRST_BYTES)
+            if begins_as_dicom(start):
                 found += _images_of(entry)
             elif entry.path.suffix.lower() in SAID_TO_BE_DICOM:
                 problems.append((entry.path, _no_dicom(entry)))
-            elif kind := archive_kind(entry):
+            elif kind := archive_kind(start):
                 problems.append((entry.path, f"is {kind}, which is not looked into: unpack it"))
             else:
                 others += 1

@@ -39,6 +39,7 @@ class FoundSeries:
         notes: what is not as one would expect of the images, in words, without names and UIDs.
         stack: where the slices lie; None where it is refused.
         shape: of the voxels, (i, j, k); None where it is refused.
+        files: of a volume of another format: its file, and the one that has the voxels of a header.
     """
 
     name: str
@@ -48,6 +49,13 @@ class FoundSeries:
     notes: tuple[str, ...] = ()
     stack: Stack | None = field(default=None, repr=False)
     shape: tuple[int, int, int] | None = None
+    files: tuple[Path, ...] = field(default=(), repr=False)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files on the disk that it is read from, in the order of the slices; an archive for what lies in it."""
+        entries = tuple(dict.fromkeys(header.entry.source for header in self.slices))
+        return entries or self.files or (self.place,)
 
     @property
     def oddities(self) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def test_an_archive_is_read_in_place(compression, tmp_path):
     study = read_study(archive)
     np.testing.assert_array_equal(study.hu, VOXELS)
     assert study.files[0].parent == archive / "A" / "deep" / "er"
-    assert study.sources == (archive,)
+    assert study.sources == (archive,) == find_studies(archive).studies[0].series[0].sources
     assert [path.name for path in tmp_path.iterdir()] == ["study.zip"]
 
 
