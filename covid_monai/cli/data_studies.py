@@ -102,8 +102,9 @@ def _facts(series: "FoundSeries") -> list[str]:
     assert series.shape is not None
     assert series.spacing is not None
     columns, rows, slices = series.shape
+    placeholder = " (a placeholder)" if series.stack is not None and series.stack.placeholder else ""
     facts = [f"{counted(slices, 'slice', 'slices')} of {columns} x {rows}"]
-    facts.append(" x ".join(f"{mm:.4g}" for mm in series.spacing) + " mm")
+    facts.append(" x ".join(f"{mm:.4g}" for mm in series.spacing) + " mm" + placeholder)
     facts.append(f"{series.length:.0f} mm of the patient")
     facts += [f"kernel {series.kernel}"] if series.kernel else []
     return [*facts, *([repr(series.description)] if series.description else [])]

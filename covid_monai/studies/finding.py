@@ -71,13 +71,20 @@ def find_studies(path: str | os.PathLike[str]) -> Found:
     problems = list(contents.problems)
     images, others = _images(contents.entries, problems)
     studies = _studies_of(images)
-    if not studies:
-        studies = [_volume(file) for file in contents.volumes]
-    else:
-        # in a folder of DICOM they are masks and copies
-        problems += [(file, "lies among DICOM files, and is left out: give it by itself") for file in contents.volumes]
+    folders = {image.entry.source.parent for image in images}
+    for file in contents.volumes:
+        if _lies_among(file, folders, Path(path)):
+            problems.append((file, "lies among DICOM files, and is left out: give it by itself"))
+        else:
+            studies.append(_volume(file))
     studies.sort(key=lambda study: (str(study.place), study.name))
     return Found(Path(path), tuple(studies), tuple(problems), others)
+
+
+def _lies_among(file: Path, folders: set[Path], root: Path) -> bool:
+    """Whether the folder in ``root`` that a volume lies in has DICOM, of which such volumes are masks and copies."""
+    place = root / file.relative_to(root).parts[0] if file.parent != root and file != root else root
+    return any(folder.is_relative_to(place) for folder in folders)
 
 
 def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple[list[ImageHeader], int]:
@@ -120,11 +127,13 @@ def _no_dicom(entry: Entry) -> str:
 
 
 def _studies_of(images: Iterable[ImageHeader]) -> list[FoundStudy]:
-    grouped: dict[str, dict[str, list[ImageHeader]]] = {}
+    grouped: dict[tuple[str, str], dict[str, list[ImageHeader]]] = {}
     for image in images:
-        grouped.setdefault(image.study, {}).setdefault(image.series, []).append(image)
+        # without a study UID a folder may hold several patients, who never share a frame of reference
+        frame = "" if image.text("StudyInstanceUID") else image.text("FrameOfReferenceUID")
+        grouped.setdefault((image.study, frame), {}).setdefault(image.series, []).append(image)
     studies = []
-    for name, of_study in grouped.items():
+    for (name, _), of_study in grouped.items():
         series = [stack for each in of_study.values() for stack in stacks_of(each, StoredPixels().digest)]
         series.sort(key=lambda each: (each.refused is not None, each.number or 0))
         studies.append(FoundStudy(name, tuple(series), *choose(series)))

@@ -137,6 +137,20 @@ def test_volumes_among_dicom_are_left_out_and_named(tmp_path):
     np.testing.assert_array_equal(read_study(tmp_path).hu, VOXELS)
 
 
+def test_volumes_in_folders_beside_those_of_dicom_are_studies(tmp_path):
+    write_series(tmp_path / "p1" / "ct", SeriesPlan(CHEST))
+    for place in ("p1/masks", "p2"):
+        (tmp_path / place).mkdir()
+        nibabel.save(nibabel.Nifti1Image(VOXELS, np.diag([-2, -2.5, 3, 1])), tmp_path / place / "ct.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(VOXELS, np.diag([-2, -2.5, 3, 1])), tmp_path / "p1" / "ct.nii.gz")
+    found = find_studies(tmp_path)
+    assert [study.place for study in found.studies] == [tmp_path / "p1" / "ct", tmp_path / "p2" / "ct.nii.gz"]
+    assert {path for path, _ in found.problems} == {
+        tmp_path / "p1" / "ct.nii.gz",
+        tmp_path / "p1" / "masks" / "ct.nii.gz",
+    }
+
+
 def test_what_is_not_there_or_holds_nothing_is_told(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         find_studies(tmp_path / "nowhere")

@@ -62,6 +62,19 @@ def test_series_without_uids_are_told_apart_by_their_folders(tmp_path):
     )
 
 
+def test_patients_without_study_uid_in_one_folder_are_studies_of_their_own(tmp_path):
+    for number in (1, 2):
+
+        def change(_, dataset, number=number):
+            del dataset.StudyInstanceUID
+            dataset.FrameOfReferenceUID = f"1.2.{number}"
+
+        write_series(tmp_path, SeriesPlan(draw_chest(seed=number)), change, prefix=f"p{number}_")
+    assert len(find_studies(tmp_path).studies) == 2
+    with pytest.raises(InputError, match="holds 2 studies"):
+        read_study(tmp_path)
+
+
 def test_slice_locations_stand_for_positions(tmp_path):
     def change(index, dataset):
         del dataset.ImagePositionPatient
