@@ -83,7 +83,7 @@ def find_studies(path: str | os.PathLike[str]) -> Found:
 
 def _lies_among(file: Path, folders: set[Path], root: Path) -> bool:
     """Whether the folder in ``root`` that a volume lies in has DICOM, of which such volumes are masks and copies."""
-    place = root / file.relative_to(root).parts[0] if file.parent != root and file != root else root
+    place = root / file.relative_to(root).parts[0] if root not in (file.parent, file) else root
     return any(folder.is_relative_to(place) for folder in folders)
 
 

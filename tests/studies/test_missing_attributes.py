@@ -104,6 +104,18 @@ def test_slices_without_any_place_are_taken_in_the_order_of_their_numbers(thickn
     assert study.placeholder_spacing is placeholder
 
 
+def test_slices_without_place_are_apart_from_those_that_have_one(tmp_path):
+    def change(index, dataset):
+        if index in (2, 5):
+            del dataset.ImagePositionPatient
+
+    write_series(tmp_path, SeriesPlan(CHEST), change)
+    with pytest.warns(InputWarning, match="2 other images of the series are of another size"):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.hu, np.delete(CHEST, (2, 5), axis=0).transpose(2, 1, 0))
+    np.testing.assert_allclose(study.extents, [3, 4.5, 4.5, 4.5, 4.5, 3])
+
+
 def test_a_missing_orientation_is_assumed_and_told(tmp_path):
     write_series(tmp_path, SeriesPlan(CHEST), without("ImageOrientationPatient"))
     with pytest.warns(InputWarning, match="the orientation is not given"):
