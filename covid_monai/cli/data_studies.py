@@ -102,8 +102,9 @@ def _facts(series: "FoundSeries") -> list[str]:
     assert series.shape is not None
     assert series.spacing is not None
     columns, rows, slices = series.shape
+    placeholder = " (a placeholder)" if series.stack is not None and series.stack.placeholder else ""
     facts = [f"{counted(slices, 'slice', 'slices')} of {columns} x {rows}"]
-    facts.append(" x ".join(f"{mm:.4g}" for mm in series.spacing) + " mm")
+    facts.append(" x ".join(f"{mm:.4g}" for mm in series.spacing) + " mm" + placeholder)
     facts.append(f"{series.length:.0f} mm of the patient")
     facts += [f"kernel {series.kernel}"] if series.kernel else []
     return [*facts, *([repr(series.description)] if series.description else [])]
@@ -129,6 +130,8 @@ def _as_json(name: str | None, found: "Found") -> dict[str, Any]:
 
 
 def _series_as_json(series: "FoundSeries") -> dict[str, Any]:
+    import numpy as np
+
     return {
         "name": series.name,
         "format": series.format,
@@ -139,6 +142,9 @@ def _series_as_json(series: "FoundSeries") -> dict[str, Any]:
         "shape": series.shape,
         "spacing_mm": series.spacing,
         "length_mm": round(series.length, 3),
+        "extents_mm": np.round(series.stack.extents, 4).tolist() if series.stack is not None else None,
+        "tilt_degrees": round(series.stack.tilt, 2) if series.stack is not None else None,
+        "placeholder_spacing": series.stack.placeholder if series.stack is not None else None,
         "refused": series.refused,
         "oddities": list(series.oddities),
     }

@@ -46,13 +46,7 @@ class StudyInput:
         """What is read, in the order of the slices: files on the disk, an archive for what lies in it."""
         if self.series is None:
             return ()
-        paths = [header.entry.path for header in self.series.slices] or [self.series.place]
-        return tuple(dict.fromkeys(map(file_on_disk, paths)))
-
-
-def file_on_disk(path: Path) -> Path:
-    """The file itself, or the archive that it lies in."""
-    return next((each for each in (path, *path.parents) if each.is_file()), path)
+        return self.series.sources
 
 
 def is_study(path: Path) -> bool:

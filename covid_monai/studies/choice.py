@@ -39,13 +39,11 @@ def choose(series: Sequence[FoundSeries]) -> tuple[FoundSeries | None, str]:
     seen = [lung_length(each) for each in candidates]
     lengths = seen if any(seen) else [each.length for each in candidates]
     enough = _AS_MUCH * max(lengths)
-    ranked = sorted(
-        range(len(candidates)),
-        key=lambda index: (
-            lengths[index] < enough,
-            *(criterion(candidates[index]) for criterion in _CRITERIA.values()),
-        ),
-    )
+
+    def rank(index: int) -> tuple[float, ...]:
+        return lengths[index] < enough, *(criterion(candidates[index]) for criterion in _CRITERIA.values())
+
+    ranked = sorted(range(len(candidates)), key=rank)
     first, second = candidates[ranked[0]], candidates[ranked[1]]
     shown = f"about {lengths[ranked[0]]:.0f} mm of lung" if any(seen) else f"{lengths[ranked[0]]:.0f} mm of the patient"
     reason = f"shows {shown}, the most of {len(candidates)} axial CT"
@@ -82,7 +80,7 @@ def _enclosed_air(hu: NDArray[np.float32]) -> int:
 
 
 def _has_gap(series: FoundSeries) -> int:
-    return int(any("gap" in oddity for oddity in series.oddities))
+    return int(series.stack is not None and series.stack.gaps > 0)
 
 
 def _is_derived(series: FoundSeries) -> int:

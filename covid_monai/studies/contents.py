@@ -30,6 +30,12 @@ class Contents:
     volumes: list[Path] = field(default_factory=list)
     problems: list[tuple[Path, str]] = field(default_factory=list)
 
+    def add(self, other: "Contents") -> None:
+        """Add what another place holds."""
+        self.entries += other.entries
+        self.volumes += other.volumes
+        self.problems += other.problems
+
 
 def contents_of(path: str | os.PathLike[str]) -> Contents:
     """List what ``path`` holds: a folder with all below it, a zip archive, a DICOMDIR, or one file.
@@ -71,6 +77,8 @@ def _of_folder(folder: Path) -> Contents:
         elif file.name.upper() == DICOMDIR:
             # what it lists lies in the folder too; what does not has to be told
             contents.problems += _of_dicomdir(file).problems
+        elif file.suffix.lower() == ".zip":
+            contents.add(_of_archive_in_folder(file))
         else:
             contents.entries.append(Entry(file))
     return contents
@@ -119,6 +127,13 @@ def _found(folder: Path, parts: list[str]) -> Path | None:
 
 def _any_case(folder: Path, name: str) -> Path:
     return next((child for child in folder.iterdir() if child.name.casefold() == name.casefold()), folder / name)
+
+
+def _of_archive_in_folder(path: Path) -> Contents:
+    try:
+        return _of_archive(path)
+    except InputError as error:
+        return Contents(problems=[(path, str(error).removeprefix(f"{path} "))])
 
 
 def _of_archive(path: Path) -> Contents:

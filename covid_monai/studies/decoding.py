@@ -38,6 +38,10 @@ _RLE = "1.2.840.10008.1.2.5"
 _DEFAULT_SYNTAX = "1.2.840.10008.1.2"
 
 
+class TemporaryFolderError(InputError):
+    """The temporary folder cannot be written, which is no fault of a slice."""
+
+
 def read_pixels(entry: Entry) -> "Dataset":
     """A DICOM file with its pixels, to be given to :func:`stored_values`.
 
@@ -57,7 +61,18 @@ def read_pixels(entry: Entry) -> "Dataset":
             raise InputError(f"is damaged or cut off ({_in_one_line(error)}): copy it again") from error
     if "PixelData" not in dataset:
         raise InputError("is cut off before its pixels, or has none: copy it again")
+    _complete(dataset)
     return dataset
+
+
+def _complete(dataset: "Dataset") -> None:
+    """Add what a header does not say of its pixels and a CT has."""
+    bits = int(dataset.get("BitsAllocated") or 16)
+    stored = int(dataset.get("BitsStored") or bits)
+    usual = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
+    for keyword, value in {**usual, "BitsAllocated": bits, "BitsStored": stored, "HighBit": stored - 1}.items():
+        if dataset.get(keyword) is None:
+            setattr(dataset, keyword, value)
 
 
 def stored_values(dataset: "Dataset", frame: int | None) -> NDArray[Any]:
@@ -131,7 +146,7 @@ def _compressed(dataset: "Dataset", frame: int | None) -> NDArray[Any]:
     count = int(dataset.get("NumberOfFrames") or 1)
     pixels = get_frame(dataset.PixelData, frame or 0, number_of_frames=count)
     # GDCM fills what is missing with grey, without a word
-    if syntax_of(dataset) != _RLE and _END_OF_IMAGE not in pixels[-4:]:
+    if syntax_of(dataset) != _RLE and not pixels.rstrip(b"\0").endswith(_END_OF_IMAGE):
         raise InputError("is cut off within its compressed pixels: copy it again")
     return _by_gdcm(dataset, pixels)
 
@@ -155,20 +170,39 @@ def _by_gdcm(dataset: "Dataset", pixels: bytes) -> NDArray[Any]:
     bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     # its warnings would come between our lines; what it cannot read, it raises
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    handle, name = tempfile.mkstemp(suffix=".dcm")
-    os.close(handle)
-    try:
-        bare.save_as(name, enforce_file_format=True)
-        with _libraries_words() as said:
-            image = sitk.ReadImage(name, imageIO="GDCMImageIO")
-    except RuntimeError as error:
-        raise InputError("is compressed, and its pixels cannot be decoded: they are damaged; copy it again") from error
-    finally:
-        os.unlink(name)
+    with _written(bare) as name:
+        try:
+            with _libraries_words() as said:
+                image = sitk.ReadImage(name, imageIO="GDCMImageIO")
+        except RuntimeError as error:
+            raise InputError(
+                "is compressed, and its pixels cannot be decoded: they are damaged; copy it again"
+            ) from error
     if damage := next(filter(_DAMAGE.search, said), None):
         raise InputError(f"is damaged within its compressed pixels ({damage}): copy it again")
     values: NDArray[Any] = np.squeeze(sitk.GetArrayFromImage(image), axis=0)
     return values
+
+
+@contextmanager
+def _written(dataset: "Dataset") -> Iterator[str]:
+    """Yield the name of a temporary file of a dataset, whose pixels name no patient."""
+    name = None
+    try:
+        handle, name = tempfile.mkstemp(suffix=".dcm")
+        os.close(handle)
+        dataset.save_as(name, enforce_file_format=True)
+    except OSError as error:
+        if name is not None:
+            os.unlink(name)
+        raise TemporaryFolderError(
+            f"compressed slices cannot be decoded, as no temporary file can be written ({error.strerror or error}): "
+            "free some space in the temporary folder, or name another by the environment variable TMPDIR"
+        ) from error
+    try:
+        yield name
+    finally:
+        os.unlink(name)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.studies.decoding import read_pixels, stored_values
+from covid_monai.studies.decoding import TemporaryFolderError, read_pixels, stored_values
 from covid_monai.studies.entries import Entry
 from covid_monai.studies.headers import ImageHeader
 from covid_monai.studies.hounsfield import is_whole, rescaled
@@ -21,26 +21,47 @@ if TYPE_CHECKING:
 LeftOut = tuple[tuple[Path, str], ...]
 
 
-def digest_of(header: ImageHeader) -> bytes:
-    """What is equal for images of equal pixels; of one that cannot be read, its own name."""
-    try:
-        stored = stored_values(read_pixels(header.entry), header.frame)
-    except InputError:
-        return str((header.entry.path, header.frame)).encode()
-    return hashlib.sha256(stored.astype(np.int64).tobytes()).digest()
+class StoredPixels:
+    """The stored values of images, one after another; a file that many frames lie in is read once in a row."""
+
+    def __init__(self) -> None:
+        self._entry: Entry | None = None
+        self._dataset: Dataset | InputError = InputError("is not read")
+
+    def of(self, header: ImageHeader) -> NDArray[Any]:
+        """The values (rows, columns) of an image.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        if header.entry is not self._entry:
+            self._entry = header.entry
+            try:
+                self._dataset = read_pixels(header.entry)
+            except InputError as error:
+                self._dataset = error
+        if isinstance(self._dataset, InputError):
+            raise self._dataset
+        return stored_values(self._dataset, header.frame)
+
+    def digest(self, header: ImageHeader) -> bytes:
+        """What is equal for images of equal pixels; of one that cannot be read, its own name."""
+        try:
+            return hashlib.sha256(self.of(header).astype(np.int64).tobytes()).digest()
+        except TemporaryFolderError:
+            raise
+        except InputError:
+            return str((header.entry.path, header.frame)).encode()
 
 
 def slices_in_hu(headers: Sequence[ImageHeader]) -> Iterator[tuple[ImageHeader, NDArray[np.float32] | str]]:
     """Each slice (rows, columns) in HU, its padding marked by ``hounsfield.PADDED``; or why there is none."""
-    entry: Entry | None = None
-    opened: Dataset | None = None
+    pixels = StoredPixels()
     for header in headers:
         try:
-            # frames of one file come one after another
-            if opened is None or header.entry is not entry:
-                entry, opened = header.entry, None
-                opened = read_pixels(entry)
-            yield header, rescaled(stored_values(opened, header.frame), header)
+            yield header, rescaled(pixels.of(header), header)
+        except TemporaryFolderError:
+            raise
         except InputError as error:
             yield header, str(error)
 

@@ -10,6 +10,16 @@ from typing import BinaryIO
 from covid_monai.errors import InputError
 
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+OTHER_ARCHIVES = {
+    b"\x1f\x8b": "a gzip file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an XZ file",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    **dict.fromkeys(ZIP_STARTS, "a zip archive"),
+}
+"""What can hold a CT and is not looked into, by its first bytes."""
+
 LEFT_ALONE = ("__MACOSX",)
 """Folders that hold nothing of the user's."""
 
@@ -56,6 +66,11 @@ class Entry:
                 return file.read(count)
         with self.archive.open(self.member) as stream:
             return stream.read(count)
+
+
+def archive_kind(start: bytes) -> str | None:
+    """What an archive is that is not looked into, by its first bytes; None for other files."""
+    return next((kind for bytes_of_kind, kind in OTHER_ARCHIVES.items() if start.startswith(bytes_of_kind)), None)
 
 
 def members_of(path: Path) -> tuple[list[Entry], list[tuple[Path, str]]]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from covid_monai.studies.choice import choose
-from covid_monai.studies.contents import SAID_TO_BE_DICOM, Entry, contents_of
-from covid_monai.studies.dicom import digest_of
+from covid_monai.studies.contents import SAID_TO_BE_DICOM, contents_of
+from covid_monai.studies.dicom import StoredPixels
+from covid_monai.studies.entries import Entry, archive_kind
 from covid_monai.studies.frames import frames_of, is_enhanced
-from covid_monai.studies.headers import UNREADABLE, ImageHeader, image_header, looks_like_dicom, read_header
+from covid_monai.studies.headers import FIRST_BYTES, UNREADABLE, ImageHeader, begins_as_dicom, image_header, read_header
 from covid_monai.studies.kinds import CT_CLASSES
 from covid_monai.studies.series import FoundSeries, stacks_of
 from covid_monai.studies.volumes import describe_volume
@@ -70,13 +71,20 @@ def find_studies(path: str | os.PathLike[str]) -> Found:
     problems = list(contents.problems)
     images, others = _images(contents.entries, problems)
     studies = _studies_of(images)
-    if not studies:
-        studies = [_volume(file) for file in contents.volumes]
-    else:
-        # in a folder of DICOM they are masks and copies
-        problems += [(file, "lies among DICOM files, and is left out: give it by itself") for file in contents.volumes]
+    folders = {image.entry.source.parent for image in images}
+    for file in contents.volumes:
+        if _lies_among(file, folders, Path(path)):
+            problems.append((file, "lies among DICOM files, and is left out: give it by itself"))
+        else:
+            studies.append(_volume(file))
     studies.sort(key=lambda study: (str(study.place), study.name))
     return Found(Path(path), tuple(studies), tuple(problems), others)
+
+
+def _lies_among(file: Path, folders: set[Path], root: Path) -> bool:
+    """Whether the folder in ``root`` that a volume lies in has DICOM, of which such volumes are masks and copies."""
+    place = root / file.relative_to(root).parts[0] if root not in (file.parent, file) else root
+    return any(folder.is_relative_to(place) for folder in folders)
 
 
 def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple[list[ImageHeader], int]:
@@ -84,23 +92,28 @@ def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple
     found: list[ImageHeader] = []
     others = 0
     for entry in entries:
-        if not looks_like_dicom(entry):
-            if entry.path.suffix.lower() in SAID_TO_BE_DICOM:
+        try:
+            start = entry.start(FIRST_BYTES)
+            if begins_as_dicom(start):
+                found += _images_of(entry)
+            elif entry.path.suffix.lower() in SAID_TO_BE_DICOM:
                 problems.append((entry.path, _no_dicom(entry)))
+            elif kind := archive_kind(start):
+                problems.append((entry.path, f"is {kind}, which is not looked into: unpack it"))
             else:
                 others += 1
-            continue
-        try:
-            with entry.open() as stream:
-                dataset = read_header(stream)
-            header = image_header(entry, dataset)
-            if _lacks_its_image(header):
-                problems.append((entry.path, "is no DICOM file, or is cut off within its header"))
-                continue
-            found += frames_of(header, dataset) if is_enhanced(header) else [header]
         except UNREADABLE as error:
             problems.append((entry.path, f"cannot be read ({' '.join(str(error).split())[:100]})"))
     return found, others
+
+
+def _images_of(entry: Entry) -> Iterable[ImageHeader]:
+    with entry.open() as stream:
+        dataset = read_header(stream)
+    header = image_header(entry, dataset)
+    if _lacks_its_image(header):
+        raise ValueError("it is no DICOM file, or is cut off within its header")
+    return frames_of(header, dataset) if is_enhanced(header) else [header]
 
 
 def _lacks_its_image(header: ImageHeader) -> bool:
@@ -114,12 +127,14 @@ def _no_dicom(entry: Entry) -> str:
 
 
 def _studies_of(images: Iterable[ImageHeader]) -> list[FoundStudy]:
-    grouped: dict[str, dict[str, list[ImageHeader]]] = {}
+    grouped: dict[tuple[str, str], dict[str, list[ImageHeader]]] = {}
     for image in images:
-        grouped.setdefault(image.study, {}).setdefault(image.series, []).append(image)
+        # without a study UID a folder may hold several patients, who never share a frame of reference
+        frame = "" if image.text("StudyInstanceUID") else image.text("FrameOfReferenceUID")
+        grouped.setdefault((image.study, frame), {}).setdefault(image.series, []).append(image)
     studies = []
-    for name, of_study in grouped.items():
-        series = [stack for each in of_study.values() for stack in stacks_of(each, digest_of)]
+    for (name, _), of_study in grouped.items():
+        series = [stack for each in of_study.values() for stack in stacks_of(each, StoredPixels().digest)]
         series.sort(key=lambda each: (each.refused is not None, each.number or 0))
         studies.append(FoundStudy(name, tuple(series), *choose(series)))
     return studies

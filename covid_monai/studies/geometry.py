@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.studies.headers import ImageHeader
+from covid_monai.transforms.grid import LPS_TO_RAS
 
 SAME_POSITION = 0.02
 """mm along the normal within which two slices lie at one position; the thinnest slices are ten times as far apart."""
@@ -20,7 +21,6 @@ MISSING_SLICE = 1.5
 LEAST_TILT = 0.1
 """Degrees; less is rounding."""
 
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _LARGEST_SIDESTEP = 1.0
 # degrees that a header gives; less does not show in a stack of slices
 _GIVEN_TILT = 1.0
@@ -37,6 +37,7 @@ class Stack:
         positions: (k, 3), of each slice's first pixel, RAS in mm.
         extents: (k,) in mm.
         placeholder: the spacing is not known, and 1 mm stands for it.
+        gaps: how many distances between slices are those of missing ones.
         tilt: degrees between the slices' normal and the way from slice to slice.
         oddities: in words.
     """
@@ -45,6 +46,7 @@ class Stack:
     positions: NDArray[np.float64]
     extents: NDArray[np.float64]
     placeholder: bool
+    gaps: int
     tilt: float
     oddities: tuple[str, ...]
 
@@ -112,10 +114,11 @@ def stack_of(headers: Sequence[ImageHeader]) -> Stack:
     odd += _of_tilt(headers[0], tilt)
     odd += _of_stack(places, distances, normal)
     return Stack(
-        affine=_LPS_TO_RAS @ affine,
-        positions=places @ _LPS_TO_RAS[:3, :3],
+        affine=LPS_TO_RAS @ affine,
+        positions=places @ LPS_TO_RAS[:3, :3],
         extents=extents_of(distances, thickness or 1.0),
         placeholder=not (spacing_known and thickness_known),
+        gaps=len(gaps_of(distances)),
         tilt=tilt,
         oddities=tuple(odd),
     )
@@ -132,6 +135,12 @@ def extents_of(distances: NDArray[np.float64], thickness: float) -> NDArray[np.f
         return np.array([thickness], dtype=np.float64)
     between = np.diff(distances)
     return np.concatenate([between[:1], (between[:-1] + between[1:]) / 2, between[-1:]])
+
+
+def gaps_of(distances: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The slices after which some are missing; ``distances`` as for :func:`extents_of`."""
+    between = np.diff(distances)
+    return np.flatnonzero(between > MISSING_SLICE * np.median(between)) if len(between) else np.array([], dtype=np.intp)
 
 
 def _assumed(headers: Sequence[ImageHeader]) -> list[str]:
@@ -185,7 +194,7 @@ def _of_spacing(distances: NDArray[np.float64], thickness: float | None, headers
         return []
     between = np.diff(distances)
     usual = float(np.median(between))
-    gaps = np.flatnonzero(between > MISSING_SLICE * usual)
+    gaps = gaps_of(distances)
     odd = [
         f"a gap of {between[gap]:.4g} mm after slice {gap + 1} of {len(headers)}, where slices are {usual:.4g} mm apart"
         for gap in gaps[:3]

@@ -49,6 +49,8 @@ _READ = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _DICM = 128
+FIRST_BYTES = _DICM + 4
+"""How much of a file tells whether it is DICOM."""
 
 DISTINGUISHED_BY = {
     "AcquisitionNumber": "acquisition",
@@ -108,11 +110,15 @@ class ImageHeader:
 
 
 def looks_like_dicom(entry: Entry) -> bool:
-    """Whether a file begins as DICOM does: after a preamble, or, as older files do, with its first attributes."""
+    """Whether a file begins as DICOM does; one that cannot be read does not."""
     try:
-        start = entry.start(_DICM + 4)
+        return begins_as_dicom(entry.start(FIRST_BYTES))
     except UNREADABLE:
         return False
+
+
+def begins_as_dicom(start: bytes) -> bool:
+    """Whether the ``FIRST_BYTES`` of a file are those of DICOM: after a preamble, or, as older files do, attributes."""
     if start[_DICM:] == b"DICM":
         return True
     # group 2 or 8, of either byte order

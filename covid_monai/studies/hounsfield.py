@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.studies.headers import ImageHeader, number_of
-
-AIR = -1024
-"""What padding and all that is below air becomes, in HU."""
+from covid_monai.transforms.intensity import OUTSIDE_HU
 
 PADDED = -3024
 """What stands for padding until a volume is known to be in HU; scanners write it too."""
@@ -65,8 +63,8 @@ def _mark_unsigned(values: NDArray[Any]) -> None:
 
 
 def to_air(hu: NDArray[Any]) -> None:
-    """Set padding, and all else that is below air, to air; in place."""
-    np.maximum(hu, AIR, out=hu)
+    """Set padding, and all else that is below air, to air (-1024); in place."""
+    np.maximum(hu, OUTSIDE_HU, out=hu)
 
 
 def _padding(stored: NDArray[Any], header: ImageHeader) -> NDArray[np.bool_] | None:

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covid_monai.studies.geometry import SAME_POSITION, Stack, distances_of, normal_of, plane_of, sort_slices, stack_of
+from covid_monai.studies.geometry import (
+    SAME_POSITION,
+    Stack,
+    distances_of,
+    normal_of,
+    place_of,
+    plane_of,
+    sort_slices,
+    stack_of,
+)
 from covid_monai.studies.headers import DISTINGUISHED_BY, ImageHeader
 from covid_monai.studies.hounsfield import intercept_of, slope_of
 from covid_monai.studies.kinds import is_lossy, refusal_of
@@ -39,6 +48,7 @@ class FoundSeries:
         notes: what is not as one would expect of the images, in words, without names and UIDs.
         stack: where the slices lie; None where it is refused.
         shape: of the voxels, (i, j, k); None where it is refused.
+        files: of a volume of another format: its file, and the one that has the voxels of a header.
     """
 
     name: str
@@ -48,6 +58,13 @@ class FoundSeries:
     notes: tuple[str, ...] = ()
     stack: Stack | None = field(default=None, repr=False)
     shape: tuple[int, int, int] | None = None
+    files: tuple[Path, ...] = field(default=(), repr=False)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files on the disk that it is read from, in the order of the slices; an archive for what lies in it."""
+        entries = tuple(dict.fromkeys(header.entry.source for header in self.slices))
+        return entries or self.files or (self.place,)
 
     @property
     def oddities(self) -> tuple[str, ...]:
@@ -108,7 +125,9 @@ def stacks_of(images: Sequence[ImageHeader], digest: Pixels) -> list[FoundSeries
             slices.append(image)
         else:
             refused.setdefault(reason, []).append(image)
-    found = [stack for alike in _alike(slices) for stack in _single(alike, digest)]
+    groups = _alike(slices)
+    axial = sum(len(group) for group in groups if plane_of(group[0]) == "axial")
+    found = [stack for group in groups for stack in _single(group, digest, others=axial - len(group))]
     found.sort(key=lambda stack: (stack.refused is not None, -len(stack.slices)))
     found += [FoundSeries("", "dicom", tuple(each), refused=reason) for reason, each in refused.items()]
     uid = images[0].series
@@ -129,7 +148,8 @@ def _alike(images: Iterable[ImageHeader]) -> list[list[ImageHeader]]:
 
 
 def _is_alike(first: ImageHeader, second: ImageHeader) -> bool:
-    if first.shape != second.shape:
+    known = [(image.position is None, place_of(image) is None) for image in (first, second)]
+    if first.shape != second.shape or known[0] != known[1]:
         return False
     pairs = ((first.orientation, second.orientation, _SAME_DIRECTION), (first.spacing, second.spacing, _SAME_SPACING))
     for left, right, tolerance in pairs:
@@ -140,11 +160,14 @@ def _is_alike(first: ImageHeader, second: ImageHeader) -> bool:
     return True
 
 
-def _single(images: list[ImageHeader], digest: Pixels) -> list[FoundSeries]:
+def _single(images: list[ImageHeader], digest: Pixels, *, others: int) -> list[FoundSeries]:
     """Stacks with one image at each position: copies left out, phases and reconstructions apart."""
     images = sort_slices(images)
     images, copies = _without_copies(images, digest)
     odd = [f"{counted(copies, 'image repeats another', 'images repeat others')}, pixel for pixel"] if copies else []
+    if others > 0:
+        more = counted(others, "other image of the series is", "other images of the series are")
+        odd.append(f"{more} of another size, spacing or orientation, or without position: a stack apart")
     parts = _distinguished(images)
     if len(parts) > 1:
         odd.append(f"several images at one position, distinguished by {parts[0][0]}: {len(parts)} stacks")

@@ -39,6 +39,7 @@ class Volume:
 def describe_volume(path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None) -> FoundSeries:
     """What the header of a volume says, and why it is refused where it is."""
     kind = volume_format(path) or ""
+    files: tuple[Path, ...] = (path,)
     with collecting_warnings() as messages:
         try:
             if kind == "nifti":
@@ -46,14 +47,14 @@ def describe_volume(path: Path, *, orientation: str | None = None, grid_toleranc
                 shape, affine = grid_shape(image), np.asarray(image.affine, dtype=np.float64)
             else:
                 opened = open_itk(path, holding=_ONE_VALUE, allow_shear=True)
-                shape, affine = opened.shape, opened.affine
+                shape, affine, files = opened.shape, opened.affine, opened.files
         except InputError as error:
             return FoundSeries(str(path), kind, refused=str(error))
     order, notes = _axes(affine)
     notes = [*(message.removeprefix(f"{path}").lstrip(": ") for message in messages), *notes]
     shape = (shape[order[0]], shape[order[1]], shape[order[2]])
     stack = stack_of_volume(affine[:, [*order, 3]], shape[2])
-    return FoundSeries(str(path), kind, notes=tuple(notes), stack=stack, shape=shape)
+    return FoundSeries(str(path), kind, notes=tuple(notes), stack=stack, shape=shape, files=files)
 
 
 def read_voxels(path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None) -> Volume:
@@ -88,6 +89,7 @@ def stack_of_volume(affine: NDArray[np.float64], count: int) -> Stack:
         positions=affine[:3, 3] + steps,
         extents=np.full(count, distance),
         placeholder=bool(np.allclose(spacing, 1.0)),
+        gaps=0,
         tilt=float(np.degrees(np.arccos(np.clip(cosine, 0, 1)))),
         oddities=(),
     )

@@ -12,6 +12,9 @@ from covid_monai.errors import InputError, InputWarning
 Scalar = TypeVar("Scalar", bound=np.generic)
 Affine = NDArray[np.float64]
 
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""From the coordinates of DICOM and ITK (left, posterior, superior) to those of NIfTI (right, anterior, superior)."""
+
 SMALLEST_DETERMINANT = 1e-9
 """Of an affine in mm; below it the axes do not span a volume."""
 

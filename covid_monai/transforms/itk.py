@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.transforms.grid import Affine, check_affine
+from covid_monai.transforms.grid import LPS_TO_RAS, Affine, check_affine
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -22,9 +22,6 @@ _READERS = {"nrrd": "NrrdImageIO", "metaimage": "MetaImageIO"}
 # where a header names the file of its voxels, which lies beside it
 _VOXELS_ELSEWHERE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _LONGEST_HEADER = 1 << 16
-
-# ITK's coordinates are left, posterior, superior; NIfTI's right, anterior, superior
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +85,7 @@ def open_itk(path: str | PathLike[str], *, holding: str, allow_shear: bool = Fal
     affine[:dimensions, 3] = reader.GetOrigin()
     check_affine(affine, str(path), allow_shear=allow_shear)
     x, y, z = (*(int(length) for length in reader.GetSize()), 1)[:3]
-    return ItkFile(path, (x, y, z), _LPS_TO_RAS @ affine, files)
+    return ItkFile(path, (x, y, z), LPS_TO_RAS @ affine, files)
 
 
 def _reader(path: Path) -> "sitk.ImageFileReader":

@@ -2,6 +2,8 @@
 
 import json
 
+import nibabel
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -62,6 +64,8 @@ def test_all_of_it_can_be_written_as_json(disc, tmp_path):
     assert study["taken"] == "1.2.3.1"
     assert [series["refused"] for series in study["series"]] == [None, "a localizer"]
     assert study["series"][0]["spacing_mm"] == [2.0, 2.5, 3.0]
+    assert study["series"][0]["extents_mm"] == [3.0] * 8
+    assert (study["series"][0]["tilt_degrees"], study["series"][1]["tilt_degrees"]) == (0.0, None)
     assert content["places"][0]["left_out"][0]["path"] == str(disc / "broken.dcm")
 
 
@@ -97,3 +101,9 @@ def test_names_of_patients_are_not_shown(disc):
     status, text, error = run(disc)
     assert status == 0
     assert not any(secret in text + error for secret in ("Doe", "Jane", "secret-17"))
+
+
+def test_a_placeholder_of_a_spacing_is_listed_as_such(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(draw_chest().transpose(2, 1, 0), np.diag([-1, -1, 1, 1])), tmp_path / "ct.nii.gz")
+    _, text, _ = run(tmp_path)
+    assert "8 slices of 32 x 24, 1 x 1 x 1 mm (a placeholder), 8 mm of the patient" in text

@@ -60,7 +60,7 @@ def test_an_archive_is_read_in_place(compression, tmp_path):
     study = read_study(archive)
     np.testing.assert_array_equal(study.hu, VOXELS)
     assert study.files[0].parent == archive / "A" / "deep" / "er"
-    assert study.sources == (archive,)
+    assert study.sources == (archive,) == find_studies(archive).studies[0].series[0].sources
     assert [path.name for path in tmp_path.iterdir()] == ["study.zip"]
 
 
@@ -137,6 +137,20 @@ def test_volumes_among_dicom_are_left_out_and_named(tmp_path):
     np.testing.assert_array_equal(read_study(tmp_path).hu, VOXELS)
 
 
+def test_volumes_in_folders_beside_those_of_dicom_are_studies(tmp_path):
+    write_series(tmp_path / "p1" / "ct", SeriesPlan(CHEST))
+    for place in ("p1/masks", "p2"):
+        (tmp_path / place).mkdir()
+        nibabel.save(nibabel.Nifti1Image(VOXELS, np.diag([-2, -2.5, 3, 1])), tmp_path / place / "ct.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(VOXELS, np.diag([-2, -2.5, 3, 1])), tmp_path / "p1" / "ct.nii.gz")
+    found = find_studies(tmp_path)
+    assert [study.place for study in found.studies] == [tmp_path / "p1" / "ct", tmp_path / "p2" / "ct.nii.gz"]
+    assert {path for path, _ in found.problems} == {
+        tmp_path / "p1" / "ct.nii.gz",
+        tmp_path / "p1" / "masks" / "ct.nii.gz",
+    }
+
+
 def test_what_is_not_there_or_holds_nothing_is_told(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         find_studies(tmp_path / "nowhere")
@@ -173,3 +187,49 @@ def test_names_of_patients_are_in_no_message(tmp_path, recwarn):
     assert len(recwarn) >= 2
     for secret in ("Doe", "Jane", "secret-17"):
         assert not any(secret in text for text in said)
+
+
+def test_files_that_are_damaged_in_an_archive_are_named(tmp_path):
+    files = write_series(tmp_path / "ct", SeriesPlan(CHEST))
+    archive = tmp_path / "study.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in files:
+            opened.write(file, file.name)
+    content = bytearray(archive.read_bytes())
+    place = content.index(files[2].read_bytes()[200:400])
+    content[place] ^= 0xFF
+    archive.write_bytes(content)
+    ((path, reason),) = find_studies(archive).problems
+    assert path == archive / files[2].name
+    assert "Bad CRC-32" in reason
+    with pytest.warns(InputWarning, match="a gap of 6 mm"):
+        assert read_study(archive).hu.shape[2] == 7
+
+
+def test_archives_in_a_folder_are_read_too(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        write_series(tmp_path / name, SeriesPlan(draw_chest(seed=seed), study_uid=f"1.{seed}"))
+        shutil.make_archive(str(tmp_path / "scans" / name), "zip", tmp_path / name)
+    (tmp_path / "scans" / "broken.ZIP").write_bytes(b"PK\x03\x04 cut off")
+    found = find_studies(tmp_path / "scans")
+    assert [study.place.name for study in found.studies] == ["a.zip", "b.zip"]
+    np.testing.assert_array_equal(read_study(found.studies[1]).hu, draw_chest(seed=1).transpose(2, 1, 0))
+    ((path, reason),) = found.problems
+    assert path.name == "broken.ZIP"
+    assert reason.startswith("is no readable zip archive")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "kind"),
+    [
+        ("study.tar.gz", b"\x1f\x8b\x08", "a gzip file"),
+        ("study.rar", b"Rar!\x1a\x07", "a RAR archive"),
+        ("study.7z", b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    ],
+)
+def test_other_archives_are_named(name, start, kind, tmp_path):
+    (tmp_path / name).write_bytes(start + bytes(300))
+    reason = f"is {kind}, which is not looked into: unpack it"
+    assert find_studies(tmp_path).problems == ((tmp_path / name, reason),)
+    with pytest.raises(InputError, match=reason):
+        read_study(tmp_path / name)

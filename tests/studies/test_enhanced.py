@@ -10,6 +10,8 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedCTImageStorage, JPEGLosslessSV1
 
+import covid_monai.studies.dicom
+from covid_monai.errors import InputError
 from covid_monai.studies import find_studies, read_study
 from tests.studies.series_files import SLICES, SeriesPlan, draw_chest, write_series
 from tests.studies.test_transfer_syntaxes import encode
@@ -112,10 +114,26 @@ def test_a_localizer_frame_type_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("lost", [100, 5000])
 def test_a_file_that_is_cut_off_loses_all_its_frames(lost, tmp_path):
-    from covid_monai.errors import InputError
-
     file = write(enhanced(SeriesPlan(CHEST), order=ORDER), tmp_path)
     assert len(dcmread(file).PixelData) == CHEST.nbytes
     file.write_bytes(file.read_bytes()[:-lost])
     with pytest.raises(InputError, match="none of the 8 slices can be read"):
         read_study(file)
+
+
+def test_time_points_of_one_file_are_stacks_and_the_file_is_read_once_for_them(tmp_path, monkeypatch):
+    other = draw_chest(seed=1)
+    plan = SeriesPlan(np.concatenate([CHEST, other]), positions=[SeriesPlan(CHEST).position(k % 8) for k in range(16)])
+    dataset = enhanced(plan, order=list(range(16)))
+    for index, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        frame.update(group("FrameContentSequence", TemporalPositionIndex=1 + index // 8))
+    file = write(dataset, tmp_path)
+    reads = []
+    real = covid_monai.studies.dicom.read_pixels
+    monkeypatch.setattr(covid_monai.studies.dicom, "read_pixels", lambda entry: reads.append(entry) or real(entry))
+    (study,) = find_studies(file).studies
+    assert [series.shape for series in study.series] == [(32, 24, 8)] * 2
+    # for what is equal of them, and to choose between the two
+    assert len(reads) == 3
+    assert "distinguished by time point" in study.series[0].oddities[0]
+    np.testing.assert_array_equal(read_study(study).hu, CHEST.transpose(2, 1, 0))

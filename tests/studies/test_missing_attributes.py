@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from pydicom.uid import JPEGLosslessSV1
 
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.studies import find_studies, read_study
 from tests.studies.series_files import ORIGIN, SLICES, SeriesPlan, draw_chest, write_series
+from tests.studies.test_transfer_syntaxes import encode
 
 CHEST = draw_chest()
 VOXELS = CHEST.transpose(2, 1, 0)
@@ -60,6 +62,19 @@ def test_series_without_uids_are_told_apart_by_their_folders(tmp_path):
     )
 
 
+def test_patients_without_study_uid_in_one_folder_are_studies_of_their_own(tmp_path):
+    for number in (1, 2):
+
+        def change(_, dataset, number=number):
+            del dataset.StudyInstanceUID
+            dataset.FrameOfReferenceUID = f"1.2.{number}"
+
+        write_series(tmp_path, SeriesPlan(draw_chest(seed=number)), change, prefix=f"p{number}_")
+    assert len(find_studies(tmp_path).studies) == 2
+    with pytest.raises(InputError, match="holds 2 studies"):
+        read_study(tmp_path)
+
+
 def test_slice_locations_stand_for_positions(tmp_path):
     def change(index, dataset):
         del dataset.ImagePositionPatient
@@ -87,6 +102,18 @@ def test_slices_without_any_place_are_taken_in_the_order_of_their_numbers(thickn
     np.testing.assert_array_equal(study.hu, VOXELS)
     np.testing.assert_allclose(study.extents, distance)
     assert study.placeholder_spacing is placeholder
+
+
+def test_slices_without_place_are_apart_from_those_that_have_one(tmp_path):
+    def change(index, dataset):
+        if index in (2, 5):
+            del dataset.ImagePositionPatient
+
+    write_series(tmp_path, SeriesPlan(CHEST), change)
+    with pytest.warns(InputWarning, match="2 other images of the series are of another size"):
+        study = read_study(tmp_path)
+    np.testing.assert_array_equal(study.hu, np.delete(CHEST, (2, 5), axis=0).transpose(2, 1, 0))
+    np.testing.assert_allclose(study.extents, [3, 4.5, 4.5, 4.5, 4.5, 3])
 
 
 def test_a_missing_orientation_is_assumed_and_told(tmp_path):
@@ -214,3 +241,19 @@ def test_the_current_folder_is_named_and_nothing_else_replaced(tmp_path, monkeyp
     (message,) = study.warnings
     assert message.startswith("the CT has values -5")
     assert [str(warning.message) for warning in caught] == [f".: {message}"]
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["native", "compressed"])
+def test_what_is_usual_of_pixels_need_not_be_said(compressed, tmp_path):
+    lacking = ("SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation", "BitsStored", "HighBit")
+
+    def change(_, dataset):
+        if compressed:
+            encode(dataset, JPEGLosslessSV1, tmp_path)
+        else:
+            dataset["PixelData"].VR = "OW"
+            del dataset.BitsAllocated
+        without(*lacking)(_, dataset)
+
+    write_series(tmp_path / "ct", SeriesPlan(CHEST), change)
+    np.testing.assert_array_equal(read_study(tmp_path / "ct").hu, VOXELS)

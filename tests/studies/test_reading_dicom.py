@@ -3,9 +3,11 @@
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
+from pydicom import dcmread
 
 from covid_monai.errors import InputError, InputWarning
-from covid_monai.studies import read_study
+from covid_monai.studies import find_studies, read_study
 from covid_monai.transforms.grid import to_lps
 from tests.studies.series_files import COLUMNS, ORIGIN, ROWS, SLICES, SPACING, SeriesPlan, draw_chest, write_series
 
@@ -39,6 +41,32 @@ def test_voxels_lie_where_the_header_says(tmp_path):
     # DICOM part 3, C.7.6.2.1.1: columns by the second number of the spacing, rows by the first
     expected = np.add(ORIGIN, [4 * SPACING[1], 7 * SPACING[0], 5 * 3.0])
     np.testing.assert_allclose(world_lps(affine, 4, 7, 5), expected)
+
+
+def turned(about_x: float, about_y: float, about_z: float) -> tuple[float, ...]:
+    """The orientation of slices that are turned by degrees, the axial ones first about x."""
+    x, y, z = np.radians((about_x, about_y, about_z))
+    turn_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    turn_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    turn_z = np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]])
+    return tuple((turn_z @ turn_y @ turn_x)[:, :2].T.ravel())
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (12, 0, 0), (-20, 8, 0), (5, -25, 40), (0, 0, 180), (180, 0, 0)])
+def test_values_and_places_are_those_of_another_reader(angles, tmp_path):
+    orientation = turned(*angles)
+    normal = np.cross(orientation[:3], orientation[3:])
+    write_series(tmp_path, SeriesPlan(CHEST, orientation=orientation, step=2.7 * normal))
+    study = read_study(tmp_path)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path)))
+    image = reader.Execute()
+    generator = np.random.default_rng(0)
+    for index in generator.integers(0, study.hu.shape, (40, 3)):
+        point = (study.affine @ [*index, 1])[:3] * [-1, -1, 1]
+        there = image.TransformPhysicalPointToIndex(point.tolist())
+        assert image[there] == study.hu[tuple(index)]
+        np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(there), point, atol=1e-3)
 
 
 def test_slope_and_intercept_of_each_slice_are_its_own(tmp_path):
@@ -144,3 +172,27 @@ def test_a_real_series_without_patient_name_and_uids_is_read(shared_data):
     np.testing.assert_allclose(study.positions[[0, -1], 2], [-437.7, -173.7])
     assert study.identity.sop_instance_uids == (None,) * 133
     assert study.warnings == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["covid_P002", "normal_001"])
+def test_all_voxels_of_real_series_are_those_of_another_reader(name, shared_data):
+    folder = shared_data / "chest_dicom_series" / name
+    study = read_study(folder)
+    heights = {float(dcmread(file, stop_before_pixels=True).ImagePositionPatient[2]): file for file in folder.iterdir()}
+    files = [heights[height] for height in sorted(heights)]
+    assert study.files == tuple(files)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(file) for file in files])
+    image = reader.Execute()
+    np.testing.assert_array_equal(study.hu, np.maximum(sitk.GetArrayFromImage(image).T, -1024))
+    np.testing.assert_allclose(study.affine[:3, 3] * [-1, -1, 1], image.GetOrigin())
+    np.testing.assert_allclose(study.spacing, image.GetSpacing())
+
+
+def test_contours_beside_a_series_are_named_and_volumes_left_out(shared_data):
+    found = find_studies(shared_data / "chest_ct_dicom")
+    (study,) = found.studies
+    assert [series.refused for series in study.series] == [None, "a set of radiotherapy contours"]
+    assert study.why == "the only axial CT of 2 series"
+    assert {path.name for path, _ in found.problems} == {"mask.nii.gz", "phantom.nii.gz"}

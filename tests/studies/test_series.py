@@ -108,6 +108,7 @@ def test_other_sizes_and_orientations_in_a_series_are_split_off(tmp_path):
         (1, "a localizer"),
     ]
     assert study.taken is series[0]
+    assert series[0].oddities[0].startswith("3 other images of the series are of another size")
     np.testing.assert_array_equal(read_study(tmp_path).hu, CHEST.transpose(2, 1, 0))
     np.testing.assert_array_equal(read_study(tmp_path, series=f"{uid}#2").hu, draw_chest(3, 20, 30).transpose(2, 1, 0))
     with pytest.raises(InputError, match="is a localizer"):

@@ -1,5 +1,6 @@
 """The encodings of pixels that scanners and archives write, and that can be written here."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from pydicom.uid import (
 )
 
 from covid_monai.errors import InputError, InputWarning
-from covid_monai.studies import read_study
+from covid_monai.studies import find_studies, read_study
 from tests.studies.series_files import SLICES, SeriesPlan, draw_chest, write_series
 
 CHEST = draw_chest()
@@ -124,13 +125,22 @@ def test_pixels_that_decode_to_other_values_are_damaged(tmp_path, capfd):
         tmp_path / "ct", SeriesPlan(CHEST), lambda _, dataset: encode(dataset, JPEGLosslessSV1, tmp_path)
     )
     content = bytearray(files[3].read_bytes())
-    middle = len(content) - 200
-    content[middle : middle + 40] = b"\xff\x00" * 20
+    middle = len(content) - 400
+    # the decoder goes on with other values
+    content[middle : middle + 40] = b"\x55" * 40
     files[3].write_bytes(content)
     with pytest.warns(InputWarning, match="damaged within its compressed pixels"):
         study = read_study(tmp_path / "ct")
     np.testing.assert_array_equal(study.hu, np.delete(CHEST, 3, axis=0).transpose(2, 1, 0))
     assert capfd.readouterr().err == ""
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_no_fault_of_a_slice(tmp_path, monkeypatch):
+    write_series(tmp_path / "ct", SeriesPlan(CHEST), lambda _, dataset: encode(dataset, JPEGLosslessSV1, tmp_path))
+    found = find_studies(tmp_path / "ct").studies[0]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match=r"no temporary file can be written .* TMPDIR"):
+        read_study(found)
 
 
 def test_an_encoding_that_cannot_be_decoded_is_named(tmp_path):

@@ -38,7 +38,7 @@ def test_every_format_gives_the_voxels_and_places_of_the_dicom_series(ending, tm
     np.testing.assert_allclose(study.positions, series.positions)
     beside = [path for path in file.parent.glob("ct*") if path != file]
     assert study.files == (file, *beside)
-    assert study.sources == study.files
+    assert study.sources == study.files == find_studies(file).studies[0].series[0].sources
     assert len(beside) == (ending in (".nhdr", ".mhd"))
     assert study.identity.series_uid is None
     assert (
