@@ -11,13 +11,13 @@ from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import scored_classes
 from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Row
-from covid_monai.tables.tallies import interval_of_difference, tally
+from covid_monai.tables.tallies import effective_units, interval_of_difference, tally
 
 PAIRS_RULE = (
     "Rows under one protocol, first minus second, on the cases that both were tested on, averaged over the seeds. "
     "The difference is that of Dice, averaged as the table does it (per slice where it has no Dice of that kind), "
-    "with the 95 % bootstrap interval of whole units. Wilcoxon's signed-rank test (two-sided) compares the units' "
-    "Dice, a unit's being the mean of its slices' Dice: differences of 0 are ranked and their ranks dropped "
+    "with its interval over units, see the rule of intervals. Wilcoxon's signed-rank test (two-sided) compares the "
+    "units' Dice, a unit's being the mean of its slices' Dice: differences of 0 are ranked and their ranks dropped "
     "(Pratt); under 6 units nothing is tested. Holm's correction is over all tests of this table. Trainings differ "
     "from one another by chance too, which this test does not see: look at the SD of the seeds."
 )
@@ -109,7 +109,8 @@ def _difference(rows: list[pd.DataFrame], averaging: str, classes: list[str], sc
     if not np.isfinite(value):
         return None
     interval = interval_of_difference(entry, other)
-    return Estimate(scale * value, None if interval is None else (scale * interval[0], scale * interval[1]))
+    bounds = None if interval is None else (scale * interval[0], scale * interval[1])
+    return Estimate(scale * value, bounds, effective_units(entry, other))
 
 
 def _unit_dice(rows: pd.DataFrame, averaging: str, classes: list[str]) -> pd.Series:
