@@ -180,8 +180,10 @@ def curve_tally(curves: pd.DataFrame, best: bool) -> CurveTally:
     places, items = pd.factorize(pd.MultiIndex.from_frame(curves[["fold", "case"]]))
     units = np.empty(len(items), dtype=object)
     units[places] = curves["unit"].to_numpy()
-    parts = np.zeros((len(items), len(jobs), 1, len(CURVE) + 1))
-    values = np.column_stack([curves[CURVE].to_numpy(dtype=np.float64), np.ones(len(curves))])
+    dice = curves[CURVE].to_numpy(dtype=np.float64)
+    # the mean needs no single threshold
+    values = np.column_stack([dice if best else dice.mean(axis=1), np.ones(len(curves))])
+    parts = np.zeros((len(items), len(jobs), 1, values.shape[1]))
     # slices of a volume that is one case add up
     np.add.at(parts[:, :, 0], (places, place_of_job), values)
     return CurveTally(parts, units, None, jobs, _sources(curves, places, len(items)), best=best)

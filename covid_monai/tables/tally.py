@@ -141,7 +141,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class CurveTally(Tally):
-    """A :class:`Tally` whose parts are the Dice at each threshold and, last, the number of slices.
+    """A :class:`Tally` whose parts are the Dice at each threshold (or its mean) and, last, the number of slices.
 
     ``best`` takes the highest point of a job's averaged curve, chosen anew for every resample; else it is the mean over
     the thresholds.
