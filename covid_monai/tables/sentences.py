@@ -70,15 +70,16 @@ def units_sentence(findings: Findings) -> str:
     if len(strata) > 1:
         counts = [f"{name or 'unknown'} {number}" for name, number in strata.items()]
         sentence += f" By source: {', '.join(counts)}."
-    sentence += "".join(_effective(findings))
+    sentence += _effective(findings)
     if 0 < fewest < FEWEST_CLUSTERS:
         sentence += f" Some measures have {fewest} units: too few for an interval."
     return sentence
 
 
-def _effective(findings: Findings) -> list[str]:
+def _effective(findings: Findings) -> str:
     """Between which effective numbers each measure's rows lie, by averaging; with a warning where these are few."""
-    sentences = []
+    spans: list[str] = []
+    fewest = float(FEW_EFFECTIVE)
     for measure in findings.results.table.measures.values():
         own = [entry for entry in findings.entries if entry.measure.name == measure.name]
         for averaging, estimates in (
@@ -86,11 +87,14 @@ def _effective(findings: Findings) -> list[str]:
             (measure.beside, [entry.beside for entry in own]),
         ):
             numbers = [estimate.effective for estimate in estimates if estimate is not None and estimate.effective]
-            if not numbers:
-                continue
-            span = " to ".join(dict.fromkeys(f"{number:.1f}" for number in (min(numbers), max(numbers))))
-            warning = " **A few units decide these intervals.**" if min(numbers) < FEW_EFFECTIVE else ""
-            name = f"{measure.name.replace('_', ' ')} ({(averaging or '').replace('_', ' ')})"
-            units = max(entry.units for entry in own)
-            sentences.append(f" Effective units of {name}: {span} of {units}.{warning}")
-    return sentences
+            if numbers:
+                span = " to ".join(dict.fromkeys(f"{number:.1f}" for number in (min(numbers), max(numbers))))
+                spans.append(f"{measure.name} by {averaging} {span}".replace("_", " "))
+                fewest = min(fewest, *numbers)
+    if not spans:
+        return ""
+    units = max(entry.units for entry in findings.entries)
+    sentence = f" Effective numbers of the {units} units at the most: {', '.join(spans)}."
+    if fewest < FEW_EFFECTIVE:
+        sentence += f" **Under {FEW_EFFECTIVE} a few units decide an interval.**"
+    return sentence
