@@ -95,6 +95,8 @@ class CaseScores:
             "case": batch["case"],
             "patient": batch["patient"],
             "volume": batch["volume"],
+            # bundles copied out of earlier releases may pass none
+            "source": batch.get("source", ""),
             "slice": int(batch["slice"]),
             "position_mm": float(affine[2, 3]),
         }

@@ -29,6 +29,7 @@ from covid_monai.report.scores import (
 )
 from covid_monai.run.folder import RunFolder, RunRecord, read_run
 from covid_monai.run.trained import Trained, find_trained
+from covid_monai.scoring.markdown import interval_words
 from covid_monai.weights import WEIGHTS_RECORD_FILE
 
 CASES_SHOWN = 6
@@ -111,6 +112,7 @@ def _score_sections(evaluation: Path, scores: dict[str, Any]) -> dict[str, Any]:
             "outcome": outcome_sentence(scores),
             "tables": score_tables(scores),
             "averaging": averaging(scores),
+            "intervals": interval_words(scores["bootstrap"]),
             "empty_masks": empty_masks(scores),
             "left_out": left_out(scores),
             "thresholds": thresholds(scores),

@@ -8,6 +8,7 @@ from typing import Any
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
 from covid_monai.scoring.format import Cell, in_words, measure_cell
+from covid_monai.scoring.markdown import units_note
 from covid_monai.scoring.measures import MEASURES
 
 _UNITS = {"patient": "patients", "volume": "volumes", "case": "slices (patients and volumes not all known)"}
@@ -45,13 +46,12 @@ def score_tables(content: dict[str, Any]) -> list[ScoreTable]:
 
 
 def averaging(content: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """How each level averages, and over how many clusters its intervals resample: (level, rule, clusters)."""
-    fewest = content["bootstrap"]["fewest_clusters"]
+    """How each level averages, and which units its intervals resample: (level, rule, units)."""
     return [
         (
             in_words(name),
             level["averaging"],
-            f"{level['clusters']} {_UNITS[level['unit']]}" + (": too few" if level["clusters"] < fewest else ""),
+            f"{level['clusters']} {_UNITS[level['unit']]}{units_note(level, content['bootstrap'])}",
         )
         for name, level in content["levels"].items()
     ]

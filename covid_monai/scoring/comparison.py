@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.scoring.bootstrap import ClusterBootstrap
-from covid_monai.scoring.overlap import overlap_measures
+from covid_monai.scoring.bootstrap import ClusterBootstrap, effective_number
+from covid_monai.scoring.intervals import Range, Ratios, described, interval
+from covid_monai.scoring.overlap import overlap_measures, overlap_ratios
 from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.scoring.summary import Summary
 
@@ -31,10 +32,14 @@ _COUNTS = ["tp", "fp", "fn", "tn"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % interval; None where there are too few units for one."""
+    """A value, its 95 % interval (None where there is none), and the effective number of units behind it (Kish's).
+
+    The latter is None in comparisons of earlier releases.
+    """
 
     value: float
     interval: tuple[float, float] | None
+    effective: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All ratings and all pairs; the unit is ``"patient"`` or ``"case"``."""
+    """All ratings and all pairs; the unit is ``"patient"`` or ``"case"``, ``bootstrap`` how intervals were made."""
 
     cases: int
     unit: str
     units: int
     ratings: tuple[Rating, ...]
     differences: tuple[Difference, ...]
-    seed: int
+    bootstrap: dict[str, Any]
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "Comparison":
@@ -94,7 +99,7 @@ class Comparison:
             units=content["units"],
             ratings=tuple(Rating(**_from_json(record)) for record in content["predictions"]),
             differences=tuple(Difference(**_from_json(record)) for record in content["differences"]),
-            seed=content["bootstrap"]["seed"],
+            bootstrap=content["bootstrap"],
         )
 
     def content(self) -> dict[str, Any]:
@@ -106,7 +111,7 @@ class Comparison:
             "cases": self.cases,
             "unit": self.unit,
             "units": self.units,
-            "bootstrap": ClusterBootstrap((), seed=self.seed).described(),
+            "bootstrap": self.bootstrap,
             "predictions": [_as_json(rating) for rating in self.ratings],
             "differences": [_as_json(difference) for difference in self.differences],
         }
@@ -132,7 +137,8 @@ def compare(summaries: Mapping[str, Summary], seed: int = 0) -> Comparison:
     cases = first.index.get_level_values("case").unique()
     patients = first["patient"].groupby(level="case", sort=False).first()
     unit = "patient" if patients.all() else "case"
-    bootstrap = ClusterBootstrap(patients if unit == "patient" else cases, seed=seed)
+    sources = first["source"].groupby(level="case", sort=False).first()
+    bootstrap = ClusterBootstrap(patients if unit == "patient" else cases, strata=sources, seed=seed)
     classes = next(iter(summaries.values())).content["classes"]
     ratings: list[Rating] = []
     differences: list[Difference] = []
@@ -150,39 +156,56 @@ def compare(summaries: Mapping[str, Summary], seed: int = 0) -> Comparison:
         units=bootstrap.count,
         ratings=tuple(ratings),
         differences=tuple(replace(each, p_holm=p) for each, p in zip(differences, corrected, strict=True)),
-        seed=seed,
+        bootstrap=described(seed),
     )
 
 
 @dataclass(frozen=True)
+class _Measured:
+    """A value and how it comes from the units."""
+
+    value: float
+    statistic: Ratios
+
+    def __sub__(self, other: "_Measured") -> "_Measured":
+        return _Measured(self.value - other.value, self.statistic - other.statistic)
+
+    def estimate(self, bootstrap: ClusterBootstrap, measure_range: Range) -> Estimate:
+        return Estimate(
+            self.value,
+            interval(self.statistic, bootstrap, measure_range),
+            round(effective_number(self.statistic.contributions), 2),
+        )
+
+
+@dataclass(frozen=True)
 class _Sample:
-    """One folder's Dice of one class: of each unit, pooled, per case, and the latter two resampled."""
+    """One folder's Dice of one class: of each unit, pooled and per case."""
 
     units: NDArray[np.float64]
-    pooled: float
-    per_case: float
-    pooled_draws: NDArray[np.float64]
-    per_case_draws: NDArray[np.float64]
+    pooled: _Measured
+    per_case: _Measured
 
     @classmethod
     def of(cls, counts: NDArray[np.float64], bootstrap: ClusterBootstrap) -> "_Sample":
         """From the cases' counts (cases, 4); the clusters are their units."""
         dice = overlap_measures(counts)[:, 0]
-        drawn = bootstrap.sums(np.column_stack([counts, dice, np.ones_like(dice)]))
+        sums = bootstrap.totals(np.column_stack([dice, np.ones_like(dice)]))
+        numerators, denominators = overlap_ratios(bootstrap.totals(counts))
         return cls(
-            units=np.bincount(bootstrap.index, weights=dice) / np.bincount(bootstrap.index),
-            pooled=float(overlap_measures(counts.sum(axis=0))[0]),
-            per_case=float(dice.mean()),
-            pooled_draws=overlap_measures(drawn[:, :4])[:, 0],
-            per_case_draws=drawn[:, 4] / drawn[:, 5],
+            units=sums[:, 0] / sums[:, 1],
+            pooled=_Measured(
+                float(overlap_measures(counts.sum(axis=0))[0]), Ratios(numerators[:, :1], denominators[:, :1])
+            ),
+            per_case=_Measured(float(dice.mean()), Ratios(sums[:, :1], sums[:, 1:])),
         )
 
     def rating(self, lesion_class: str, name: str, bootstrap: ClusterBootstrap) -> Rating:
         return Rating(
             lesion_class,
             name,
-            Estimate(self.pooled, bootstrap.interval(self.pooled_draws)),
-            Estimate(self.per_case, bootstrap.interval(self.per_case_draws)),
+            self.pooled.estimate(bootstrap, Range()),
+            self.per_case.estimate(bootstrap, Range()),
         )
 
 
@@ -196,10 +219,8 @@ def _difference(
         lesion_class=lesion_class,
         first=first,
         second=second,
-        pooled=Estimate(left.pooled - right.pooled, bootstrap.interval(left.pooled_draws - right.pooled_draws)),
-        per_case=Estimate(
-            left.per_case - right.per_case, bootstrap.interval(left.per_case_draws - right.per_case_draws)
-        ),
+        pooled=(left.pooled - right.pooled).estimate(bootstrap, Range().of_difference),
+        per_case=(left.per_case - right.per_case).estimate(bootstrap, Range().of_difference),
         higher=int((differences > 0).sum()),
         equal=int((differences == 0).sum()),
         lower=int((differences < 0).sum()),
@@ -213,26 +234,32 @@ def _difference(
 def _case_counts(summary: Summary) -> pd.DataFrame:
     """Counts and patient of each (case, class), from the rows of its slices."""
     slices = summary.rows[summary.rows["level"] == "slice"]
+    if "source" not in slices:
+        # scores of earlier releases
+        slices = slices.assign(source="")
     counted = slices.groupby(["case", "class"])
-    return counted[_COUNTS].sum().join(counted["patient"].first())
+    return counted[_COUNTS].sum().join(counted[["patient", "source"]].first())
 
 
 def _as_json(record: Rating | Difference) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for name, value in vars(record).items():
         content["class" if name == "lesion_class" else name] = (
-            {"value": value.value, "interval": list(value.interval) if value.interval else None}
-            if isinstance(value, Estimate)
-            else value
+            _of_estimate(value) if isinstance(value, Estimate) else value
         )
     return content
+
+
+def _of_estimate(estimate: Estimate) -> dict[str, Any]:
+    bounds = list(estimate.interval) if estimate.interval else None
+    return {"value": estimate.value, "interval": bounds, "effective": estimate.effective}
 
 
 def _from_json(record: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in record.items():
         fields["lesion_class" if name == "class" else name] = (
-            Estimate(value["value"], tuple(value["interval"]) if value["interval"] else None)
+            Estimate(value["value"], tuple(value["interval"]) if value["interval"] else None, value.get("effective"))
             if isinstance(value, dict)
             else value
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from covid_monai.scoring.bootstrap import CONFIDENCE, FEW_CLUSTERS, FEWEST_CLUSTERS, RESAMPLES
+from covid_monai.scoring.bootstrap import FEW_EFFECTIVE
 from covid_monai.scoring.comparison import COMPARISON_RULE, Comparison, Estimate
 from covid_monai.scoring.format import ABSENT, in_words, listed, measure_cell, table
 from covid_monai.scoring.measures import MEASURES
@@ -74,21 +74,44 @@ def _header(content: dict[str, Any]) -> str:
 
 def _interval_lines(content: dict[str, Any]) -> list[str]:
     bootstrap = content["bootstrap"]
-    lines = [
-        f"In brackets: {100 * bootstrap['confidence']:.0f} % interval, percentile bootstrap with "
-        f"{bootstrap['resamples']} resamples (seed {bootstrap['seed']}) of whole clusters; none where fewer "
-        f"than {bootstrap['fewest_clusters']} clusters have a value. Clusters:"
-    ]
+    lines = [f"In brackets: {interval_words(bootstrap)} Units:"]
     for name, level in content["levels"].items():
-        note = ""
-        if level["clusters"] < bootstrap["fewest_clusters"]:
-            note = ": too few for an interval"
-        elif level["clusters"] < FEW_CLUSTERS:
-            note = ": few, the intervals tend to be too narrow"
+        note = units_note(level, bootstrap)
         if level["unit"] == "case":
             note += " (patients and volumes not all known; slices of one patient count as independent)"
         lines.append(f"- {in_words(name)}: {level['clusters']} by {level['unit']}{note}")
     return lines
+
+
+def interval_words(bootstrap: Mapping[str, Any]) -> str:
+    """How intervals were made, from ``bootstrap`` of the scores; those of earlier releases took percentiles."""
+    drawn = f"{bootstrap['resamples']} resamples (seed {bootstrap['seed']})"
+    if "rule" in bootstrap:
+        return f"{bootstrap['rule']} {drawn}."
+    return (
+        f"{100 * bootstrap['confidence']:.0f} % interval, percentile bootstrap with {drawn} of whole clusters; none "
+        f"where fewer than {bootstrap['fewest_clusters']} clusters have a value."
+    )
+
+
+def units_note(level: Mapping[str, Any], bootstrap: Mapping[str, Any]) -> str:
+    """What is to be known of a level's units: sources, and the effective numbers behind Dice (of the classes).
+
+    Scores of earlier releases have neither.
+    """
+    strata = level.get("strata", {})
+    sources = ", ".join(f"{number} of {name or 'unknown'}" for name, number in strata.items())
+    note = f" ({sources})" if len(strata) > 1 else ""
+    if level["clusters"] < bootstrap["fewest_clusters"]:
+        return f"{note}: too few for an interval"
+    numbers = [found["measures"].get("dice", {}).get("effective_clusters") for found in level["classes"].values()]
+    known = [number for number in numbers if number]
+    if not known:
+        return note
+    least, few = min(known), bootstrap.get("few_effective", FEW_EFFECTIVE)
+    span = " to ".join(dict.fromkeys(f"{number:.1f}" for number in (least, max(known))))
+    warning = f", under {few:g}: a few units decide the intervals" if least < few else ""
+    return f"{note}; effective for Dice: {span}{warning}"
 
 
 def _class_table(levels: dict[str, Any], lesion_class: str) -> str:
@@ -159,17 +182,13 @@ def _threshold_section(thresholds: dict[str, Any]) -> str:
 def comparison_markdown(comparison: Comparison, summaries: Mapping[str, Summary]) -> str:
     """The readable form of a comparison."""
     unit = comparison.unit
-    note = ""
-    if comparison.units < FEWEST_CLUSTERS:
-        note = ": too few for an interval"
-    elif comparison.units < FEW_CLUSTERS:
-        note = ": few, the intervals tend to be too narrow"
+    bootstrap = comparison.bootstrap
+    note = ": too few for an interval" if comparison.units < bootstrap["fewest_clusters"] else _effective(comparison)
     if unit == "case":
         note += " (patients not all known; cases of one patient count as independent)"
     parts = [
         "# Comparison",
-        f"{comparison.cases} cases; {comparison.units} units ({unit}){note}. In brackets: {100 * CONFIDENCE:.0f} % "
-        f"interval, percentile bootstrap with {RESAMPLES} resamples of whole units (seed {comparison.seed}).",
+        f"{comparison.cases} cases; {comparison.units} units ({unit}){note}. In brackets: {interval_words(bootstrap)}",
         "## Dice",
         _ratings(comparison),
         "## Differences in Dice",
@@ -179,6 +198,16 @@ def comparison_markdown(comparison: Comparison, summaries: Mapping[str, Summary]
     ]
     parts += [f"{name}:\n\n{describe_inputs(summary.content['inputs'])}" for name, summary in summaries.items()]
     return "\n\n".join(parts) + "\n"
+
+
+def _effective(comparison: Comparison) -> str:
+    estimates = [estimate for rating in comparison.ratings for estimate in (rating.pooled, rating.per_case)]
+    known = [estimate.effective for estimate in estimates if estimate.effective]
+    least, few = min(known, default=None), comparison.bootstrap.get("few_effective", FEW_EFFECTIVE)
+    if least is None:
+        return ""
+    warning = ": a few units decide the intervals" if least < few else ""
+    return f"; the effective number is {least:.1f} at the least{warning}"
 
 
 def _ratings(comparison: Comparison) -> str:

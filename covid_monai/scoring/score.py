@@ -64,7 +64,7 @@ class Scores:
     def interval(
         self, measure: str, *, level: str = "pooled", lesion_class: str | None = None, prediction: str | None = None
     ) -> tuple[float, float] | None:
-        """The 95 % bootstrap interval of :meth:`value`; None where there are too few clusters or no value."""
+        """The 95 % interval of :meth:`value` (:mod:`covid_monai.scoring.intervals`); None where there is none."""
         return self._summary(prediction).interval(measure, level=level, lesion_class=lesion_class)
 
     @property

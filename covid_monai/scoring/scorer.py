@@ -60,6 +60,7 @@ class Scorer:
         self._waiting: dict[str, list[StackedSlice]] = {}
         self._whole: dict[str, dict[str, dict[str, Any]]] = {}
         self._patient_of: dict[str, str] = {}
+        self._source_of: dict[str, str] = {}
 
     def add(
         self,
@@ -70,6 +71,7 @@ class Scorer:
         spacing: tuple[float, float, float] | None,
         patient: str = "",
         volume: str = "",
+        source: str = "",
         slice: int = -1,
         position_mm: float | None = None,
         probability: NDArray[np.floating[Any]] | None = None,
@@ -84,6 +86,7 @@ class Scorer:
             patient: "" where unknown.
             volume: the volume that a slice was cut from, "" if none; a whole volume without a name takes the
                 case's.
+            source: the collection that the case is of, within which units are resampled; "" where unknown.
             slice: a slice's index in its volume, -1 where unknown; a whole volume numbers its own.
             position_mm: a slice's position along z; where a volume's slices all have one, their steps are its
                 slice spacing, otherwise ``spacing[2]`` is.
@@ -105,14 +108,15 @@ class Scorer:
         self._cases.add(case)
         if volume:
             self._patient_of[volume] = patient
-        names = {"case": case, "patient": patient, "volume": volume}
+            self._source_of.setdefault(volume, source)
+        names = {"case": case, "patient": patient, "volume": volume, "source": source}
         for k in range(prediction.shape[2]):
             index = k if whole else slice
             self._add_slice({**names, "slice": index}, prediction[:, :, k], reference[:, :, k], spacing)
             if probability is not None:
                 clipped = np.clip(probability[:, :, k].astype(np.float64), 0, 1)
                 curve = image_curve(clipped, reference[:, :, k] > 0)
-                self._curves.append(NamedCurve(case=case, patient=patient, volume=volume, curve=curve))
+                self._curves.append(NamedCurve(case, patient, volume, source, curve))
         if whole:
             self._whole[volume] = self._surfaces(prediction, reference, spacing)
         elif volume:
@@ -204,7 +208,13 @@ class Scorer:
         surfaces = {volume: self._volume_surface(volume) for volume in self._patient_of}
         rows = []
         for (volume, name), summed in counts.items():
-            names = {"case": "", "patient": self._patient_of[volume], "volume": volume, "slice": -1}
+            names = {
+                "case": "",
+                "patient": self._patient_of[volume],
+                "volume": volume,
+                "source": self._source_of[volume],
+                "slice": -1,
+            }
             rows.append(_row("volume", names, name, summed, surfaces[volume][name]))
         return rows
 

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, did_you_mean
-from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
+from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit, effective_number
+from covid_monai.scoring.intervals import Range, Ratios, described, interval, mean_of
 from covid_monai.scoring.measures import MEASURES
 from covid_monai.scoring.overlap import (
     COUNTS,
@@ -64,7 +65,7 @@ class Summary:
     def interval(
         self, measure: str, *, level: str = "pooled", lesion_class: str | None = None
     ) -> tuple[float, float] | None:
-        """The 95 % bootstrap interval of :meth:`value`; None where there are too few clusters or no value."""
+        """The 95 % interval of :meth:`value` (:mod:`covid_monai.scoring.intervals`); None where there is none."""
         interval = self._found(measure, level, lesion_class)["interval"]
         return (float(interval[0]), float(interval[1])) if interval else None
 
@@ -86,11 +87,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Estimate:
-    """One measure's value, its bootstrap draws (resamples,), and what went into it."""
+    """One measure's value, as sums over clusters, and what went into it."""
 
     value: float
-    draws: NDArray[np.float64]
-    clusters: int
+    statistic: Ratios
     used: int
     left_out: dict[str, int]
 
@@ -128,7 +128,7 @@ def summarise(
             "hd95_mm": HD95_DEFINITION,
             "surface_dice": SURFACE_DICE_DEFINITION,
         },
-        "bootstrap": ClusterBootstrap((), seed=seed).described(),
+        "bootstrap": described(seed),
         "levels": levels,
         "thresholds": summarise_curves(curves, seed) if curves else None,
     }
@@ -149,7 +149,7 @@ def _level(
 ) -> dict[str, Any]:
     first = rows[rows["class"] == classes[0]]
     unit = cluster_unit(list(first["patient"]), list(first["volume"]))
-    bootstrap = ClusterBootstrap(first[unit], seed=seed)
+    bootstrap = ClusterBootstrap(first[unit], strata=first["source"], seed=seed)
     scored: dict[str, Any] = {}
     estimates: dict[str, dict[str, _Estimate]] = {}
     for lesion_class in classes:
@@ -159,7 +159,9 @@ def _level(
         scored[lesion_class] = {
             "rows": len(counted),
             "empty": {kind: int((counted["empty"] == kind).sum()) for kind in EMPTY_KINDS},
-            "measures": {measure: _as_json(found, bootstrap) for measure, found in estimates[lesion_class].items()},
+            "measures": {
+                measure: _as_json(found, measure, bootstrap) for measure, found in estimates[lesion_class].items()
+            },
         }
     if len(classes) > 1:
         present = [name for name in classes[:-1] if rows.loc[rows["class"] == name, ["tp", "fn"]].to_numpy().any()]
@@ -167,7 +169,13 @@ def _level(
             "classes": present,
             "measures": _class_mean([estimates[present_class] for present_class in present], bootstrap),
         }
-    return {"averaging": LEVELS[name], "unit": unit, "clusters": bootstrap.count, "classes": scored}
+    return {
+        "averaging": LEVELS[name],
+        "unit": unit,
+        "clusters": bootstrap.count,
+        "strata": bootstrap.strata,
+        "classes": scored,
+    }
 
 
 def _means(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
@@ -182,17 +190,14 @@ def _means_of(rows: pd.DataFrame, included: NDArray[np.bool_], bootstrap: Cluste
     """Means over the included rows; resamples draw among all clusters, so that the classes share them."""
     values = rows[list(MEASURES)].to_numpy(dtype=np.float64)
     defined = np.isfinite(values) & included[:, None]
-    summed = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
-    sums, numbers = np.split(summed.sum(axis=0), 2)
-    drawn_sums, drawn_numbers = np.split(bootstrap.sums(summed), 2, axis=1)
+    sums, numbers = bootstrap.totals(np.where(defined, values, 0.0)), bootstrap.totals(defined)
     with np.errstate(invalid="ignore"):
-        means, draws = sums / numbers, drawn_sums / drawn_numbers
+        means = sums.sum(axis=0) / numbers.sum(axis=0)
     return {
         measure: _Estimate(
             value=float(means[column]),
-            draws=draws[:, column],
-            clusters=bootstrap.clusters_with(defined[:, column]),
-            used=int(numbers[column]),
+            statistic=Ratios(sums[:, [column]], numbers[:, [column]]),
+            used=int(defined[:, column].sum()),
             left_out=_reasons(rows[included & ~defined[:, column]], measure),
         )
         for column, measure in enumerate(MEASURES)
@@ -200,15 +205,13 @@ def _means_of(rows: pd.DataFrame, included: NDArray[np.bool_], bootstrap: Cluste
 
 
 def _pooled(rows: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, _Estimate]:
-    counts = rows[list(COUNTS)].to_numpy(dtype=np.float64)
+    counts = bootstrap.totals(rows[list(COUNTS)])
     values = overlap_measures(counts.sum(axis=0))
-    draws = overlap_measures(bootstrap.sums(counts))
-    contributes = overlap_ratios(counts)[1] > 0
+    numerators, denominators = overlap_ratios(counts)
     return {
         measure: _Estimate(
             value=float(values[column]),
-            draws=draws[:, column],
-            clusters=bootstrap.clusters_with(contributes[:, column]),
+            statistic=Ratios(numerators[:, [column]], denominators[:, [column]]),
             used=len(rows),
             left_out={},
         )
@@ -235,12 +238,11 @@ def _class_mean(estimates: Sequence[dict[str, _Estimate]], bootstrap: ClusterBoo
         of_classes = [estimate[measure] for estimate in estimates]
         mean = _Estimate(
             value=float(np.mean([estimate.value for estimate in of_classes])),
-            draws=np.mean([estimate.draws for estimate in of_classes], axis=0),
-            clusters=min(estimate.clusters for estimate in of_classes),
+            statistic=mean_of([estimate.statistic for estimate in of_classes]),
             used=sum(estimate.used for estimate in of_classes),
             left_out=_added([estimate.left_out for estimate in of_classes]),
         )
-        means[measure] = _as_json(mean, bootstrap)
+        means[measure] = _as_json(mean, measure, bootstrap)
     return means
 
 
@@ -249,12 +251,14 @@ def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return {reason: sum(of_class.get(reason, 0) for of_class in counts) for reason in reasons}
 
 
-def _as_json(estimate: _Estimate, bootstrap: ClusterBootstrap) -> dict[str, Any]:
-    interval = bootstrap.interval(estimate.draws, estimate.clusters)
+def _as_json(estimate: _Estimate, measure: str, bootstrap: ClusterBootstrap) -> dict[str, Any]:
+    defined = np.isfinite(estimate.value)
+    found = interval(estimate.statistic, bootstrap, Range(high=MEASURES[measure].highest)) if defined else None
     return {
-        "value": estimate.value if np.isfinite(estimate.value) else None,
-        "interval": list(interval) if interval and np.isfinite(estimate.value) else None,
+        "value": estimate.value if defined else None,
+        "interval": list(found) if found else None,
         "used": estimate.used,
         "left_out": estimate.left_out,
-        "clusters": estimate.clusters,
+        "clusters": estimate.statistic.clusters,
+        "effective_clusters": round(effective_number(estimate.statistic.contributions), 2),
     }

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
+from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit, effective_number
+from covid_monai.scoring.intervals import Range, Ratios, interval
 
 THRESHOLDS = np.arange(256) / 255
 
@@ -47,6 +48,7 @@ class NamedCurve:
     case: str
     patient: str
     volume: str
+    source: str
     curve: ImageCurve
 
 
@@ -133,7 +135,9 @@ def slice_table(curves: Sequence[NamedCurve]) -> pd.DataFrame:
 def summarise_curves(curves: Sequence[NamedCurve], seed: int) -> dict[str, Any]:
     """Mean over the thresholds, best threshold, Dice at 0.5, stretched and not, as JSON content."""
     unit = cluster_unit([named.patient for named in curves], [named.volume for named in curves])
-    bootstrap = ClusterBootstrap([getattr(named, unit) for named in curves], seed=seed)
+    bootstrap = ClusterBootstrap(
+        [getattr(named, unit) for named in curves], strata=[named.source for named in curves], seed=seed
+    )
     variants = {
         "stretched": (
             np.array([named.curve.stretched for named in curves]),
@@ -149,6 +153,7 @@ def summarise_curves(curves: Sequence[NamedCurve], seed: int) -> dict[str, Any]:
         "slices": len(curves),
         "unit": unit,
         "clusters": bootstrap.count,
+        "effective_clusters": round(effective_number(bootstrap.totals(np.ones(len(curves)))), 2),
         **{name: _summary_of(dice, at_half, bootstrap) for name, (dice, at_half) in variants.items()},
     }
 
@@ -165,9 +170,10 @@ def _summary_of(dice: NDArray[np.float64], at_half: NDArray[np.float64], bootstr
 
 
 def _mean(values: NDArray[np.float64], bootstrap: ClusterBootstrap) -> dict[str, Any]:
-    interval = bootstrap.interval(bootstrap.means(values))
+    totals = bootstrap.totals(np.column_stack([values, np.ones_like(values)]))
+    found = interval(Ratios(totals[:, :1], totals[:, 1:]), bootstrap, Range())
     return {
         "value": float(values.mean()),
-        "interval": list(interval) if interval else None,
+        "interval": list(found) if found else None,
         "used": len(values),
     }

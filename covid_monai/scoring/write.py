@@ -19,7 +19,7 @@ SCORING_GRID = "scoring_grid"
 SPEED_FILE = "speed.json"
 """Seconds per slice, beside the scores of a network that was run for them."""
 
-_TEXT_COLUMNS = ("level", "case", "patient", "volume", "class", "no_surface", "empty")
+_TEXT_COLUMNS = ("level", "case", "patient", "volume", "source", "class", "no_surface", "empty")
 
 
 def write_summary(summary: Summary, folder: str | os.PathLike[str]) -> None:

@@ -10,12 +10,12 @@ from covid_monai.scoring.comparison import Estimate
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import scored_classes
 from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Row
-from covid_monai.tables.tallies import interval_of_difference, tally
+from covid_monai.tables.tallies import effective_units, interval_of_difference, tally
 
 PAIRS_RULE = (
     "All pairs of rows under one protocol, first minus second, on the cases that both were tested on, averaged over "
     "the seeds. The difference is that of Dice, averaged as the table does it (per slice where it has no Dice of that "
-    "kind), with the 95 % bootstrap interval of whole units. Units are counted by the mean Dice of their slices. "
+    "kind), with its interval over units (rule of intervals). Units are counted by the mean Dice of their slices. "
     "Nothing is tested here: so many comparisons would find something by chance, and trainings differ from one "
     "another by chance too, which the interval does not hold. What is tested are the claims of the paper."
 )
@@ -99,7 +99,8 @@ def _difference(rows: list[pd.DataFrame], averaging: str, classes: list[str], sc
     if not np.isfinite(value):
         return None
     interval = interval_of_difference(entry, other)
-    return Estimate(scale * value, None if interval is None else (scale * interval[0], scale * interval[1]))
+    bounds = None if interval is None else (scale * interval[0], scale * interval[1])
+    return Estimate(scale * value, bounds, effective_units(entry, other))
 
 
 def _unit_dice(rows: pd.DataFrame, averaging: str, classes: list[str]) -> pd.Series:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from covid_monai.tables.results import Results
 from covid_monai.tables.table import FULL, Measure, Row
-from covid_monai.tables.tallies import CurveTally, Tally
+from covid_monai.tables.tally import CurveTally, Tally
 from covid_monai.tables.verdict import (
     LOGARITHMIC,
     Difference,

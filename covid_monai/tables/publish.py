@@ -154,10 +154,11 @@ def _is_literal(value: Any) -> bool:
 
 
 def _scores(scores: pd.DataFrame, jobs: Sequence[Mapping[str, Any]], folder: str) -> pd.DataFrame:
-    """Every job's scores.csv, its figures as they are written there, with the job and the unit of each line."""
+    """Every job's scores.csv, its figures as they are written there, with the job, the unit and its source."""
     lines = pd.concat([_of_job(job, _texts(job[folder] / "scores.csv")) for job in jobs], ignore_index=True)
     lines.insert(len(JOB_KEYS), "unit", scores["unit"].to_numpy())
-    return lines
+    # scores of earlier releases have none
+    return lines.assign(source=scores["source"].to_numpy())
 
 
 def _threshold_curves(results: Results, jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from covid_monai.tables.margins import Judging
 from covid_monai.tables.paper_claims import PaperClaim
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, THRESHOLDS
-from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves
+from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves, with_sources
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism
 from covid_monai.tables.table import FULL, Budget, Measure, Needs, Protocol, Row, Table, Theirs
@@ -130,14 +130,16 @@ def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
     states = {entry["job"]: (entry["state"], entry["reason"]) for entry in stored["missing"]}
     waiting = jobs_of_folders(table, list(states), budget) if states else []
     on_grid = (folder / NATIVE_SCORES).is_file()
+    scores = _scores(folder / SCORES)
+    sources = dict(zip(scores["unit"], scores["source"], strict=True))
     return Results(
         output=folder,
         table=table,
         budget=budget,
         datasets={},
         jobs=_jobs(folder),
-        scores=_scores(folder / SCORES),
-        curves=_curves(folder),
+        scores=scores,
+        curves=with_sources(_curves(folder), sources),
         missing=tuple(Missing(job, *states[job.folder]) for job in waiting),
         unit=stored["bootstrap"]["unit"],
         grid=table.grid if on_grid else None,
@@ -176,19 +178,21 @@ def _jobs(folder: Path) -> pd.DataFrame:
 
 
 def _scores(path: Path) -> pd.DataFrame:
-    texts = {**READ_SCORES["dtype"], "protocol": str, "slug": str, "unit": str}
-    columns = [*READ_SCORES["usecols"], *JOB_KEYS, "unit"]
+    texts = {**READ_SCORES["dtype"], "protocol": str, "slug": str, "unit": str, "source": str}
+    columns = {*READ_SCORES["usecols"], *JOB_KEYS, "unit", "source"}
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        return pd.read_csv(file, **{**READ_SCORES, "usecols": columns, "dtype": texts})
+        rows = pd.read_csv(file, **{**READ_SCORES, "usecols": columns.__contains__, "dtype": texts})
+    # results of earlier releases have none
+    return rows if "source" in rows else rows.assign(source="")
 
 
-def _curves(folder: Path) -> pd.DataFrame:
+def _curves(folder: Path) -> list[pd.DataFrame]:
     """The curves of single slices; those of whole jobs have no case."""
     if not (folder / THRESHOLDS).is_file():
-        return pd.DataFrame()
+        return []
     with gzip.open(folder / THRESHOLDS, "rt", encoding="utf-8") as file:
         lines = read_curves(file, ["protocol", "slug", "case", "probabilities", "unit"])
-    return lines.loc[lines["case"] != "", [*JOB_KEYS, "case", "unit", *CURVE, *RATES]].reset_index(drop=True)
+    return [lines.loc[lines["case"] != "", [*JOB_KEYS, "case", "unit", *CURVE, *RATES]]]
 
 
 def _audit(stored: Mapping[str, Any]) -> SplitAudit:

@@ -66,10 +66,10 @@ class Results:
 
     ``jobs`` has a row a finished job: protocol, slug, fold, seed, what ``job.json`` records, ``evaluation`` (a
     folder), ``scored`` (the folder in it whose scores count) and ``thresholds`` (of ``scores.json``). ``scores`` has
-    the rows of every ``scores.csv`` with protocol, slug, fold, seed, and ``unit``: cases of one unit may be of one
-    person. ``curves`` has those of every ``slice_thresholds.csv`` alike, and none where the table measures nothing
-    over thresholds. ``unit`` says what the units are (see :func:`unit_kind`). ``datasets`` are by variant, "" for
-    none; results that were published have none.
+    the rows of every ``scores.csv`` with protocol, slug, fold, seed, ``unit``: cases of one unit may be of one
+    person, and ``source``: that of the unit, "" where it is not known. ``curves`` has those of every
+    ``slice_thresholds.csv`` alike, and none where the table measures nothing over thresholds. ``unit`` says what the
+    units are (see :func:`unit_kind`). ``datasets`` are by variant, "" for none; results that were published have none.
 
     Where every job was scored on the table's grid, ``scores``, ``curves`` and ``thresholds`` are those on it, ``grid``
     is its size, and ``native_scores`` are those on the data's own grid; else all are on the data's own, as in output
@@ -140,6 +140,8 @@ def collect(output: Path) -> Results:
             datasets[job.variant] = read_dataset(data_of(job, Path(note["data"]), output))
     units = {variant: units_of(dataset) for variant, dataset in datasets.items()}
     folders = {job.folder: files_of(job, output).home / "evaluation" / "test" for job in done}
+    # a unit is called after a case
+    sources = {case.case: case.source for dataset in datasets.values() for case in dataset.cases}
     native = [_scores(job, folders[job.folder], units[job.variant or ""]) for job in done]
     on_grid = table.grid is not None and all((folder / SCORING_GRID).is_dir() for folder in folders.values())
     if on_grid:
@@ -150,15 +152,15 @@ def collect(output: Path) -> Results:
         budget=note["budget"],
         datasets=datasets,
         jobs=pd.DataFrame([_job_record(job, table, output, note["data"], folders[job.folder]) for job in done]),
-        scores=pd.concat(
+        scores=with_sources(
             [_scores(job, folders[job.folder], units[job.variant or ""]) for job in done] if on_grid else native,
-            ignore_index=True,
+            sources,
         ),
-        curves=_all_curves(table, done, folders, units),
+        curves=with_sources(_all_curves(table, done, folders, units), sources),
         missing=tuple(_missing(job, output) for job in asked if job not in done),
         unit=unit_kind(datasets[""]),
         grid=table.grid if on_grid else None,
-        native_scores=pd.concat(native, ignore_index=True) if on_grid else pd.DataFrame(),
+        native_scores=with_sources(native, sources) if on_grid else pd.DataFrame(),
     )
 
 
@@ -176,6 +178,14 @@ def unit_kind(dataset: Dataset) -> str:
     words = {"patient": "patient", "volume": "volume", "group": "group of near-duplicates"}
     kinds = {next((word for key, word in words.items() if getattr(case, key)), "slice") for case in dataset.cases}
     return " or ".join(word for word in (*words.values(), "slice") if word in kinds)
+
+
+def with_sources(scores: Sequence[pd.DataFrame], sources: Mapping[str, str]) -> pd.DataFrame:
+    """All rows below each other, with the ``source`` of their unit: "" where ``sources`` (by the unit) has none."""
+    if not scores:
+        return pd.DataFrame()
+    rows = pd.concat(scores, ignore_index=True)
+    return pd.concat([rows, rows["unit"].map(sources).fillna("").rename("source")], axis=1)
 
 
 def _read_table(note: Mapping[str, Any]) -> Table:
@@ -243,10 +253,10 @@ def _scores(job: Job, folder: Path, units: Mapping[str, str]) -> pd.DataFrame:
 
 def _all_curves(
     table: Table, jobs: list[Job], folders: Mapping[str, Path], units: Mapping[str, Mapping[str, str]]
-) -> pd.DataFrame:
+) -> list[pd.DataFrame]:
     if all(measure.averaging != OVER_THRESHOLDS for measure in table.measures.values()):
-        return pd.DataFrame()
-    return pd.concat([_curves(job, folders[job.folder], units[job.variant or ""]) for job in jobs], ignore_index=True)
+        return []
+    return [_curves(job, folders[job.folder], units[job.variant or ""]) for job in jobs]
 
 
 def _curves(job: Job, folder: Path, units: Mapping[str, str]) -> pd.DataFrame:

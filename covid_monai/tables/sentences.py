@@ -1,6 +1,7 @@
 """What a reader of a table has to know of its numbers, in sentences."""
 
-from covid_monai.scoring.bootstrap import FEW_CLUSTERS, FEWEST_CLUSTERS
+from covid_monai.scoring.bootstrap import FEW_EFFECTIVE, FEWEST_CLUSTERS
+from covid_monai.scoring.intervals import INTERVAL_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.judging import contributing_cases, sd_over_slices
 from covid_monai.tables.statistics import STATISTICS_RULE, tally_of
@@ -16,6 +17,7 @@ def reading_rules(findings: Findings) -> list[str]:
         table.judging.sentence() if table.judging else "This table has no margins, so there are no verdicts.",
         *_sampling(findings),
         STATISTICS_RULE,
+        INTERVAL_RULE,
         units_sentence(findings),
     ]
 
@@ -64,8 +66,35 @@ def units_sentence(findings: Findings) -> str:
     sentence = f"Units: {kind}."
     if "slice" in kind:
         sentence += " Of some slices nothing is known: slices of one person then count as independent."
+    strata = findings.results.scores.groupby("source")["unit"].nunique()
+    if len(strata) > 1:
+        counts = [f"{name or 'unknown'} {number}" for name, number in strata.items()]
+        sentence += f" By source: {', '.join(counts)}."
+    sentence += _effective(findings)
     if 0 < fewest < FEWEST_CLUSTERS:
         sentence += f" Some measures have {fewest} units: too few for an interval."
-    elif fewest < FEW_CLUSTERS:
-        sentence += f" Some measures have {fewest} units: intervals of so few tend to be too narrow."
+    return sentence
+
+
+def _effective(findings: Findings) -> str:
+    """Between which effective numbers each measure's rows lie, by averaging; with a warning where these are few."""
+    spans: list[str] = []
+    fewest = float(FEW_EFFECTIVE)
+    for measure in findings.results.table.measures.values():
+        own = [entry for entry in findings.entries if entry.measure.name == measure.name]
+        for averaging, estimates in (
+            (measure.averaging, [entry.value for entry in own]),
+            (measure.beside, [entry.beside for entry in own]),
+        ):
+            numbers = [estimate.effective for estimate in estimates if estimate is not None and estimate.effective]
+            if numbers:
+                span = " to ".join(dict.fromkeys(f"{number:.1f}" for number in (min(numbers), max(numbers))))
+                spans.append(f"{measure.name} by {averaging} {span}".replace("_", " "))
+                fewest = min(fewest, *numbers)
+    if not spans:
+        return ""
+    units = max(entry.units for entry in findings.entries)
+    sentence = f" Effective numbers of the {units} units at the most: {', '.join(spans)}."
+    if fewest < FEW_EFFECTIVE:
+        sentence += f" **Under {FEW_EFFECTIVE} a few units decide an interval.**"
     return sentence

@@ -12,7 +12,15 @@ from covid_monai.scoring.thresholds import RATES
 from covid_monai.tables.judging import RowJudge, seeds_on_same_cases
 from covid_monai.tables.results import Results
 from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Measure, Row, Table
-from covid_monai.tables.tallies import Tally, curve_tally, interval_of, interval_of_difference, rate_tally, tally
+from covid_monai.tables.tallies import (
+    curve_tally,
+    effective_units,
+    interval_of,
+    interval_of_difference,
+    rate_tally,
+    tally,
+)
+from covid_monai.tables.tally import Tally
 from covid_monai.tables.verdict import Difference, Verdict
 
 BEST_THRESHOLD = "dice_at_best_threshold"
@@ -23,7 +31,7 @@ STATISTICS_RULE = (
     "One estimator for a value, its difference and its verdict: the measure in each job's own test part, the "
     "seeds averaged within each fold, then the folds, each with the weight of its test cases. ± stands before the"
     ' SD over all jobs; after "seeds" the SD of the seeds on the same cases. The interval over patients is for '
-    "other patients than these: the 95 % bootstrap interval of whole units. The interval of the difference is for"
+    "other patients than these, see the rule of intervals. The interval of the difference is for"
     " these slices, see the rule of the verdicts. Optimism: the paper's protocol minus the grouped one, the same "
     "units drawn for both. It is all that lies between the two: leaks, but also fewer training slices under "
     "grouped, whose validation part is taken from them (the audit counts them), and other weights where the paper"
@@ -190,7 +198,9 @@ def _on_own_grid(results: Results, protocol: str, row: Row, measure: Measure) ->
 
 def _estimate(tallied: Tally | None, scale: float) -> Estimate | None:
     value = tallied.value() if tallied else float("nan")
-    return _scaled(value, interval_of(tallied), scale) if tallied and np.isfinite(value) else None
+    if tallied is None or not np.isfinite(value):
+        return None
+    return _scaled(value, interval_of(tallied), scale, effective_units(tallied))
 
 
 def _tested(results: Results, protocol: str, row: Row) -> set[str]:
@@ -205,7 +215,8 @@ def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:
     difference = paper.value() - grouped.value()
     if not np.isfinite(difference):
         return None
-    return _scaled(difference, interval_of_difference(paper, grouped), measure.scale)
+    interval, effective = interval_of_difference(paper, grouped), effective_units(paper, grouped)
+    return _scaled(difference, interval, measure.scale, effective)
 
 
 def tally_of(results: Results, protocol: str, row: Row, measure: Measure) -> Tally | None:
@@ -221,5 +232,6 @@ def tally_of(results: Results, protocol: str, row: Row, measure: Measure) -> Tal
     return tally(scores, measure.name, measure.averaging, scored_classes(results.table, scores))
 
 
-def _scaled(value: float, interval: tuple[float, float] | None, scale: float) -> Estimate:
-    return Estimate(scale * value, None if interval is None else (scale * interval[0], scale * interval[1]))
+def _scaled(value: float, interval: tuple[float, float] | None, scale: float, effective: float) -> Estimate:
+    bounds = None if interval is None else (scale * interval[0], scale * interval[1])
+    return Estimate(scale * value, bounds, effective)

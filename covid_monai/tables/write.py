@@ -8,9 +8,9 @@ import pandas as pd
 
 from covid_monai import __version__
 from covid_monai.files import write_json, write_text
-from covid_monai.scoring.bootstrap import CONFIDENCE, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import table as markdown_table
+from covid_monai.scoring.intervals import described
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
 from covid_monai.tables.claim_lines import CLAIM_COLUMNS, claim_lines, claim_notes, claim_record, compact_claim_lines
 from covid_monai.tables.claim_verdicts import CLAIMS_RULE
@@ -163,14 +163,7 @@ def content(findings: Findings) -> dict[str, Any]:
             "empty_masks": EMPTY_MASK_RULE,
             "averaging": dict(averaging_rules(table)),
         },
-        "bootstrap": {
-            "method": "percentile",
-            "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
-            "seed": 0,
-            "fewest_clusters": FEWEST_CLUSTERS,
-            "unit": results.unit,
-        },
+        "bootstrap": {**described(seed=0), "unit": results.unit},
         "head": {
             "sides": [dict(zip(("aspect", "paper", "here"), side, strict=True)) for side in findings.head.sides],
             "deviations": list(findings.head.deviations),
@@ -242,7 +235,12 @@ def _entry_line(entry: Entry) -> dict[str, Any]:
 
 def _flat(name: str, estimate: Estimate | None) -> dict[str, float | None]:
     low, high = estimate.interval if estimate is not None and estimate.interval else (None, None)
-    return {name: estimate.value if estimate is not None else None, f"{name}_low": low, f"{name}_high": high}
+    return {
+        name: estimate.value if estimate is not None else None,
+        f"{name}_low": low,
+        f"{name}_high": high,
+        f"{name}_effective_units": estimate.effective if estimate is not None else None,
+    }
 
 
 def _difference_columns(entry: Entry) -> dict[str, float | None]:

@@ -1,8 +1,10 @@
 import numpy as np
 
 from covid_monai.report.embedded import filled_template
-from covid_monai.report.scores import outcome_sentence, read_scores, thresholds_note
+from covid_monai.report.scores import averaging, outcome_sentence, read_scores, thresholds_note
 from covid_monai.scoring import Scorer
+from covid_monai.scoring.intervals import INTERVAL_RULE
+from covid_monai.scoring.markdown import interval_words, markdown
 
 
 def scored(folder, *, empty):
@@ -46,3 +48,35 @@ def test_the_style_of_all_pages_follows_the_readers_choice_of_dark_or_light():
     page = filled_template("covid_monai.report", "base.html", version="1")
     assert "prefers-color-scheme: dark" in page
     assert page.count("For research, not for diagnosis.") == 1
+
+
+def test_units_are_counted_by_source_and_effectively_and_scores_of_earlier_releases_stay_readable(tmp_path):
+    scorer = Scorer(["background", "lesion"])
+    for number in range(8):
+        mask = np.zeros((8, 8, 1), np.uint8)
+        mask[1 : 2 + number % 6, 2:5] = 1
+        found = np.roll(mask, number % 2, axis=0)
+        source = "part 1" if number < 5 else "part 2"
+        scorer.add(case=f"c{number}", prediction=found, reference=mask, spacing=None, source=source)
+    scorer.write(tmp_path)
+    content = read_scores(tmp_path)
+    units = {level: words for level, _, words in averaging(content)}
+    assert units["slice"].startswith(
+        "8 slices (patients and volumes not all known) (5 of part 1, 3 of part 2); effective for Dice: 8.0, under 15"
+    )
+    assert interval_words(content["bootstrap"]) == f"{INTERVAL_RULE} 2000 resamples (seed 0)."
+    # as release 0.1 wrote them
+    content["bootstrap"] = {
+        "method": "percentile",
+        "confidence": 0.95,
+        "resamples": 2000,
+        "seed": 0,
+        "fewest_clusters": 5,
+    }
+    for level in content["levels"].values():
+        del level["strata"]
+        for scored_class in level["classes"].values():
+            for measure in scored_class["measures"].values():
+                del measure["effective_clusters"]
+    assert {words for _, _, words in averaging(content)} == {"8 slices (patients and volumes not all known)"}
+    assert "percentile bootstrap with 2000 resamples (seed 0) of whole clusters" in markdown(content)

@@ -1,65 +1,88 @@
 import numpy as np
 import pytest
-from scipy import stats
 
-from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit
-
-
-def test_interval_of_a_mean_agrees_with_scipy():
-    values = np.random.default_rng(0).normal(size=60)
-    bootstrap = ClusterBootstrap(np.arange(60), resamples=20000)
-    ours = bootstrap.interval(bootstrap.means(values))
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=20000, method="percentile", rng=1).confidence_interval
-    assert ours == pytest.approx(theirs, abs=0.01)
+from covid_monai.scoring.bootstrap import ClusterBootstrap, cluster_unit, effective_number
 
 
-def test_repeated_slices_of_the_same_patients_do_not_narrow_the_interval():
-    values = np.random.default_rng(0).normal(size=10)
-    once = ClusterBootstrap(np.arange(10)).means(values)
-    often = ClusterBootstrap(np.repeat(np.arange(10), 30)).means(np.repeat(values, 30))
-    np.testing.assert_allclose(once, often)
+def drawn(bootstrap):
+    return np.concatenate(list(bootstrap.weights()))
+
+
+def test_rows_are_added_up_by_cluster():
+    values = np.arange(12.0).reshape(6, 2)
+    totals = ClusterBootstrap(["b", "a", "b", "c", "a", "b"]).totals(values)
+    assert totals.tolist() == [[0 + 4 + 10, 1 + 5 + 11], [2 + 8, 3 + 9], [6, 7]]
 
 
 def test_a_resample_holds_as_many_clusters_as_there_are():
-    sums = ClusterBootstrap(np.repeat(np.arange(6), 2)).sums(np.ones((12, 1)))
-    assert (sums == 12).all()
+    weights = drawn(ClusterBootstrap(np.repeat(np.arange(6), 2)))
+    assert weights.shape == (2000, 6)
+    assert (weights.sum(axis=1) == 6).all()
+    # each cluster once on average, with the variance of a multinomial
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.1)
+    np.testing.assert_allclose(weights.var(axis=0), 5 / 6, atol=0.1)
+
+
+def test_each_source_keeps_its_number_of_clusters():
+    sources = ["part 1"] * 9 + ["part 2"] * 3
+    bootstrap = ClusterBootstrap([*range(9), 20, 21, 21], strata=sources)
+    assert bootstrap.strata == {"part 1": 9, "part 2": 2}
+    weights = drawn(bootstrap)
+    assert (weights[:, :9].sum(axis=1) == 9).all()
+    assert (weights[:, 9:].sum(axis=1) == 2).all()
+    # the sources are drawn apart
+    assert abs(np.corrcoef(weights[:, 0], weights[:, 9])[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("sources", "strata"),
+    [
+        ("xxxyzz", {"x": 3, "z + y": 3}),
+        ("xxxyyz", {"x": 3, "y + z": 3}),
+        ("xxxxyz", {"x": 4, "y + z": 2}),
+        ("xyz", {"x + y + z": 3}),
+        ("x", {"x": 1}),
+    ],
+)
+def test_no_stratum_has_a_single_cluster_where_there_are_others(sources, strata):
+    assert ClusterBootstrap(range(len(sources)), strata=list(sources)).strata == strata
+
+
+def test_a_cluster_of_several_sources_is_of_that_of_its_first_row():
+    bootstrap = ClusterBootstrap(list("aabbccdd"), strata=list("xyyyxyyy"))
+    assert {name: own.tolist() for name, own in bootstrap.members.items()} == {"x": [0, 2], "y": [1, 3]}
 
 
 def test_resampling_in_parts_changes_nothing():
-    values = np.random.default_rng(0).random((30, 2))
-    clusters = np.arange(30) // 2
-    whole = ClusterBootstrap(clusters, seed=3)
-    in_parts = ClusterBootstrap(clusters, seed=3, weights_at_once=100)
+    clusters, strata = np.arange(30) // 2, np.arange(30) // 20
+    whole = ClusterBootstrap(clusters, strata=strata, seed=3, weights_at_once=10**9)
+    in_parts = ClusterBootstrap(clusters, strata=strata, seed=3, weights_at_once=100)
     assert (len(list(whole.weights())), len(list(in_parts.weights()))) == (1, 334)
-    np.testing.assert_allclose(in_parts.sums(values), whole.sums(values))
+    assert (drawn(in_parts) == drawn(whole)).all()
+    assert (drawn(in_parts) == drawn(in_parts)).all()
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_seed_others():
-    values, clusters = np.random.default_rng(0).random((9, 1)), np.arange(9)
-    first, again, other = (ClusterBootstrap(clusters, seed=seed).sums(values) for seed in (1, 1, 2))
+    first, again, other = (drawn(ClusterBootstrap(range(9), seed=seed)) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 
 
-def test_clusters_may_have_any_names():
-    values, numbers = np.random.default_rng(0).random((9, 1)), np.arange(9) // 2
-    named = ClusterBootstrap([f"patient {9 - number}" for number in numbers])
-    assert named.count == 5
-    assert (named.sums(values) == ClusterBootstrap(numbers).sums(values)).all()
-    assert named.clusters_with(np.arange(9) < 3) == 2
+def test_weights_that_are_too_many_to_be_kept_are_drawn_alike(monkeypatch):
+    kept = drawn(ClusterBootstrap(range(9)))
+    monkeypatch.setattr("covid_monai.scoring.bootstrap._MOST_KEPT", 0)
+    bootstrap = ClusterBootstrap(range(9))
+    for _ in range(2):
+        assert (drawn(bootstrap) == kept).all()
 
 
-def test_undefined_draws_are_left_out_and_none_defined_gives_no_interval():
-    bootstrap = ClusterBootstrap(range(5))
-    assert bootstrap.interval(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
-    assert bootstrap.interval(np.full(3, np.nan)) is None
-
-
-def test_fewer_than_five_clusters_with_a_value_give_no_interval():
-    draws = np.arange(10.0)
-    assert ClusterBootstrap(range(4)).interval(draws) is None
-    assert ClusterBootstrap(range(9)).interval(draws, clusters=4) is None
-    assert ClusterBootstrap(range(9)).interval(draws, clusters=5) is not None
+def test_the_effective_number_is_that_of_equal_units_and_small_where_one_has_most():
+    assert effective_number(np.full(7, 3.0)) == pytest.approx(7)
+    # the lesion pixels of the seven patients of part 2
+    pixels = [463407, 224607, 18467, 64022, 133620, 1236401, 181240]
+    assert effective_number(pixels) == pytest.approx(2.9154, abs=1e-4)
+    assert effective_number([5, 0, 0]) == 1
+    assert effective_number([0, 0]) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import stats
 
 from covid_monai.errors import InputError
 from covid_monai.scoring import Scorer
-from covid_monai.scoring.comparison import COMPARISON_RULE, compare
+from covid_monai.scoring.comparison import COMPARISON_RULE, Comparison, compare
 from covid_monai.scoring.folders import match_masks, score_pairs
 from covid_monai.scoring.label_classes import LabelClasses
 from covid_monai.scoring.markdown import comparison_markdown
@@ -153,7 +154,9 @@ def test_the_interval_of_a_difference_draws_the_same_patients_on_both_sides():
         first.add(prediction=truth, **add)
         second.add(prediction=np.zeros_like(truth) if k < 5 else truth, **add)
     same = compare({"a": first.summary(), "b": first.summary()}).differences[0]
-    assert same.pooled.interval == same.per_case.interval == (0.0, 0.0)
+    # pairs that all agree have no spread to judge others by
+    assert same.pooled.interval is same.per_case.interval is None
+    assert same.pooled.effective < same.per_case.effective == 10
     assert same.method == "not tested: all differences are 0"
     other = compare({"a": first.summary(), "b": second.summary()}).differences[0]
     assert (other.higher, other.equal, other.lower) == (5, 5, 0)
@@ -216,5 +219,40 @@ def test_files_hold_the_comparison_and_its_rule(tmp_path):
     text = (tmp_path / "out" / "comparison.md").read_text()
     assert text == comparison_markdown(comparison, summaries)
     assert "counted as empty masks: 1 (c5)" in text
-    assert "8 units (case): few" in text
+    assert "8 units (case); the effective number is 7." in text
+    assert "a few units decide the intervals" in text
     assert "nan" not in text
+
+
+def test_a_comparison_and_scores_of_earlier_releases_stay_readable(tmp_path):
+    summaries = {f"n{noise}": scores(noise) for noise in (1, 2)}
+    content = compare(summaries).content()
+    content["bootstrap"] = {"method": "percentile", "confidence": 0.95, "resamples": 2000, "seed": 0}
+    for record in (*content["predictions"], *content["differences"]):
+        for name in ("pooled", "per_case"):
+            del record[name]["effective"]
+    content["bootstrap"]["fewest_clusters"] = 5
+    old = Comparison.from_content(content)
+    assert old.ratings[0].pooled.effective is None
+    assert old.content()["bootstrap"] == content["bootstrap"]
+    without_sources = {
+        name: replace(summary, rows=summary.rows.drop(columns="source")) for name, summary in summaries.items()
+    }
+    assert compare(without_sources) == compare(summaries)
+
+
+def test_units_are_drawn_within_their_sources():
+    def of(sources):
+        scorers = [Scorer(["background", "lesion"]) for _ in range(2)]
+        for k in range(12):
+            truth = blobs((16, 16, 1), k)
+            for shift, scorer in enumerate(scorers):
+                found = np.roll(truth, 1 + shift * (1 + k // 6), axis=0).astype(np.uint8)
+                reference = truth.astype(np.uint8)
+                scorer.add(case=f"c{k}", prediction=found, reference=reference, spacing=None, source=sources[k])
+        return compare(dict(zip("ab", (scorer.summary() for scorer in scorers), strict=True))).differences[0]
+
+    one, two = of(["x"] * 12), of(["x"] * 6 + ["y"] * 6)
+    # the second is worse by more in the second source: no uncertainty of either
+    assert np.ptp(two.per_case.interval) < np.ptp(one.per_case.interval)
+    assert two.per_case.value == one.per_case.value

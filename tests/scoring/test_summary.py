@@ -5,6 +5,9 @@ import pytest
 
 from covid_monai.errors import InputError
 from covid_monai.scoring import Scorer
+from covid_monai.scoring.bootstrap import ClusterBootstrap
+from covid_monai.scoring.intervals import Range, Ratios, interval
+from covid_monai.scoring.markdown import markdown
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
 
 from .masks import blobs
@@ -71,6 +74,7 @@ def test_a_class_without_any_value_is_undefined_and_not_zero():
         "used": 0,
         "left_out": {"missed": 6},
         "clusters": 0,
+        "effective_clusters": 0,
     }
 
 
@@ -94,7 +98,7 @@ def test_fewer_than_five_clusters_have_no_interval():
 
 
 def test_clusters_that_give_a_value_are_counted_per_measure():
-    summary = scored(["lesion", "lesion", *["both_empty"] * 8])
+    summary = scored(["lesion", "missed", *["both_empty"] * 8])
     assert measures(summary)["dice"]["interval"] is not None
     assert measures(summary)["sensitivity"]["clusters"] == 2
     assert measures(summary)["sensitivity"]["interval"] is None
@@ -102,25 +106,60 @@ def test_clusters_that_give_a_value_are_counted_per_measure():
     assert measures(summary, "pooled")["sensitivity"]["interval"] is None
 
 
-def many(seed=0, cases=24, patients=8):
+def many(seed=0, cases=24, patients=8, sources=("",)):
     scorer = Scorer(["background", "ground-glass", "consolidation"], seed=seed)
     for k in range(cases):
         lesion = blobs((16, 16, 1), k).astype(np.uint8)
         other = blobs((16, 16, 1), k if k % 3 else k + 50).astype(np.uint8)
-        name = f"p{k % patients}"
-        scorer.add(case=f"c{k}", prediction=lesion, reference=other * (1 + k % 2), spacing=None, patient=name)
+        name, source = f"p{k % patients}", sources[k % patients % len(sources)]
+        scorer.add(
+            case=f"c{k}",
+            prediction=lesion,
+            reference=other * (1 + k % 2),
+            spacing=None,
+            patient=name,
+            source=source,
+        )
     return scorer.summary()
 
 
-def test_pooled_interval_is_that_of_resampled_patients_whose_counts_are_added():
+def test_pooled_interval_is_that_of_patients_whose_counts_are_added():
     summary = many()
-    rows = summary.rows[(summary.rows["class"] == "any lesion")]
-    counts = rows.groupby("patient")[["tp", "fp", "fn"]].sum().to_numpy()
-    generator = np.random.default_rng(5)
-    drawn = [counts[generator.integers(0, 8, 8)].sum(axis=0) for _ in range(4000)]
-    dice = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn in drawn]
-    interval = summary.content["levels"]["pooled"]["classes"]["any lesion"]["measures"]["dice"]["interval"]
-    assert interval == pytest.approx(np.percentile(dice, [2.5, 97.5]).tolist(), abs=0.02)
+    counts = summary.rows[(summary.rows["class"] == "any lesion")].groupby("patient")[["tp", "fp", "fn"]].sum()
+    pixels = (2 * counts["tp"] + counts["fp"] + counts["fn"]).to_numpy(float)
+    statistic = Ratios(2 * counts[["tp"]].to_numpy(float), pixels[:, None])
+    found = summary.content["levels"]["pooled"]["classes"]["any lesion"]["measures"]["dice"]
+    assert found["interval"] == pytest.approx(interval(statistic, ClusterBootstrap(range(8)), Range()))
+    assert found["effective_clusters"] == pytest.approx(pixels.sum() ** 2 / (pixels**2).sum(), abs=0.01)
+
+
+def test_sources_are_strata_and_stand_in_the_summary_where_they_are_known():
+    without, within = many(), many(sources=("part 1", "part 2"))
+    assert without.content["levels"]["pooled"]["strata"] == {"": 8}
+    assert within.content["levels"]["pooled"]["strata"] == {"part 1": 4, "part 2": 4}
+    assert set(within.rows["source"]) == {"part 1", "part 2"}
+    assert without.value("dice") == within.value("dice")
+    assert without.interval("dice") != within.interval("dice")
+    assert (
+        "- slice: 8 by patient (4 of part 1, 4 of part 2); effective for Dice: 8.0, under 15: a few units"
+        in markdown(within.content)
+    )
+
+
+def test_few_effective_units_are_warned_of():
+    def by_size(sizes):
+        scorer = Scorer(["background", "lesion"])
+        for k, size in enumerate(sizes):
+            mask = np.zeros((100, 10, 1), dtype=np.uint8)
+            mask[:size] = 1
+            scorer.add(case=f"c{k}", prediction=np.roll(mask, 1 + k % 3, axis=0), reference=mask, spacing=None)
+        return markdown(scorer.summary().content)
+
+    # pixels of reference and prediction, in tens: (39 * 10 + 120)^2 / (39 * 10^2 + 120^2)
+    unequal = by_size([5] * 39 + [60])
+    assert "pooled: 40 by case; effective for Dice: 14.2, under 15: a few units decide the intervals" in unequal
+    assert "slice: 40 by case; effective for Dice: 40.0 (" in unequal
+    assert "a few units decide" not in by_size([5] * 40)
 
 
 def test_intervals_hold_their_value_and_repeat_with_the_seed():

@@ -74,7 +74,8 @@ def test_summary_averages_over_images_then_over_thresholds():
     generator = np.random.default_rng(1)
     images = [(generator.random((12, 12)) * 0.8, generator.random((12, 12)) < 0.3) for _ in range(6)]
     curves = [
-        NamedCurve(f"c{k}", patient=f"p{k}", volume="", curve=image_curve(*image)) for k, image in enumerate(images)
+        NamedCurve(f"c{k}", patient=f"p{k}", volume="", source="", curve=image_curve(*image))
+        for k, image in enumerate(images)
     ]
     expected = np.mean([naive(probability, reference, THRESHOLDS) for probability, reference in images], axis=0)
     content = summarise_curves(curves, seed=0)

@@ -141,6 +141,7 @@ def _write_scores(
                 spacing=None,
                 patient=case.patient or "",
                 volume=case.volume or "",
+                source=case.source,
                 slice=-1 if case.slice is None else case.slice,
                 probability=0.2 + 0.6 * (prediction[::step, ::step] > 0).astype(np.float32),
             )

@@ -2,6 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from covid_monai.scoring.bootstrap import ClusterBootstrap
+from covid_monai.scoring.intervals import Range, Ratios, interval
 from covid_monai.tables.tallies import CURVE, curve_tally, interval_of, interval_of_difference
 
 
@@ -31,15 +33,33 @@ def test_each_seed_has_its_own_best_threshold():
     assert curve_tally(rows, best=True).value() == pytest.approx(np.mean(bests))
 
 
-@pytest.mark.parametrize("best", [True, False])
-def test_the_interval_is_that_of_resampled_units(best):
+def test_the_interval_of_the_mean_is_that_of_units():
     rows = drawn()
-    low, high = interval_of(curve_tally(rows, best))
-    by_unit = rows.groupby("unit")[CURVE].mean().to_numpy()
-    generator = np.random.default_rng(1)
-    means = np.array([by_unit[generator.integers(0, 6, 6)].mean(axis=0) for _ in range(4000)])
-    values = means.max(axis=1) if best else means.mean(axis=1)
-    np.testing.assert_allclose((low, high), np.percentile(values, [2.5, 97.5]), atol=0.02)
+    by_unit = rows.assign(mean=rows[CURVE].mean(axis=1), one=1).groupby("unit")[["mean", "one"]].sum().to_numpy()
+    expected = interval(Ratios(by_unit[:, :1], by_unit[:, 1:]), ClusterBootstrap(range(6)), Range())
+    assert interval_of(curve_tally(rows, best=False)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("best", [True, False])
+def test_derivatives_are_those_of_the_measure(best):
+    found = curve_tally(drawn(seeds=2), best)
+    sums = found.parts.sum(axis=0)
+    gradient = found.gradient(sums)
+    assert np.abs(gradient).max() > 0
+    for place in [*np.argwhere(sums > 0)[::7].tolist(), [0, 0, -1], [1, 0, -1]]:
+        moved = sums.copy()
+        moved[tuple(place)] += 1e-7
+        assert gradient[tuple(place)] == pytest.approx((found.of(moved) - found.of(sums)) / 1e-7, abs=1e-6)
+
+
+def test_the_best_threshold_is_chosen_anew_for_every_resample():
+    rows = drawn()
+    best = curve_tally(rows, best=True)
+    threshold = CURVE[int(rows[CURVE].mean().argmax())]
+    fixed = rows.assign(one=1).groupby("unit")[[threshold, "one"]].sum().to_numpy()
+    of_fixed = interval(Ratios(fixed[:, :1], fixed[:, 1:]), ClusterBootstrap(range(6)), Range())
+    assert best.value() == pytest.approx(rows[threshold].mean())
+    assert interval_of(best) != pytest.approx(of_fixed, abs=1e-3)
 
 
 def test_too_few_units_have_no_interval():
@@ -49,5 +69,8 @@ def test_too_few_units_have_no_interval():
 def test_a_difference_draws_the_same_units_for_both():
     rows = drawn()
     better = rows.assign(**{name: rows[name] + 0.1 for name in CURVE})
-    low, high = interval_of_difference(curve_tally(better, best=True), curve_tally(rows, best=True))
-    assert (low, high) == (pytest.approx(0.1), pytest.approx(0.1))
+    # the same shift in every unit: no spread
+    assert interval_of_difference(curve_tally(better, best=True), curve_tally(rows, best=True)) is None
+    better.loc[better["unit"] == "u1", CURVE] += 0.1
+    low, high = interval_of_difference(curve_tally(better, best=False), curve_tally(rows, best=False))
+    assert 0 < low < 0.1 + 0.1 / 6 < high < 0.3

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from covid_monai.data.manifest import read_dataset
+from covid_monai.scoring.bootstrap import ClusterBootstrap, effective_number
+from covid_monai.scoring.intervals import Range, interval
 from covid_monai.tables.judging import sd_over_slices
 from covid_monai.tables.statistics import estimate_entries, estimate_optimism, job_values, tally_of
 from covid_monai.tables.verdict import Verdict, judge
@@ -65,31 +67,46 @@ def test_a_jobs_own_value_is_that_of_its_scores_file(finished, findings):
                 assert value == pytest.approx(stored)
 
 
+class FoldsOfSeeds:
+    """Pooled Dice of weighed patients: the seeds of a fold averaged, then the folds by their drawn slices."""
+
+    def __init__(self, found, patients):
+        self.counts = np.zeros((2, 2, len(patients), 3))
+        self.slices = np.zeros((2, len(patients)))
+        for (fold, seed), cases in found.items():
+            for name, three in cases.items():
+                self.counts[fold, seed, patients.index(name[:2])] += three
+                self.slices[fold, patients.index(name[:2])] += seed == 0
+        pixels = self.counts @ [2, 1, 1]
+        of_fold = (pixels / pixels.sum(axis=2, keepdims=True)).mean(axis=1)
+        self.contributions = (of_fold * self.slices.sum(axis=1, keepdims=True) / self.slices.sum()).sum(axis=0)
+        self.clusters = len(patients)
+
+    def value(self, weights):
+        summed = np.einsum("bp,fspc->bfsc", weights, self.counts)
+        with np.errstate(invalid="ignore"):
+            folds = (2 * summed[..., 0] / (summed @ [2, 1, 1])).mean(axis=2)
+        sizes = weights @ self.slices.T
+        return np.where(sizes > 0, folds * sizes, 0).sum(axis=1) / sizes.sum(axis=1)
+
+    def drawn(self, weights):
+        moves = [(self.value(weights + 1e-6 * unit) - self.value(weights)) / 1e-6 for unit in np.eye(self.clusters)]
+        return self.value(weights), np.stack(moves, axis=1)
+
+
 def test_folds_are_averaged_over_their_seeds_and_patients_are_resampled(finished, findings):
     found = {place: job(finished, "grouped", *place) for place in ((0, 0), (0, 1), (1, 0), (1, 1))}
     item = entry(findings, "dice", "grouped", ATTENTION)
     per_job = {place: 100 * dice(cases.values()) for place, cases in found.items()}
     assert item.value.value == pytest.approx(np.mean(list(per_job.values())))
     assert (item.units, item.seeds) == (8, 2)
-    weights = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=2000)
-    # patients in the order in which the scores' rows are read, which decides who gets which weight
     scores = findings.results.scores_of("grouped", item.row)
-    slices = scores[scores["level"] == "slice"].sort_values(["fold", "case"], kind="stable")
-    order = list(dict.fromkeys(slices["case"].str[:2]))
-    draws = []
-    for drawn in weights:
-        times = dict(zip(order, drawn, strict=True))
-        values, sizes = [], []
-        for fold in (0, 1):
-            # a fold weighs as much as it has drawn slices
-            if size := sum(times[name[:2]] for name in found[fold, 0]):
-                parts = [
-                    [np.array(three) * times[name[:2]] for name, three in found[fold, seed].items()] for seed in (0, 1)
-                ]
-                values.append(100 * np.mean([dice(part) for part in parts]))
-                sizes.append(size)
-        draws.append(np.average(values, weights=sizes))
-    assert item.value.interval == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+    first_case = {name[:2]: unit for name, unit in zip(scores["case"], scores["unit"], strict=True) if name}
+    patients = sorted(first_case, key=first_case.get)
+    statistic = FoldsOfSeeds(found, patients)
+    low, high = interval(statistic, ClusterBootstrap(patients), Range())
+    assert item.value.interval == pytest.approx((100 * low, 100 * high), rel=1e-3)
+    assert item.value.effective == pytest.approx(effective_number(statistic.contributions))
 
 
 def test_a_failed_job_is_missing_in_the_count_and_in_nothing_else(finished, findings):

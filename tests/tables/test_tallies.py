@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covid_monai.tables.tallies import interval_of, interval_of_difference, tally
+from covid_monai.scoring.bootstrap import ClusterBootstrap
+from covid_monai.scoring.intervals import Range, Ratios, interval
+from covid_monai.tables.tallies import (
+    effective_units,
+    interval_of,
+    interval_of_contrast,
+    interval_of_difference,
+    tally,
+)
 
 
 def rows_of(counts, seed=0, lesion_class="lesion", fold=0):
@@ -88,49 +96,101 @@ def test_the_mean_over_classes_is_taken_within_a_slice_over_those_in_its_referen
     assert tally(rows, "dice", "pooled", classes).value() == pytest.approx((16 / 21 + 12 / 18) / 2)
 
 
-def test_the_interval_is_that_of_whole_units_drawn_again(counts):
-    names = list(dict.fromkeys(unit for _, unit, *_ in counts))
-    weights = np.random.default_rng(0).multinomial(7, np.full(7, 1 / 7), size=2000)
-    pooled, means = [], []
-    for drawn in weights:
-        cases = [
-            slice_counts
-            for name, times in zip(names, drawn, strict=True)
-            for slice_counts in counts
-            if slice_counts[1] == name
-            for _ in range(times)
-        ]
-        tp, fp, fn = (sum(slice_counts[place] for slice_counts in cases) for place in (2, 3, 4))
-        pooled.append(2 * tp / (2 * tp + fp + fn))
-        means.append(np.mean([2 * tp / (2 * tp + fp + fn) for _, _, tp, fp, fn, _ in cases]))
-    for averaging, draws in (("pooled", pooled), ("slice", means)):
-        expected = np.percentile(draws, [2.5, 97.5])
-        assert interval_of(tally(rows_of(counts), "dice", averaging, ["lesion"])) == pytest.approx(tuple(expected))
+def ratio_of(counts, averaging="pooled"):
+    """Dice by unit, the units in the order of their names."""
+    rows = rows_of(counts)
+    rows = rows.assign(pixels=2 * rows["tp"] + rows["fp"] + rows["fn"], twice=2 * rows["tp"], one=1)
+    above, below = ("twice", "pixels") if averaging == "pooled" else ("dice", "one")
+    by_unit = rows.groupby("unit")[[above, below]].sum().to_numpy(float)
+    return Ratios(by_unit[:, :1], by_unit[:, 1:])
 
 
-def test_a_difference_of_the_same_cases_is_paired_and_of_a_constant_shift_narrow(counts):
+@pytest.mark.parametrize("averaging", ["pooled", "slice"])
+def test_the_interval_is_that_of_whole_units(counts, averaging):
+    expected = interval(ratio_of(counts, averaging), ClusterBootstrap(range(7)), Range())
+    assert interval_of(tally(rows_of(counts), "dice", averaging, ["lesion"])) == pytest.approx(expected)
+
+
+def test_units_are_drawn_within_their_sources(counts):
+    rows = rows_of(counts).assign(source=lambda rows: np.where(rows["unit"] < "u3", "part 1", "part 2"))
+    bootstrap = ClusterBootstrap(range(7), strata=["part 1"] * 3 + ["part 2"] * 4)
+    expected = interval(ratio_of(counts), bootstrap, Range())
+    assert interval_of(tally(rows, "dice", "pooled", ["lesion"])) == pytest.approx(expected)
+    assert interval_of(tally(rows_of(counts), "dice", "pooled", ["lesion"])) != pytest.approx(expected, abs=1e-3)
+
+
+def test_a_difference_of_the_same_cases_is_paired_and_narrow(counts):
     worse = [(case, unit, tp, fp + 5, fn, tn) for case, unit, tp, fp, fn, tn in counts]
     better, worse_tally = (tally(rows_of(each), "dice", "slice", ["lesion"]) for each in (counts, worse))
     apart = interval_of_difference(better, worse_tally)
     low, high = interval_of(better)
     assert apart[0] > 0
     assert apart[1] - apart[0] < 0.5 * (high - low)
-    assert interval_of_difference(better, better) == pytest.approx((0, 0))
+    expected = ratio_of(counts, "slice") - ratio_of(worse, "slice")
+    assert apart == pytest.approx(interval(expected, ClusterBootstrap(range(7)), Range().of_difference))
+    # what does not differ anywhere says nothing of other units
+    assert interval_of_difference(better, better) is None
 
 
 def test_a_difference_of_other_cases_of_the_same_units_draws_the_units_once(counts):
     half = [slice_counts for slice_counts in counts if int(slice_counts[0][1:]) < 10]
     rest = [slice_counts for slice_counts in counts if int(slice_counts[0][1:]) >= 10]
     first, second = (tally(rows_of(each), "dice", "pooled", ["lesion"]) for each in (half, rest))
-    weights = np.random.default_rng(0).multinomial(7, np.full(7, 1 / 7), size=2000)
-    draws = []
-    for drawn in weights:
-        values = []
-        for cases in (half, rest):
-            tp, fp, fn = (sum(c[place] * drawn[int(c[1][1:])] for c in cases) for place in (2, 3, 4))
-            values.append(2 * tp / (2 * tp + fp + fn))
-        draws.append(values[0] - values[1])
-    assert interval_of_difference(first, second) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])))
+    expected = interval(ratio_of(half) - ratio_of(rest), ClusterBootstrap(range(7)), Range().of_difference)
+    assert interval_of_difference(first, second) == pytest.approx(expected)
+    assert interval_of_contrast([first, second], [1, -1]) == pytest.approx(expected)
+
+
+def test_a_contrast_of_pairs_is_the_mean_of_their_differences(counts):
+    worse = [(case, unit, tp, fp + k % 4, fn, tn) for k, (case, unit, tp, fp, fn, tn) in enumerate(counts)]
+    worst = [(case, unit, tp, fp, fn + k % 5, tn) for k, (case, unit, tp, fp, fn, tn) in enumerate(counts)]
+    ratios = [ratio_of(each) for each in (counts, worse, worst)]
+    both = Ratios(
+        np.hstack([ratio.numerators for ratio in ratios]),
+        np.hstack([ratio.denominators for ratio in ratios]),
+        (1.0, -0.5, -0.5),
+    )
+    tallies = [tally(rows_of(each), "dice", "pooled", ["lesion"]) for each in (counts, worse, worst)]
+    expected = interval(both, ClusterBootstrap(range(7)), Range().of_difference)
+    assert interval_of_contrast(tallies, [1, -0.5, -0.5]) == pytest.approx(expected)
+
+
+def with_folds_and_seeds(counts, measure_class="lesion", empty=False):
+    """Two seeds on the first of two folds, one on the second; the seeds find other pixels."""
+    parts = []
+    for fold, seed, shift in ((0, 0, 0), (0, 1, 3), (1, 0, 1)):
+        own = [each for each in counts if int(each[1][1:]) % 2 == fold]
+        moved = [(case, unit, tp + shift, fp, fn + 2 * shift, tn) for case, unit, tp, fp, fn, tn in own]
+        moved = [(case, unit, 0, fp, 0, tn) for case, unit, tp, fp, fn, tn in moved] if empty and fold else moved
+        parts.append(rows_of(moved, seed=seed, fold=fold, lesion_class=measure_class))
+    return pd.concat(parts)
+
+
+@pytest.mark.parametrize("measure", ["dice", "sensitivity"])
+@pytest.mark.parametrize("averaging", ["pooled", "slice"])
+@pytest.mark.parametrize("classes", [["glass"], ["glass", "solid"]])
+def test_derivatives_are_those_of_the_measure_over_folds_seeds_and_classes(counts, measure, averaging, classes):
+    # the second class is in the reference of one fold alone
+    rows = pd.concat([with_folds_and_seeds(counts, "glass"), with_folds_and_seeds(counts[::-1], "solid", empty=True)])
+    found = tally(rows, measure, averaging, classes)
+    sums = found.parts.sum(axis=0)
+    gradient = found.gradient(sums)
+    assert np.abs(gradient).max() > 0
+    for place in np.argwhere(sums > 0):
+        moved = sums.copy()
+        moved[tuple(place)] += 1e-5
+        assert gradient[tuple(place)] == pytest.approx((found.of(moved) - found.of(sums)) / 1e-5, abs=1e-6)
+
+
+def test_every_case_contributes_its_share_and_all_of_them_one(counts):
+    found = tally(rows_of(counts), "dice", "pooled", ["lesion"])
+    pixels = np.array([2 * tp + fp + fn for _, _, tp, fp, fn, _ in counts])
+    assert found.contributions() == pytest.approx(pixels / pixels.sum())
+    by_unit = ratio_of(counts).denominators
+    assert effective_units(found) == pytest.approx(by_unit.sum() ** 2 / (by_unit**2).sum())
+    rows = with_folds_and_seeds(counts)
+    for averaging in ("pooled", "slice"):
+        assert tally(rows, "dice", averaging, ["lesion"]).contributions().sum() == pytest.approx(1)
 
 
 def test_of_fewer_than_five_units_there_is_no_interval(counts):
