@@ -8,10 +8,10 @@ Protocols:
   that is not known either, those of a group of near-duplicates, which leaves no *known* data leakage and claims no
   more.
 - ``given``: the source's own training and test subset.
-- ``control-grouped`` and ``control-ungrouped``: a pair that differs in grouping alone. The test subsets of the first are
-  those of ``grouped``; those of the second have the same sizes, of slices drawn at random. Under both all other slices
-  are trained on and the test subset validates, so that a difference of scores is none of fewer training slices or of
-  another validation subset.
+- ``control-grouped`` and ``control-ungrouped``: a pair that differs in grouping alone. The test subsets of the first
+  are those of ``grouped``; those of the second have the same sizes, of slices drawn at random. Under both all other
+  slices are trained on and the test subset validates, so that a difference of scores is none of fewer training slices
+  or of another validation subset.
 
 The validation subset is cut from the training subset, so that the test subset decides nothing, unless a split is asked
 for that repeats the data leakage of papers which stop training on their only held-out subset, and says so.
@@ -115,8 +115,8 @@ def split_dataset(
 
     Args:
         dataset: the data set.
-        protocol: ``paper`` (by slice), ``grouped`` (by patient, volume, group), ``given`` (by the source), or one of the
-            pair ``control-grouped`` and ``control-ungrouped``, where the test subset always validates.
+        protocol: ``paper`` (by slice), ``grouped`` (by patient, volume, group), ``given`` (by the source), or one of
+            the pair ``control-grouped`` and ``control-ungrouped``, where the test subset always validates.
         folds: number of folds of a cross-validation; each case is in the test subset of exactly one fold.
         test_fraction: share of the cases in the test subset of a single hold-out fold, in (0, 1).
         validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none. Of no
@@ -138,14 +138,7 @@ def split_dataset(
     refuse_leakage(protocol, validation_is_test, without_near_duplicates)
     if not dataset.cases:
         raise InputError(f"{dataset.folder} has no cases to split")
-    needs_patients = protocol in (*GROUPED_PROTOCOLS, *CONTROL_PROTOCOLS)
-    if needs_patients:
-        refuse_unknown_cases(dataset, f"protocol {protocol}", "use protocol paper or given")
-    if without_near_duplicates:
-        refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
-    if needs_patients or without_near_duplicates:
-        for source in sorted({case.source for case in dataset.cases}):
-            warn_of_similar_patients((case.patient for case in dataset.cases if case.source == source), source)
+    _check_patients(dataset, protocol, without_near_duplicates)
     groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
     if protocol == "given":
@@ -268,6 +261,18 @@ def _check_settings(protocol: str, folds: int | None, test_fraction: float | Non
         raise InputError(f"test fraction is {test_fraction}, it has to lie between 0 and 1")
     if not 0 <= validation_fraction < 1:
         raise InputError(f"validation fraction is {validation_fraction}, it has to be at least 0 and under 1")
+
+
+def _check_patients(dataset: Dataset, protocol: str, without_near_duplicates: bool) -> None:
+    """Refuse cases of which nothing is known, and warn of patient IDs that look alike, where patients matter."""
+    needed = protocol in (*GROUPED_PROTOCOLS, *CONTROL_PROTOCOLS)
+    if needed:
+        refuse_unknown_cases(dataset, f"protocol {protocol}", "use protocol paper or given")
+    if without_near_duplicates:
+        refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
+    if needed or without_near_duplicates:
+        for source in sorted({case.source for case in dataset.cases}):
+            warn_of_similar_patients((case.patient for case in dataset.cases if case.source == source), source)
 
 
 def _flag(content: Mapping[str, Any], key: str, path: str | PathLike[str]) -> bool:

@@ -9,9 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from covid_monai.errors import InputError
-from covid_monai.report.style import BLUE, GREY, VERMILION, new_figure, plain_axes
+from covid_monai.report.style import BLUE, GREY, ORANGE, SKY_BLUE, VERMILION, new_figure, plain_axes
 
-PROTOCOL_COLOURS = {"paper": BLUE, "grouped": VERMILION}
+PROTOCOL_COLOURS = {
+    "paper": BLUE,
+    "grouped": VERMILION,
+    "control-ungrouped": SKY_BLUE,
+    "control-grouped": ORANGE,
+}
 _MARKERS = {"paper": "o", "grouped": "s"}
 _LINE_INCHES = 0.36
 _PANEL_INCHES = 2.5

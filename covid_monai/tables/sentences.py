@@ -1,8 +1,10 @@
 """What a reader of a table has to know of its numbers, in sentences."""
 
 from covid_monai.scoring.bootstrap import FEW_CLUSTERS, FEWEST_CLUSTERS
+from covid_monai.tables.exposure import EXPOSURE_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.judging import contributing_cases, sd_over_slices
+from covid_monai.tables.optimism import OPTIMISM_RULE
 from covid_monai.tables.statistics import STATISTICS_RULE, tally_of
 from covid_monai.tables.table import Measure, Row
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE, SlicesTested, sampling_half_width
@@ -16,6 +18,8 @@ def reading_rules(findings: Findings) -> list[str]:
         table.judging.sentence() if table.judging else "This table has no margins, so there are no verdicts.",
         *_sampling(findings),
         STATISTICS_RULE,
+        *([OPTIMISM_RULE] if findings.optimism else []),
+        *([EXPOSURE_RULE] if findings.exposures else []),
         units_sentence(findings),
     ]
 

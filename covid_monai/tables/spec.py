@@ -24,6 +24,7 @@ from covid_monai.tables.table import (
     QUICK,
     VARIANTS,
     Budget,
+    DoubtfulGroup,
     Measure,
     Needs,
     Protocol,
@@ -144,6 +145,7 @@ KEYS = (
     "paper",
     "theirs",
     "needs",
+    "doubtful_groups",
     "grid",
     "folds",
     "protocols",
@@ -182,6 +184,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
         judging=read_judging(top, measures) if "judging" in top else None,
         grid=top.whole("grid") if "grid" in top else None,
+        doubtful_groups=tuple(_doubtful_groups(top)) if "doubtful_groups" in top else (),
     )
     _check(table)
     return table
@@ -224,6 +227,14 @@ def _protocols(top: Section) -> list[Protocol]:
             raise InputError(f"{entry.where}: without_near_duplicates is for the split given, not for {split}")
         results.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
     return results
+
+
+def _doubtful_groups(top: Section) -> list[DoubtfulGroup]:
+    entries = [
+        Section(content, f"{top.where}, doubtful_groups {number}", ("cases", "reason"))
+        for number, content in top.sections("doubtful_groups")
+    ]
+    return [DoubtfulGroup(entry.texts("cases"), entry.text("reason")) for entry in entries]
 
 
 def _measures(top: Section) -> list[Measure]:

@@ -8,6 +8,14 @@ from typing import Any
 from covid_monai.tables.margins import Judging
 
 PROTOCOLS = ("paper", "grouped")
+"""Those that a table's YAML describes."""
+
+CONTROL_ARMS = ("control-grouped", "control-ungrouped")
+"""The pair that differs in grouping alone: equal numbers of training and test slices, and the test part validates."""
+
+COMPARED_PROTOCOLS = (("paper", "grouped"), ("control-ungrouped", "control-grouped"))
+"""Whose difference is an optimism: the first may leak, the second has no known leak."""
+
 DATA_VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
 
@@ -47,6 +55,14 @@ class Needs:
 
     sources: tuple[str, ...]
     canvas: bool
+
+
+@dataclass(frozen=True)
+class DoubtfulGroup:
+    """Cases that are taken for near-duplicates and may be of different patients, and why that is doubted."""
+
+    cases: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +137,7 @@ class Table:
     ``grid`` is the paper's, on which jobs are scored beside the data's own: pixels along both edges, None for the own
     alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
-    Without ``judging`` there are no verdicts.
+    Without ``judging`` there are no verdicts. What leaks are worth is told with and without ``doubtful_groups``.
     """
 
     name: str
@@ -140,6 +156,16 @@ class Table:
     rows: tuple[Row, ...]
     grid: int | None = None
     judging: Judging | None = None
+    doubtful_groups: tuple[DoubtfulGroup, ...] = ()
+
+    @property
+    def all_protocols(self) -> Mapping[str, Protocol]:
+        """``protocols`` and the control arms; a table whose test part is given has none, as no grouping draws it."""
+        grouped = self.protocols.get("grouped")
+        if grouped is None or grouped.split != "grouped":
+            return self.protocols
+        weights = self.protocols.get("paper", grouped).weights
+        return {**self.protocols, **{name: Protocol(name, name, None, weights, False) for name in CONTROL_ARMS}}
 
     def half_unit(self, measure: str) -> float:
         """Half a unit of the last digit that the paper prints of a measure, in the paper's scale."""
