@@ -6,15 +6,17 @@ from functools import lru_cache
 from math import comb
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.optimism import tested_cases, with_equal_seeds
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import tally_of
-from covid_monai.tables.table import COMPARED_PROTOCOLS, Measure, Row
+from covid_monai.tables.table import COMPARED_PROTOCOLS, DoubtfulGroup, Measure, Row
 from covid_monai.tables.tallies import Tally
 
+Names = tuple[str, ...]
 DRAWS = 1999
 SEED = 0
 FEWEST_RELABELLINGS = 20
@@ -79,7 +81,7 @@ def estimate_exposures(results: Results, audits: Sequence[SplitAudit]) -> list[E
         audits: of its splits; the exposed slices are those of the first protocol of a pair.
     """
     exposed_in = {audit.name: audit.exposed_groups for audit in audits}
-    found = []
+    found: list[Exposure] = []
     for first, second in COMPARED_PROTOCOLS:
         for row in results.table.rows:
             equal = with_equal_seeds(results, row, first, second)
@@ -91,7 +93,7 @@ def estimate_exposures(results: Results, audits: Sequence[SplitAudit]) -> list[E
 
 
 def _of_measure(
-    results: Results, row: Row, measure: Measure, protocols: tuple[str, str], groups: Sequence[tuple[str, ...]]
+    results: Results, row: Row, measure: Measure, protocols: tuple[str, str], groups: Sequence[Names]
 ) -> Iterator[Exposure]:
     # a volume is no slice that a near-duplicate of it could expose
     if measure.averaging.startswith("volume"):
@@ -99,35 +101,16 @@ def _of_measure(
     first, second = protocols
     shared = tested_cases(results, first, row) & tested_cases(results, second, row)
     own = [kept for names in groups if (kept := tuple(name for name in names if name in shared))]
-    if not own or len({name for names in own for name in names}) == len(shared):
-        return
-    scores = results.scores_of(first, row)
-    unit_of = dict(zip(scores["case"], scores["unit"], strict=True))
-    pair = _Pair.of(results, row, measure, protocols, shared)
+    rest = _rest(results.scores_of(first, row), shared.difference(*own))
+    pair = _Pair.of(results, row, measure, protocols, shared) if own and rest else None
     if pair is None:
         return
-    doubtful = [
-        (names, group.reason)
-        for group in results.table.doubtful_groups
-        for names in own
-        if set(names) <= {*group.cases}
-    ]
-    left_out: list[tuple[list[tuple[str, ...]], str]] = [([], "")]
-    if doubtful:
-        left_out.append(([names for names, _ in doubtful], "; ".join(dict.fromkeys(reason for _, reason in doubtful))))
-    left_out += [([names], "") for names in own if [names] != [other for other, _ in doubtful]]
-    for without, reason in left_out:
+    for without, reason in _left_out(own, results.table.doubtful_groups):
         kept_groups = [names for names in own if names not in without]
-        if not kept_groups:
-            continue
-        exposed = {name for names in own for name in names}
-        rest: dict[str, list[str]] = {}
-        for name in sorted(shared - exposed):
-            rest.setdefault(unit_of[name], []).append(name)
-        units = [*kept_groups, *map(tuple, rest.values())]
+        units, count = [*kept_groups, *rest], sum(map(len, kept_groups))
         slices = [(name,) for names in units for name in names]
-        count = sum(map(len, kept_groups))
-        on_exposed, on_rest = pair.observed(units, len(kept_groups))
+        on_exposed, on_rest = pair.observed(units, len(kept_groups)) if kept_groups else (np.nan, np.nan)
+        # such as a sensitivity where no slice has a lesion
         if not np.isfinite(on_exposed - on_rest):
             continue
         yield Exposure(
@@ -147,6 +130,24 @@ def _of_measure(
         )
 
 
+def _rest(scores: pd.DataFrame, names: set[str]) -> list[Names]:
+    """The names by their units."""
+    unit_of = dict(zip(scores["case"], scores["unit"], strict=True))
+    units: dict[str, list[str]] = {}
+    for name in sorted(names):
+        units.setdefault(unit_of[name], []).append(name)
+    return [tuple(members) for members in units.values()]
+
+
+def _left_out(own: Sequence[Names], known: Sequence[DoubtfulGroup]) -> list[tuple[list[Names], str]]:
+    """Which groups are left out, and why: none, those that are doubtful, and each in turn."""
+    doubtful = [(names, group.reason) for group in known for names in own if set(names) <= set(group.cases)]
+    together = [names for names, _ in doubtful]
+    reasons = "; ".join(dict.fromkeys(reason for _, reason in doubtful))
+    of_doubtful = [(together, reasons)] if doubtful else []
+    return [([], ""), *of_doubtful, *(([names], "") for names in own if [names] != together)]
+
+
 @dataclass(frozen=True)
 class _Pair:
     """The tallies of two protocols, whose units are the cases' names."""
@@ -159,22 +160,22 @@ class _Pair:
     def of(
         cls, results: Results, row: Row, measure: Measure, protocols: tuple[str, str], shared: set[str]
     ) -> "_Pair | None":
-        kept = {}
-        for name in ("scores", "curves"):
-            lines = getattr(results, name)
-            kept[name] = lines[lines["case"].isin(shared)].assign(unit=lambda own: own["case"]) if len(lines) else lines
-        by_case = replace(results, **kept)
-        first, second = (tally_of(by_case, protocol, row, measure) for protocol in protocols)
+        def by_case(lines: pd.DataFrame) -> pd.DataFrame:
+            own = lines[lines["case"].isin(shared)] if len(lines) else lines
+            return own.assign(unit=own["case"]) if len(own) else own
+
+        single = replace(results, scores=by_case(results.scores), curves=by_case(results.curves))
+        first, second = (tally_of(single, protocol, row, measure) for protocol in protocols)
         return None if first is None or second is None else cls(first, second, measure.scale)
 
-    def observed(self, units: Sequence[tuple[str, ...]], exposed: int) -> tuple[float, float]:
+    def observed(self, units: Sequence[Names], exposed: int) -> tuple[float, float]:
         """The difference on the slices of the first ``exposed`` units, and on those of the others."""
         weights = np.array([[float(len(names)) for names in units]] * 2)
         weights[0, exposed:] = weights[1, :exposed] = 0
         on_exposed, on_rest = self._difference(weights, units)
         return float(on_exposed), float(on_rest)
 
-    def random_sets(self, units: Sequence[tuple[str, ...]], exposed: int) -> RandomSets:
+    def random_sets(self, units: Sequence[Names], exposed: int) -> RandomSets:
         """Relabel the units, of which the first ``exposed`` are the set: each place keeps its weight."""
         sizes = np.array([float(len(names)) for names in units])
         places = _relabellings(len(units))
@@ -196,18 +197,18 @@ class _Pair:
         return RandomSets(float(drawn.mean()), float(drawn.std(ddof=1)), p)
 
     @staticmethod
-    def _unrelated(sizes: NDArray[np.float64], rest: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
+    def _unrelated(sizes: NDArray[np.float64], rest: Sequence[Names]) -> NDArray[np.float64]:
         """Weights (draws, units) of sets that are drawn from ``rest``: a unit for each of the set's groups."""
         in_set = np.zeros(len(rest))
         in_set[: len(sizes)] = sizes
         return _placed(in_set, _relabellings(len(rest)))
 
     def _excess(
-        self, in_set: NDArray[np.float64], in_rest: NDArray[np.float64], units: Sequence[tuple[str, ...]]
+        self, in_set: NDArray[np.float64], in_rest: NDArray[np.float64], units: Sequence[Names]
     ) -> NDArray[np.float64]:
         return self._difference(in_set, units) - self._difference(in_rest, units)
 
-    def _difference(self, weights: NDArray[np.float64], units: Sequence[tuple[str, ...]]) -> NDArray[np.float64]:
+    def _difference(self, weights: NDArray[np.float64], units: Sequence[Names]) -> NDArray[np.float64]:
         """The difference (draws,) of units with ``weights`` (draws, units), a unit being the mean of its slices."""
         unit_of = {name: (place, len(names)) for place, names in enumerate(units) for name in names}
         values = []

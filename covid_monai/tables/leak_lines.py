@@ -56,7 +56,7 @@ def exposure_lines(results: Results, exposures: Sequence[Exposure]) -> Lines | N
             [
                 f"{each.row.label}, {each.first} {MINUS} {each.second}{without}",
                 heading_of(each.measure),
-                f"{each.slices} in {each.groups} groups; {each.rest_slices}",
+                f"{each.slices} ({each.groups}); {each.rest_slices}",
                 *numbers,
                 *_cells(each.by_slices, each.measure, digits),
                 *_cells(each.by_groups, each.measure, digits),
@@ -67,7 +67,7 @@ def exposure_lines(results: Results, exposures: Sequence[Exposure]) -> Lines | N
         return None
     reasons = dict.fromkeys(f"{' and '.join(each.without)}: {each.reason}" for each in exposures if each.reason)
     note = f"Left out as doubtful: {'; '.join(reasons)}." if reasons else ""
-    header = ["row, difference", "measure", "exposed slices; rest", "on exposed", "on the rest", "excess"]
+    header = ["row, difference", "measure", "exposed slices (groups); rest", "on exposed", "on the rest", "excess"]
     header += ["sets of as many unrelated slices", "p", "sets of as many unrelated groups", "p"]
     return Lines("What a leak may be worth", note, [*header, "excess without one group"], rows)
 

@@ -88,16 +88,15 @@ def with_equal_seeds(results: Results, row: Row, first: str, second: str) -> Equ
     jobs = [results.jobs_of(protocol, row) for protocol in (first, second)]
     places = [set(zip(own["fold"], own["seed"], strict=True)) for own in jobs]
     common = sorted((int(fold), int(seed)) for fold, seed in places[0] & places[1])
-    wanted = pd.MultiIndex.from_tuples(common, names=["fold", "seed"]) if common else None
-    kept = {}
-    for name in ("jobs", "scores", "curves"):
-        lines: pd.DataFrame = getattr(results, name)
-        if len(lines):
-            used = (lines["slug"] == row.slug) & lines["protocol"].isin([first, second])
-            used &= False if wanted is None else pd.MultiIndex.from_frame(lines[["fold", "seed"]]).isin(wanted)
-            lines = lines[used]
-        kept[name] = lines
-    return EqualSeeds(replace(results, **kept), tuple(common), sum(map(len, jobs)) - 2 * len(common))
+
+    def kept(lines: pd.DataFrame) -> pd.DataFrame:
+        if not len(lines):
+            return lines
+        own = lines[(lines["slug"] == row.slug) & lines["protocol"].isin([first, second])]
+        return own[[place in common for place in zip(own["fold"], own["seed"], strict=True)]]
+
+    equal = replace(results, jobs=kept(results.jobs), scores=kept(results.scores), curves=kept(results.curves))
+    return EqualSeeds(equal, tuple(common), sum(map(len, jobs)) - 2 * len(common))
 
 
 def tested_cases(results: Results, protocol: str, row: Row) -> set[str]:
