@@ -70,6 +70,24 @@ def test_the_differences_are_those_of_the_slices_by_hand():
     assert [each.rest for each in others] == pytest.approx([10, 10, 10])
 
 
+def test_pooled_measures_are_those_of_the_pixels_of_each_set():
+    names = ("a0", "b0", *(f"r{number}" for number in range(8)))
+    table = replace(TABLE, measures={"dice": replace(TABLE.measures["dice"], averaging="pooled")})
+    results = results_of(dict.fromkeys(names, 0.0), table=table)
+    generator = np.random.default_rng(6)
+    scores = results.scores.assign(**{key: generator.integers(1, 50, 20) for key in ("tp", "fp", "fn")})
+    audit = SplitAudit("paper", "paper", 10, 2, 0, {}, (), (("a0",), ("b0",)))
+    first = estimate_exposures(replace(results, scores=scores), [audit])[0]
+
+    def dice(protocol, chosen):
+        own = scores[(scores["protocol"] == protocol) & scores["case"].isin(chosen)]
+        tp, fp, fn = (own[key].sum() for key in ("tp", "fp", "fn"))
+        return 2 * tp / (2 * tp + fp + fn)
+
+    assert first.exposed == pytest.approx(100 * (dice("paper", names[:2]) - dice("grouped", names[:2])))
+    assert first.rest == pytest.approx(100 * (dice("paper", names[2:]) - dice("grouped", names[2:])))
+
+
 def test_unrelated_sets_have_the_mean_of_the_rest_and_the_spread_of_their_size():
     differences = drawn(np.random.default_rng(0))
     first = exposures_of(differences)[0]
@@ -109,7 +127,7 @@ def test_p_is_that_of_all_relabellings():
 
 def test_p_by_groups_is_uniform_without_a_leak_and_by_slices_too_small():
     generator = np.random.default_rng(1)
-    found = [exposures_of(drawn(generator, rest=25))[0] for _ in range(80)]
+    found = [exposures_of(drawn(generator, rest=25, groups=GROUPS[:2]), groups=GROUPS[:2])[0] for _ in range(50)]
     by_groups, by_slices = (np.array([getattr(each, name).p for each in found]) for name in ("by_groups", "by_slices"))
     assert 0.4 < by_groups.mean() < 0.6
     for level in (0.1, 0.3, 0.5, 0.7):

@@ -5,7 +5,10 @@ import pytest
 
 from covid_monai.tables.findings import find
 from covid_monai.tables.optimism import estimate_optimism, with_equal_seeds
+from covid_monai.tables.page import write_results
 from covid_monai.tables.plan import plan
+from covid_monai.tables.publish import publish
+from covid_monai.tables.published import read_published
 from covid_monai.tables.statistics import tally_of
 from covid_monai.tables.write import content, frame, markdown
 from tests.tables.conftest import MEASURES
@@ -138,6 +141,20 @@ def test_the_files_of_the_control_arms_alone_say_what_they_show(control):
         "control-grouped",
         [0, 1],
     )
+
+
+def test_the_control_arms_alone_have_a_page_and_are_published_and_read_again(control, tmp_path):
+    output = control.results.output
+    write_results(output)
+    page = (output / "report.html").read_text()
+    assert "Optimism by the control arms" in page
+    assert "What a leak may be worth" in page
+    publish(output, tmp_path / "published")
+    again = read_published(tmp_path / "published")
+    assert again.optimism == control.optimism
+    assert again.exposures == control.exposures != ()
+    assert {each.first for each in again.exposures} == {"control-ungrouped"}
+    assert again.audits == control.audits
 
 
 def test_equal_seeds_are_those_that_both_arms_have(control):
