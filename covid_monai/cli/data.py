@@ -1,4 +1,4 @@
-"""``covid-monai data``: prepare, describe, draw, merge, check and split data."""
+"""``covid-monai data``: prepare, describe, draw, merge, check and split data, and list studies."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from covid_monai.cli.data_check import check
 from covid_monai.cli.data_prepare import COMMANDS, import_source, report_dataset
 from covid_monai.cli.data_sets import copies, download, group, merge
 from covid_monai.cli.data_split import split
+from covid_monai.cli.data_studies import studies
 from covid_monai.cli.options import INTENSITY, grid_tolerance_option, orientation_option
 
 _FOLDER = click.Path(path_type=Path)
@@ -18,10 +19,10 @@ _LAYOUTS = click.Choice(["plain", "medseg-part1", "medseg-uncropped", "radiopaed
 
 @click.group()
 def data() -> None:
-    """Download, prepare, check, describe, draw, merge and split data."""
+    """Download, prepare, check, describe, draw, merge and split data, and list studies."""
 
 
-for _command in (download, check, group, merge, copies, split):
+for _command in (download, check, group, merge, copies, split, studies):
     data.add_command(_command)
 
 

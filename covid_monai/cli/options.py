@@ -1,7 +1,7 @@
 """Options under their names in the last release, and the arguments of Python functions as options in errors."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -54,6 +54,50 @@ grid_tolerance_option = click.option(
     metavar="MM",
     help="By how many mm grids that should be one may differ, as rounded headers do.  [default: what float32 rounds]",
 )
+
+
+_STUDY_OPTIONS = (
+    click.option("--series", metavar="UID", help="Series of the study to take, as `data studies` lists them."),
+    click.option(
+        "--spacing",
+        type=click.Choice(["auto", "known", "unknown"]),
+        default="auto",
+        show_default=True,
+        help="Whether a study's spacing is real; auto takes 1 x 1 x 1 mm for a placeholder, except in DICOM.",
+    ),
+    click.option(
+        "--ground-glass-below",
+        type=float,
+        default=-200.0,
+        show_default=True,
+        metavar="HU",
+        help="Where a mask has one class of lesion, ground-glass is what lies below, consolidation the rest.",
+    ),
+    click.option(
+        "--floor-ml",
+        type=click.FloatRange(min=0),
+        default=0.05,
+        show_default=True,
+        metavar="ML",
+        help="Smaller lesions are left out.",
+    ),
+    click.option(
+        "--floor-percent",
+        type=click.FloatRange(min=0, max=100, max_open=True),
+        default=0.1,
+        show_default=True,
+        metavar="PERCENT",
+        help="Smaller infected shares score and grade as 0.",
+    ),
+    click.option("--keep-identifiers", is_flag=True, help="Write paths and UIDs of studies too."),
+)
+
+
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How studies are chosen, measured and named."""
+    for option in reversed(_STUDY_OPTIONS):
+        command = option(command)
+    return command
 
 
 class RenamedOptions(click.Command):

@@ -13,6 +13,7 @@ from covid_monai.cli.options import (
     grid_tolerance_option,
     orientation_option,
     settings_option,
+    study_options,
 )
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     removed={"--window": "the part of a slice that the network sees at a time is now --roi-size"},
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the masks.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for all that is written.")
 @click.option(
     "--run",
+    "runs",
     required=True,
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Run folder, or a bundle folder with weights.",
+    help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged.",
 )
 @settings_option
 @click.option(
@@ -50,49 +53,83 @@ if TYPE_CHECKING:
 )
 @orientation_option
 @grid_tolerance_option
-@click.option("--probabilities", is_flag=True, help="Write probabilities/<name>.nii.gz too: of any lesion, float32.")
-@click.option("--preview", is_flag=True, help="Write previews/<name>.png too: slices with the mask over them.")
+@click.option("--mirrored", is_flag=True, help="Average over each slice and its mirror image; takes twice the time.")
+@click.option(
+    "--min-volume-ml",
+    default=0.0,
+    show_default=True,
+    metavar="ML",
+    help="Leave out connected lesions of a smaller volume.",
+)
+@click.option("--measure", is_flag=True, help="Take NIfTI volumes as studies too: measure them.")
+@study_options
+@click.option("--probabilities", is_flag=True, help="Write the probability of any lesion too, float32.")
+@click.option("--preview", is_flag=True, help="Write previews/<name>.png of NIfTI too: slices with the mask over them.")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there, made otherwise or changed by hand.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 def predict(
     inputs: tuple[str, ...],
     output: Path,
-    run: Path,
+    runs: tuple[Path, ...],
     assignments: tuple[str, ...],
     roi_size: int | None,
     intensity: str,
     orientation: str | None,
     grid_tolerance: float | None,
+    mirrored: bool,
+    min_volume_ml: float,
+    measure: bool,
+    series: str | None,
+    spacing: str,
+    ground_glass_below: float,
+    floor_ml: float,
+    floor_percent: float,
+    keep_identifiers: bool,
     probabilities: bool,
     preview: bool,
     overwrite: bool,
     device: str | None,
     trust_run: bool,
 ) -> None:
-    """Segment INPUTs: NIfTI files, folders of them, or glob patterns.
+    """Segment INPUTs: studies of a scanner, which are measured too, or NIfTI files.
 
-    Masks are uint8 NIfTI files on the input's grid, each with a JSON file that names its classes. An input that cannot
-    be used is named with the reason; the others go on, and the exit status is then 1. The same command again keeps the
-    masks that are done.
+    A study is a folder, a zip archive or a DICOMDIR of DICOM, an NRRD or MetaImage file, or a row of a CSV with the
+    columns study and path (and series). It gets a folder in OUTPUT with mask.nii.gz, lungs.nii.gz, measurements.json
+    and run.json, and a row in OUTPUT/measurements.csv; its name is that of the CSV, else a salted hash.
+
+    NIfTI files, folders of them and glob patterns become masks alone, OUTPUT/<name>.nii.gz with a JSON file that names
+    their classes; with --measure they are studies. Masks are uint8 NIfTI files on the input's grid. An input that
+    cannot be used is named with the reason; the others go on, and the exit status is then 1. The same command again
+    keeps what is done.
     """
     from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError
-    from covid_monai.inference.predict import find_images
+    from covid_monai.inference.inputs import find_inputs
     from covid_monai.inference.predict import predict as segment
+    from covid_monai.inference.study_record import StudySettings
 
-    images = find_images(inputs)
-    teller = _Teller(len(images), preview)
+    found = find_inputs(inputs, measure=measure, series=series)
+    teller = _Teller(len(found), preview)
     with teller:
         segment(
-            images,
+            found,
             output,
-            run,
+            runs,
+            studies=StudySettings(
+                spacing=spacing,
+                ground_glass_below=ground_glass_below,
+                floor_ml=floor_ml,
+                floor_percent=floor_percent,
+                keep_identifiers=keep_identifiers,
+            ),
             roi_size=(roi_size, roi_size) if roi_size else None,
             settings=dict(map(parse_setting, assignments)),
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,
+            mirrored=mirrored,
+            min_volume_ml=min_volume_ml,
             probabilities=probabilities,
             overwrite=overwrite,
             device=device,
@@ -102,7 +139,7 @@ def predict(
             report=teller.end,
         )
     if teller.failed:
-        raise InputError(f"{teller.failed} of {len(images)} inputs could not be done; see the messages above")
+        raise InputError(f"{teller.failed} of {len(found)} inputs could not be done; see the messages above")
 
 
 class _Teller:
@@ -141,6 +178,8 @@ class _Teller:
     def end(self, done: "PredictedFile") -> None:
         """It is done, or has failed."""
         from covid_monai.errors import InputWarning
+        from covid_monai.files import read_json
+        from covid_monai.measurements.document import summary_of
 
         self._close()
         for warning in done.warnings:
@@ -149,8 +188,12 @@ class _Teller:
             self.failed += 1
             self._tell(f"failed: {done.error}")
             return
-        click.echo(f"{done.mask} (kept, it was done before)" if done.kept else str(done.mask))
-        if self._preview:
+        made = done.mask.parent if done.study is not None else done.mask
+        source = f"{done.image}: " if done.study is not None else ""
+        click.echo(f"{source}{made}" + (" (kept, it was done before)" if done.kept else ""))
+        if done.measurements is not None:
+            click.echo(f"    {summary_of(read_json(done.measurements))}")
+        if self._preview and done.study is None:
             self._draw(done.image, done.mask)
 
     def _draw(self, image: Path, mask: Path) -> None:

@@ -70,7 +70,7 @@ def write_record(
             "image_sha256": sha256_of(image) if image is not None else None,
             "bundle": origin.bundle,
             "weights_sha256": origin.weights,
-            "settings": _as_json(origin.settings),
+            "settings": as_json(origin.settings),
             "classes": {str(value): name for value, name in enumerate(class_names)},
             "voxels": {str(value): count for value, count in enumerate(voxels)},
             "warnings": list(warnings),
@@ -131,7 +131,7 @@ def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict
         origin: the model and the settings now.
     """
     found = _content(record_file(files["mask"]))
-    expected = (origin.bundle, origin.weights, _as_json(origin.settings))
+    expected = (origin.bundle, origin.weights, as_json(origin.settings))
     same = tuple(found.get(key) for key in ("bundle", "weights_sha256", "settings")) == expected
     same = same and image.is_file() and found.get("image_sha256") == sha256_of(image)
     hashes = found.get("sha256") if same else None
@@ -139,7 +139,7 @@ def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict
     return {kind: place.is_file() and known.get(kind) == sha256_of(place) for kind, place in files.items()}
 
 
-def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a record holds them, in which a tuple is a list."""
     content: dict[str, Any] = json.loads(json.dumps(dict(settings), default=str))
     return content

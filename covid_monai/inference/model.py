@@ -2,23 +2,21 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
-from covid_monai.files import protecting, replacing
-from covid_monai.inference.mask_record import Origin, write_record
-from covid_monai.inference.masks import write_on_grid
+from covid_monai.inference.components import check_volume
+from covid_monai.inference.mask_record import Origin
+from covid_monai.inference.prediction import Prediction
 from covid_monai.run.crops import warn_of_whole_slices
 from covid_monai.run.trained import find_trained
+from covid_monai.studies import Study
 from covid_monai.transforms.grid import check_affine, orientation_of
 
 if TYPE_CHECKING:
@@ -26,95 +24,8 @@ if TYPE_CHECKING:
 
     from covid_monai.inference.segment import Segmenter
 
-CT: TypeAlias = "str | os.PathLike[str] | nibabel.Nifti1Image | tuple[ArrayLike, ArrayLike]"
-"""A NIfTI file, a nibabel image, or an array in HU with its affine (4x4, to RAS in mm)."""
-
-
-class Prediction:
-    """What a model says of one CT: a class for each voxel, on the grid of the CT.
-
-    Attributes:
-        mask: uint8, of the shape of the CT; 0 is background, ``class_names`` has the others.
-        affine: 4x4, from voxels to RAS in mm.
-        class_names: by the values of ``mask``.
-        origin: the model and the settings that it was made with.
-        source: the file of the CT; None for an image in memory.
-        warnings: what about the CT is not as sure as one may believe.
-    """
-
-    def __init__(
-        self,
-        image: "nibabel.Nifti1Image",
-        segmented: Mapping[str, Any],
-        class_names: list[str],
-        *,
-        origin: Origin,
-        source: Path | None = None,
-        warnings: tuple[str, ...] = (),
-    ) -> None:
-        self._image = image
-        self._probabilities = segmented["probability"]
-        self.mask: NDArray[np.uint8] = segmented["pred"][0].cpu().numpy().astype(np.uint8).reshape(image.shape)
-        self.affine: NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64)
-        self.class_names = class_names
-        self.origin, self.source, self.warnings = origin, source, warnings
-
-    def __repr__(self) -> str:
-        found = ", ".join(f"{np.count_nonzero(self.mask == k)} of {name}" for k, name in enumerate(self.class_names))
-        return f"Prediction of {' x '.join(map(str, self.mask.shape))} voxels: {found}"
-
-    @cached_property
-    def probability(self) -> NDArray[np.float32]:
-        """The probability of lesion of any class: float32 from 0 to 1, of the shape of ``mask``."""
-        lesion = (1 - self._probabilities[0]).cpu().numpy().astype(np.float32)
-        return lesion.reshape(self.mask.shape)
-
-    def save(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        probability: str | os.PathLike[str] | None = None,
-    ) -> Path:
-        """Write the mask as NIfTI on the grid of the CT, and a JSON file of the same name beside it.
-
-        The JSON (:mod:`covid_monai.inference.mask_record`) has the names of the classes, their voxels, the warnings,
-        and what the mask was made from and with. Nothing of the CT's header but its grid is kept.
-
-        Args:
-            path: of the mask, such as ``masks/patient.nii.gz``.
-            overwrite: replace a mask that is there.
-            probability: of a second file, for the probability of lesion (float32).
-
-        Returns:
-            the path of the mask.
-
-        Raises:
-            InputError: there is a mask already, ``path`` is the CT's own file, or a file cannot be written.
-        """
-        mask, second = Path(path), Path(probability) if probability is not None else None
-        if not overwrite and (there := next((file for file in (mask, second) if file and file.exists()), None)):
-            raise InputError(f"{there} is there already; give `overwrite=True` to replace it, or another name")
-        with ExitStack() as files:
-            if self.source is not None:
-                files.enter_context(protecting(self.source))
-            # all are complete before the first takes its place, the mask last: it stands for them all
-            complete = {"mask": files.enter_context(replacing(mask))}
-            write_on_grid(self._image, self.mask, complete["mask"])
-            if second is not None:
-                complete["probability"] = files.enter_context(replacing(second))
-                write_on_grid(self._image, self.probability, complete["probability"])
-            voxels = np.bincount(self.mask.ravel(), minlength=len(self.class_names)).tolist()
-            write_record(
-                mask,
-                image=self.source,
-                origin=self.origin,
-                class_names=self.class_names,
-                voxels=voxels,
-                warnings=self.warnings,
-                files=complete,
-            )
-        return mask
+CT: TypeAlias = "str | os.PathLike[str] | Study | nibabel.Nifti1Image | tuple[ArrayLike, ArrayLike]"
+"""A NIfTI file, a study, a nibabel image, or an array in HU with its affine (4x4, to RAS in mm)."""
 
 
 class Model:
@@ -133,6 +44,7 @@ class Model:
         reading: Mapping[str, Any],
         *,
         trained_on_crops: bool = False,
+        min_volume_ml: float = 0.0,
     ) -> None:
         self.bundle = origin.bundle
         self.class_names = class_names
@@ -140,6 +52,12 @@ class Model:
         self._segmenter = segmenter
         self._reading = reading
         self._trained_on_crops = trained_on_crops
+        self._min_volume_ml = min_volume_ml
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, such as ``cpu`` or ``cuda:0``."""
+        return str(self._segmenter.device)
 
     def __repr__(self) -> str:
         return f"Model of {self.bundle} on {self._segmenter.device}: {', '.join(self.class_names)}"
@@ -150,8 +68,9 @@ class Model:
         What the reader warns of is raised as :class:`covid_monai.errors.InputWarning` and kept in the prediction.
 
         Args:
-            ct: a NIfTI file, a nibabel image, or (array in HU, affine to RAS in mm); (X, Y, Z), or (X, Y) for a
-                slice. An array without a unit axis is taken as it is; its last axis need not be the patient's.
+            ct: a NIfTI file, what :func:`covid_monai.studies.read_study` gives, a nibabel image, or (array in HU,
+                affine to RAS in mm); (X, Y, Z), or (X, Y) for a slice. An array without a unit axis is taken as it
+                is; its last axis need not be the patient's.
             progress: called with the number of slices that are done, and the number of all slices.
 
         Raises:
@@ -160,26 +79,39 @@ class Model:
         from monai.utils import CommonKeys
 
         path = Path(ct) if isinstance(ct, (str, os.PathLike)) else None
+        study = ct if isinstance(ct, Study) else None
+        reading = self._reading if study is None else _of_study(self._reading)
         with plain_input_errors(), collecting_warnings() as messages:
-            grid = {key: self._reading[key] for key in ("orientation", "grid_tolerance")}
-            image = _as_image(ct, grid)
-            source = os.fspath(path) if path is not None else _as_tensor(image, self._reading)
+            grid = {key: reading[key] for key in ("orientation", "grid_tolerance")}
+            image = _as_image((study.hu, study.affine) if study is not None else ct, grid)
+            source = os.fspath(path) if path is not None else _as_tensor(image, reading)
             item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
             if self._trained_on_crops:
                 warn_of_whole_slices(image, str(path or "the image"))
         for message in messages:
             warnings.warn(message, InputWarning, stacklevel=2)
-        return Prediction(image, item, self.class_names, origin=self.origin, source=path, warnings=tuple(messages))
+        return Prediction(
+            image,
+            item,
+            self.class_names,
+            origin=self.origin,
+            source=path,
+            study=study,
+            warnings=tuple(messages),
+            min_volume_ml=self._min_volume_ml,
+        )
 
 
 def load(
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     device: str | None = None,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
     orientation: str | None = None,
     grid_tolerance: float | None = None,
+    mirrored: bool = False,
+    min_volume_ml: float = 0.0,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> Model:
@@ -187,7 +119,8 @@ def load(
 
     Args:
         run: a run (:class:`covid_monai.Run`), its folder, or other trained weights; see
-            :func:`covid_monai.run.trained.find_trained`.
+            :func:`covid_monai.run.trained.find_trained`. Of several, such as the folds of a cross-validation, the
+            logits are averaged (:class:`covid_monai.inference.averaging.AveragedNetwork`).
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
@@ -197,14 +130,21 @@ def load(
             z to the head (S). None assumes LAS for them, with a warning.
         grid_tolerance: by how many mm the two affines of a NIfTI header, sform and qform, may differ; None for 0.1. The
             sform is taken.
+        mirrored: average over each slice and its mirror image, left to right; it takes twice the time.
+        min_volume_ml: connected lesions of less than this volume in mL are left out of the mask
+            (:func:`covid_monai.inference.components.without_small_components`).
         settings: further overrides of the bundle's inference configuration.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Raises:
-        InputError: the run or its weights cannot be used, or a setting is not the bundle's.
+        InputError: a run or its weights cannot be used, several are not built alike, or a setting is not the bundle's.
     """
-    trained = find_trained(run, settings=settings, trust=trust)
-    source = trained.bundle
+    runs = [run] if isinstance(run, (str, os.PathLike)) else list(run)
+    trained = [find_trained(each_run, settings=settings, trust=trust) for each_run in runs]
+    from covid_monai.inference.averaging import build_averaged, check_alike
+
+    check_alike(trained)
+    source = trained[0].bundle
     reading = {
         "intensity": intensity,
         "orientation": orientation_of(orientation) if orientation else None,
@@ -214,21 +154,24 @@ def load(
     given: dict[str, Any] = {key: value for key, value in reading.items() if value is not None}
     if roi_size is not None:
         given["roi_size"] = list(roi_size)
-    origin = Origin(source.name, trained.sha256, {**(settings or {}), **given})
-    chosen = {**(settings or {}), **given, "checkpoint": str(trained.weights)}
+    beyond = {"mirrored": mirrored, "min_volume_ml": check_volume(min_volume_ml)}
+    noted = {**(settings or {}), **given, **{key: value for key, value in beyond.items() if value}}
+    origin = Origin(source.name, "+".join(sorted(each_run.sha256 for each_run in trained)), noted)
+    chosen = {**(settings or {}), **given}
     if device is not None:
         chosen["device"] = device_setting(device)
-    from covid_monai.inference.segment import build_segmenter
 
     with plain_input_errors():
-        known = known_settings(source, "inference", trained.settings)
-        workflow = build_workflow(source, "inference", {**known, **chosen})
-        workflow.initialize()
-        parser = workflow.parser
-        segmenter = build_segmenter(parser)
-        names = list(map(str, parser.get_parsed_content("class_names")))
-        crops = bool(trained.record and trained.record.crops)
-        return Model(names, segmenter, origin, reading, trained_on_crops=crops)
+        segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
+        crops = any(each_run.record.crops for each_run in trained if each_run.record)
+        return Model(names, segmenter, origin, reading, trained_on_crops=crops, min_volume_ml=min_volume_ml)
+
+
+def _of_study(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """How a study is read: it is in HU already, whatever its files hold, and its axes are known."""
+    intensity = reading["intensity"]
+    judged = intensity if intensity in ("checked", "auto") else "hu"
+    return {"intensity": judged, "orientation": None, "grid_tolerance": None}
 
 
 def _as_image(ct: CT, options: Mapping[str, Any]) -> "nibabel.Nifti1Image":

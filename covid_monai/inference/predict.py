@@ -1,88 +1,45 @@
-"""Volumes and slices in, masks on their grids out."""
+"""Studies, volumes and slices in, masks on their grids and measurements out."""
 
 import os
-import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from glob import glob
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from covid_monai.errors import InputError, InputWarning, collecting_warnings
+from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import protecting, refuse_to_replace_input
+from covid_monai.inference.inputs import Inputs, find_images, find_inputs
 from covid_monai.inference.mask_record import is_unchanged, record_file
 from covid_monai.inference.model import Model, load
+from covid_monai.inference.prediction import PredictedFile
+from covid_monai.inference.study import StudyRun, predict_study
+from covid_monai.inference.study_inputs import StudyInput, salt_of
+from covid_monai.inference.study_record import StudySettings
+from covid_monai.inference.study_table import write_table
+from covid_monai.measurements import classes_of
 from covid_monai.run.folder import RunFolder
-from covid_monai.transforms.nifti import is_nifti, nifti_stem
+from covid_monai.transforms.nifti import nifti_stem
+
+__all__ = ["PROBABILITIES", "PredictedFile", "find_images", "predict"]
 
 PROBABILITIES = "probabilities"
 """The folder for probability maps in the output folder, where no tool takes them for masks."""
 
 
-@dataclass(frozen=True)
-class PredictedFile:
-    """What became of one input.
-
-    Attributes:
-        image: the input.
-        mask: its mask; None where there is none, and ``error`` says why.
-        probability: the map of the probability of lesion, where it was asked for.
-        kept: whether the mask was there already, made from this image with this model and these settings.
-        warnings: what about the input is not as sure as one may believe.
-        error: why there is no mask.
-    """
-
-    image: Path
-    mask: Path | None = None
-    probability: Path | None = None
-    kept: bool = False
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
-
-
-def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The NIfTI files that files, folders and glob patterns name, in order, each once.
-
-    Raises:
-        InputError: one of them names nothing.
-    """
-    found: dict[Path, None] = {}
-    for given in inputs:
-        text = os.fspath(given)
-        path = Path(text)
-        if path.is_dir():
-            files = _files_in(path)
-        elif path.exists() or not any(sign in text for sign in "*?["):
-            # a missing file is reported with the others' results, so that the others go on
-            files = [path]
-        else:
-            files = sorted(child for child in map(Path, glob(text, recursive=True)) if is_nifti(child))
-        if not files:
-            raise InputError(f"{text} names no NIfTI file; give .nii or .nii.gz files, a folder of them, or a pattern")
-        found.update(dict.fromkeys(files))
-    return list(found)
-
-
-def _files_in(folder: Path) -> list[Path]:
-    found = sorted(child for child in folder.iterdir() if is_nifti(child))
-    for inner in filter(Path.is_dir, found):
-        warnings.warn(
-            f"{inner} is a folder in spite of its name, and is left out; give it as an input too if it holds images",
-            InputWarning,
-            stacklevel=3,
-        )
-    return [child for child in found if not child.is_dir()]
-
-
 def predict(
-    inputs: Iterable[str | os.PathLike[str]],
+    inputs: Iterable[str | os.PathLike[str]] | Inputs,
     output: str | os.PathLike[str],
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
+    series: str | None = None,
+    measure: bool = False,
+    studies: StudySettings | None = None,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
     orientation: str | None = None,
     grid_tolerance: float | None = None,
+    mirrored: bool = False,
+    min_volume_ml: float = 0.0,
     probabilities: bool = False,
     overwrite: bool = False,
     device: str | None = None,
@@ -92,40 +49,58 @@ def predict(
     progress: Callable[[int, int], object] | None = None,
     report: Callable[[PredictedFile], object] | None = None,
 ) -> list[PredictedFile]:
-    """Segment NIfTI volumes and slices, one after another, into files.
+    """Segment studies, volumes and slices, one after another, into files; studies are measured too.
 
-    Each mask has a JSON file beside it (:mod:`covid_monai.inference.mask_record`), and the same call again keeps the
-    masks that are done, so that a call which was interrupted can be made again.
+    NIfTI files, folders and patterns of them become ``<name>.nii.gz`` with a JSON file beside it
+    (:mod:`covid_monai.inference.mask_record`). All else, and NIfTI where ``measure`` says so, is a study: it gets a
+    folder, named by its key, with ``mask.nii.gz``, ``lungs.nii.gz``, ``measurements.json`` and ``run.json``, and a row
+    in ``measurements.csv`` (docs/from-scanner-to-table.md). The same call again keeps what is done, so that a call
+    which was interrupted can be made again.
 
     Args:
-        inputs: files, folders or glob patterns.
-        output: folder for the masks: ``<name>.nii.gz``, uint8, on the input's grid; 0 is background.
-        run: a run, its folder, or other trained weights; see :func:`covid_monai.run.trained.find_trained`.
+        inputs: files, folders, CSV tables of studies (columns ``study`` and ``path``) or glob patterns; or what
+            :func:`covid_monai.inference.inputs.find_inputs` found of them.
+        output: folder for the masks: uint8, on the input's grid; 0 is background.
+        run: a run, its folder, or other trained weights, or several runs to average over; see
+            :func:`covid_monai.inference.model.load`.
+        series: the UID or name of the series to take, as ``covid-monai data studies`` lists them.
+        measure: take NIfTI as studies too.
+        studies: how studies are measured, and whether identifiers are kept; its ``intensity`` is that given here.
         roi_size: see :func:`covid_monai.inference.model.load`.
         intensity: see :func:`covid_monai.inference.model.load`.
         orientation: see :func:`covid_monai.inference.model.load`.
         grid_tolerance: see :func:`covid_monai.inference.model.load`.
-        probabilities: whether to write ``probabilities/<name>.nii.gz`` too (float32, of any lesion).
+        mirrored: see :func:`covid_monai.inference.model.load`.
+        min_volume_ml: see :func:`covid_monai.inference.model.load`.
+        probabilities: whether to write the probability of any lesion too (float32): ``probabilities/<name>.nii.gz``, of
+            a study ``probability.nii.gz``.
         overwrite: replace masks that are there and were made otherwise: from another image, with another model or
             settings, or by somebody's hand.
         device: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
-        started: called with each image before it is read.
+        started: called with each input before it is read.
         progress: called with the number of slices that are done and the number of all slices of the image.
         report: called with each :class:`PredictedFile` as it is done.
 
     Returns:
-        one :class:`PredictedFile` an input; a file that cannot be used does not stop the others.
+        one :class:`PredictedFile` an input or study; one that cannot be used does not stop the others.
 
     Raises:
-        InputError: an input names nothing or would be replaced by a mask, two inputs would write one file, or the run
-            cannot be used.
+        InputError: an input names nothing or would be replaced by a mask, two inputs would write one file, the run
+            cannot be used, or there are studies and its classes cannot be measured.
     """
-    images = find_images(inputs)
-    # a run, a bundle's folder or a weights file: what is not there is left out
-    with protecting(*images, *RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])):
-        targets = _targets(images, Path(output).absolute(), probabilities)
+    found = inputs if isinstance(inputs, Inputs) else find_inputs(inputs, measure=measure, series=series)
+    folder = Path(output).absolute()
+    predictions: list[PredictedFile] = []
+
+    def tell(done: PredictedFile) -> None:
+        predictions.append(done)
+        if report is not None:
+            report(done)
+
+    with protecting(*found.images, *_files_of_runs([run] if isinstance(run, (str, os.PathLike)) else run)):
+        targets = _targets(found.images, folder, probabilities)
         model = load(
             run,
             device=device,
@@ -133,17 +108,47 @@ def predict(
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,
+            mirrored=mirrored,
+            min_volume_ml=min_volume_ml,
             settings=settings,
             trust=trust,
         )
-        predictions = []
-        for image, files in zip(images, targets, strict=True):
+        for image, files in zip(found.images, targets, strict=True):
             if started is not None:
                 started(image)
-            predictions.append(_segment(model, image, files, overwrite, progress))
-            if report is not None:
-                report(predictions[-1])
+            tell(_segment(model, image, files, overwrite, progress))
+        if found.studies:
+            classes_of(model.class_names)
+            of_studies = replace(studies or StudySettings(), intensity=intensity)
+            options = (orientation, grid_tolerance, probabilities, overwrite)
+            of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
+            _predict_studies(of_all, found.studies, started, progress, tell)
     return predictions
+
+
+def _files_of_runs(runs: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """Of runs, bundles' folders or weights files; what is not there is left out."""
+    files: list[str | os.PathLike[str]] = []
+    for run in runs:
+        files += [*RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])]
+    return files
+
+
+def _predict_studies(
+    run: StudyRun,
+    studies: Iterable[StudyInput],
+    started: Callable[[Path], object] | None,
+    progress: Callable[[int, int], object] | None,
+    tell: Callable[[PredictedFile], object],
+) -> None:
+    """Segment and measure studies; the table has what is done, even where the call is interrupted."""
+    try:
+        for study in studies:
+            if started is not None:
+                started(study.place)
+            tell(predict_study(run, study, progress=progress))
+    finally:
+        write_table(run.output)
 
 
 def _segment(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.tables.margins import Judging
+from covid_monai.tables.paper_claims import PaperClaim
 
 PROTOCOLS = ("paper", "grouped")
 """Those that a table's YAML describes."""
@@ -137,7 +138,8 @@ class Table:
     ``grid`` is the paper's, on which jobs are scored beside the data's own: pixels along both edges, None for the own
     alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
-    Without ``judging`` there are no verdicts. What leaks are worth is told with and without ``doubtful_groups``.
+    Without ``judging`` there are no verdicts on values. ``claims`` are the paper's differences between rows.
+    What leaks are worth is told with and without ``doubtful_groups``.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Table:
     rows: tuple[Row, ...]
     grid: int | None = None
     judging: Judging | None = None
+    claims: tuple[PaperClaim, ...] = ()
     doubtful_groups: tuple[DoubtfulGroup, ...] = ()
 
     @property

@@ -42,6 +42,12 @@ OFFSETS = {"offset1024": 1024, "offset1000": 1000}
 MODES = ("auto", "checked", "hu", "window", "anchors", *OFFSETS, "inverted")
 """How stored values are read; see above."""
 
+LARGEST_HU = 32767
+"""Scanners store HU as 16-bit numbers."""
+
+LOWEST_PADDING = -65536
+"""The lowest 16-bit number, from which a mode may subtract an offset."""
+
 GREY_MODES = ("auto", "window", "anchors", "inverted")
 """Modes that read 8-bit grey values."""
 
@@ -133,6 +139,19 @@ def to_hu(values: npt.NDArray, mode: str, where: str, window: tuple[float, float
         _check_hu(values, where)
         return _smallest_type(values), "hu"
     return _grey_to_hu(values, mode, where, window)
+
+
+def refuse_beyond_hu(values: npt.NDArray, mode: str, where: str) -> None:
+    """Refuse values in HU that no scanner stores, unless the user vouches for them by the mode ``hu``.
+
+    Raises:
+        InputError: there are such values.
+    """
+    if mode != "hu" and (values.max() > LARGEST_HU or values.min() < LOWEST_PADDING):
+        raise InputError(
+            f"{where} has values {values.min():g} to {values.max():g}, which are no HU (up to {LARGEST_HU}, and "
+            f"padding down to {LOWEST_PADDING}); repair or convert it"
+        )
 
 
 def _check_hu(values: npt.NDArray, where: str) -> None:

@@ -12,14 +12,8 @@ from monai.utils import ensure_tuple
 
 from covid_monai.errors import InputError
 from covid_monai.transforms.grid import orientation_of
-from covid_monai.transforms.intensity import mode_named, to_hu
+from covid_monai.transforms.intensity import mode_named, refuse_beyond_hu, to_hu
 from covid_monai.transforms.nifti import read_nifti
-
-LARGEST_HU = 32767
-"""Scanners store HU as 16-bit numbers."""
-
-LOWEST_PADDING = -65536
-"""The lowest 16-bit number, from which a mode may subtract an offset."""
 
 
 class HounsfieldReader(NibabelReader):
@@ -69,9 +63,5 @@ class HounsfieldReader(NibabelReader):
                 f"{where} has values {values.min():g} to {values.max():g}, which are no HU; repair or convert it"
             )
         hounsfield, _ = to_hu(values, self.intensity, where=where)
-        if self.intensity != "hu" and (hounsfield.max() > LARGEST_HU or hounsfield.min() < LOWEST_PADDING):
-            raise InputError(
-                f"{where} has values {values.min():g} to {values.max():g}, which are no HU (up to {LARGEST_HU}, and "
-                f"padding down to {LOWEST_PADDING}); repair or convert it"
-            )
+        refuse_beyond_hu(hounsfield, self.intensity, where)
         return super().get_data(nibabel.Nifti1Image(hounsfield.astype(np.float32), image.affine))

@@ -1,0 +1,202 @@
+"""One study into a folder: its mask, its lungs, what is measured of it, and how all that was made."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.files import protecting, write_json
+from covid_monai.inference.model import Model
+from covid_monai.inference.prediction import PredictedFile
+from covid_monai.inference.study_inputs import StudyInput, digests_of, key_of
+from covid_monai.inference.study_record import (
+    DONE,
+    RECORD,
+    Stopwatch,
+    StudySettings,
+    is_finished,
+    read_record_of_study,
+    record_of_study,
+)
+from covid_monai.measurements import Measurements
+from covid_monai.staging import staged_files
+from covid_monai.studies import Study, read_study
+
+MASK, LUNGS, MEASUREMENTS, PROBABILITY = "mask.nii.gz", "lungs.nii.gz", "measurements.json", "probability.nii.gz"
+"""Files in the folder of a study, beside its record."""
+
+_STAGING = ".writing-study"
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What all studies of a call have in common.
+
+    Attributes:
+        model: that segments them.
+        output: the folder in which each has its own.
+        salt: of the output folder; see :func:`covid_monai.inference.study_inputs.key_of`.
+        settings: of reading and measuring.
+        orientation: of NIfTI files that do not say; see :func:`covid_monai.studies.read_study`.
+        grid_tolerance: of NIfTI files; see :func:`covid_monai.studies.read_study`.
+        probabilities: whether the probability of lesion is written too.
+        overwrite: replace results that were made otherwise.
+    """
+
+    model: Model
+    output: Path
+    salt: bytes
+    settings: StudySettings
+    orientation: str | None = None
+    grid_tolerance: float | None = None
+    probabilities: bool = False
+    overwrite: bool = False
+
+
+def predict_study(
+    run: StudyRun, given: StudyInput, *, progress: Callable[[int, int], object] | None = None
+) -> PredictedFile:
+    """Segment and measure a study, unless its folder has the results already; errors stand in what is returned."""
+    stopwatch = Stopwatch()
+    digests: list[str] = []
+    result = PredictedFile(given.place, study=given.name, error=given.error)
+    with collecting_warnings() as doubts, protecting(*given.files):
+        try:
+            with stopwatch("hash"):
+                digests = digests_of(given.files)
+            result = replace(result, study=key_of(given, digests, run.salt))
+            if given.error is None:
+                result = _results(run, given, digests, result, stopwatch, progress)
+        # a file whose header promises more than there is memory for stops no other study
+        except (InputError, OSError, RuntimeError, MemoryError) as error:
+            result = replace(result, error=" ".join(str(error).split()) or type(error).__name__)
+    result = replace(result, warnings=tuple(dict.fromkeys((*given.warnings, *doubts, *result.warnings))))
+    if result.error is not None and result.study is not None:
+        _note_failure(run, given, digests, result, stopwatch)
+    return result
+
+
+def _results(
+    run: StudyRun,
+    given: StudyInput,
+    digests: Sequence[str],
+    result: PredictedFile,
+    stopwatch: Stopwatch,
+    progress: Callable[[int, int], object] | None,
+) -> PredictedFile:
+    assert result.study is not None
+    folder = run.output / result.study
+    done = replace(
+        result,
+        mask=folder / MASK,
+        measurements=folder / MEASUREMENTS,
+        probability=folder / PROBABILITY if run.probabilities else None,
+    )
+    wanted = [file.name for file in (done.mask, done.measurements, done.probability) if file is not None]
+    earlier = read_record_of_study(folder)
+    if not run.overwrite:
+        finished = is_finished(folder, digests, run.settings, origin=run.model.origin)
+        if finished and set(wanted) <= set(earlier["outputs"]):
+            return replace(done, kept=True)
+        if any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
+            raise InputError(
+                f"{given.place}: {folder} holds results that were made otherwise or changed since; give "
+                "`overwrite=True` to replace them, or choose another `output`"
+            )
+    with staged_files(folder, _STAGING, RECORD) as staging:
+        record, warnings = _write(run, given, digests, result.study, staging.path, stopwatch, progress)
+        write_json(staging.path / RECORD, record)
+        staging.publish(stale=[folder / str(name) for name in earlier.get("outputs", ())])
+    return replace(done, warnings=warnings)
+
+
+def _write(
+    run: StudyRun,
+    given: StudyInput,
+    digests: Sequence[str],
+    key: str,
+    folder: Path,
+    stopwatch: Stopwatch,
+    progress: Callable[[int, int], object] | None,
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Write a study's results to a folder; its record, and what is not as sure as one may believe."""
+    with collecting_warnings() as doubts:
+        with stopwatch("read"):
+            study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
+        with stopwatch("segment"):
+            prediction = run.model.predict(study, progress=progress)
+        with stopwatch("lungs"):
+            lungs = prediction.lungs
+        with stopwatch("measure"):
+            measurements = prediction.measure(
+                ground_glass_below=run.settings.ground_glass_below,
+                floor_ml=run.settings.floor_ml,
+                floor_percent=run.settings.floor_percent,
+            )
+    with stopwatch("write"):
+        prediction.save(folder / MASK, probability=folder / PROBABILITY if run.probabilities else None)
+        prediction.write_labels(lungs.labels, folder / LUNGS)
+        write_measurements(folder, key, measurements)
+    warnings = (*doubts, *(f"{given.place}: {warning}" for warning in measurements.warnings))
+    record = record_of_study(
+        key,
+        given,
+        digests,
+        run.settings,
+        origin=run.model.origin,
+        study=study,
+        device=run.model.device,
+        warnings=(*given.warnings, *doubts),
+        outputs={file.name: file for file in sorted(folder.iterdir()) if file.name != RECORD},
+        seconds=stopwatch.seconds,
+    )
+    return record, warnings
+
+
+def read_the_study(
+    given: StudyInput, settings: StudySettings, orientation: str | None = None, grid_tolerance: float | None = None
+) -> Study:
+    """Read a study as settings say.
+
+    Raises:
+        InputError: it cannot be read; see :func:`covid_monai.studies.read_study`.
+    """
+    if given.series is None:
+        raise InputError(given.error or f"{given.place} holds no CT that can be read")
+    return read_study(
+        given.series,
+        intensity=settings.intensity,
+        spacing_known=settings.spacing_known,
+        orientation=orientation,
+        grid_tolerance=grid_tolerance,
+    )
+
+
+def write_measurements(folder: Path, key: str, measurements: Measurements) -> Path:
+    """Write ``measurements.json``, which begins with the study's key."""
+    write_json(folder / MEASUREMENTS, {"study": key, **measurements.to_dict()})
+    return folder / MEASUREMENTS
+
+
+def _note_failure(
+    run: StudyRun, given: StudyInput, digests: Sequence[str], result: PredictedFile, stopwatch: Stopwatch
+) -> None:
+    """Note in a study's folder why there is no result; results that are there already stay as they are."""
+    folder = run.output / str(result.study)
+    if any((folder / name).exists() for name in (MASK, MEASUREMENTS)) or (
+        read_record_of_study(folder).get("state") == DONE
+    ):
+        return
+    record = record_of_study(
+        str(result.study),
+        given,
+        digests,
+        run.settings,
+        origin=run.model.origin,
+        device=run.model.device,
+        warnings=result.warnings,
+        seconds=stopwatch.seconds,
+        error=result.error,
+    )
+    write_json(folder / RECORD, record)

@@ -1,0 +1,53 @@
+"""Each lung in three parts of equal craniocaudal length."""
+
+import numpy as np
+
+from covid_monai.measurements.completeness import Completeness, cavity
+from covid_monai.measurements.definitions import LEVELS, SIDES, Unknown
+from covid_monai.measurements.geometry import Array, SliceGeometry
+from covid_monai.measurements.region import LungRegions, Region
+from covid_monai.measurements.volumes import Part, part_of, unknown_part, volumes_between
+
+
+def thirds_of(
+    region: Region,
+    lungs: LungRegions,
+    geometry: SliceGeometry,
+    whole: Completeness,
+    *,
+    no_volumes: Unknown | None = None,
+) -> dict[str, dict[str, Part]]:
+    """The thirds of each lung, between the lower and the upper end of its closed cavity.
+
+    Ends are those of the cavity, whatever the mask says of it, so that a mask that was corrected by hand has the same
+    thirds.
+
+    Args:
+        region: R and its lesions.
+        lungs: on the same grid.
+        geometry: of the CT.
+        whole: which lungs are wholly there.
+        no_volumes: why volumes in mL are unknown; None where they are known.
+
+    Returns:
+        by side, then by level.
+    """
+    edges = np.array([_edges(lungs, geometry, side) for side in SIDES])
+    volumes = volumes_between(region, geometry, edges)
+    empty = "this third holds no aerated or infected tissue"
+    found: dict[str, dict[str, Part]] = {}
+    for side, bands in zip(SIDES, volumes, strict=True):
+        missing = whole.missing(side)
+        found[side] = {
+            level: unknown_part(missing) if missing else part_of(band, region, empty=empty, no_volumes=no_volumes)
+            for level, band in zip(LEVELS, bands[::-1], strict=True)
+        }
+    return found
+
+
+def _edges(lungs: LungRegions, geometry: SliceGeometry, side: str) -> Array:
+    """Heights in mm that divide a lung, from its lower to its upper end."""
+    ends = geometry.range_of(cavity(lungs, side))
+    inner = np.linspace(*ends, 4)[1:3] if ends else [0, 0]
+    # rounding must not cut the ends off
+    return np.array([-np.inf, *inner, np.inf])
