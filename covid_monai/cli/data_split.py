@@ -20,9 +20,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", required=True, type=_PATH, help="The split file to write.")
 @click.option(
     "--protocol",
-    type=RenamedChoice(["paper", "grouped", "given"], {"strict": "grouped"}),
+    type=RenamedChoice(["paper", "grouped", "given", "control-grouped", "control-ungrouped"], {"strict": "grouped"}),
     required=True,
-    help="paper: by slice; grouped: by patient, else volume, else near-duplicate group; given: the source's own.",
+    help="paper: by slice; grouped: by patient, else volume, else near-duplicate group; given: the source's own; "
+    "control-grouped and control-ungrouped: a pair of the same sizes, by group and by slice, where the test subset "
+    "validates, to tell what grouping alone changes.",
 )
 @click.option("--folds", type=click.IntRange(min=2), help="Cross-validation with this many folds.")
 @click.option("--test-fraction", type=click.FloatRange(0, 1, True, True), help="One fold, this share tested.")
@@ -64,11 +66,14 @@ def split(
         raise click.UsageError(f"protocol given takes the source's own subsets, without folds: `{command}`")
     if protocol != "given" and bool(folds) == bool(test_fraction):
         raise click.UsageError(f"give one of --folds and --test-fraction, such as `{command} --folds 5`")
-    if validation_is_test and validation_fraction is not None:
+    in_control = protocol.startswith("control-")
+    if (validation_is_test or in_control) and validation_fraction is not None:
         drawn = f" --folds {folds}" if folds else f" --test-fraction {test_fraction}" if test_fraction else ""
+        said_by = f"protocol {protocol}" if in_control else "--validation-is-test"
+        flag = "" if in_control else " --validation-is-test"
         raise click.UsageError(
-            "--validation-is-test says what the validation subset is, so it has no fraction: "
-            f"`{command}{drawn} --validation-is-test --seed {seed}`"
+            f"{said_by} says what the validation subset is, so it has no fraction: "
+            f"`{command}{drawn}{flag} --seed {seed}`"
         )
     dataset = read_dataset(folder)
     drawn_split = split_dataset(

@@ -15,8 +15,9 @@ from covid_monai.cli.options import RenamedChoice, as_options
     "--protocol",
     default="both",
     show_default=True,
-    type=RenamedChoice(["paper", "grouped", "both"], {"strict": "grouped"}),
-    help="paper: as the paper says; grouped: no known leak, and nothing decided on the test part.",
+    type=RenamedChoice(["paper", "grouped", "both", "control", "all"], {"strict": "grouped"}),
+    help="paper: as the paper says; grouped: no known leak, and nothing decided on the test part; control: two arms "
+    "that differ in grouping alone, to tell what it changes.",
 )
 @click.option(
     "--rows", multiple=True, metavar="ROW", help="A row's label or number, or 1,3-5; repeatable.  [default: all]"
@@ -25,7 +26,7 @@ from covid_monai.cli.options import RenamedChoice, as_options
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
-    help="Trainings of each fold.  [default: paper 1, grouped 3; with a smaller budget 1]",
+    help="Trainings of each fold.  [default: paper 1, grouped and control 3; with a smaller budget 1]",
 )
 @click.option(
     "--budget",

@@ -156,6 +156,13 @@ def drawn_subset(groups: Groups, fraction: float, generator: np.random.Generator
     return taken
 
 
+def redrawn_by_case(groups: Groups, tests: Sequence[set[str]], generator: np.random.Generator) -> list[set[str]]:
+    """Test subsets of the sizes of ``tests``, disjoint as these are, of cases drawn at random."""
+    names = [name for group in _shuffled(groups, generator) for name in group]
+    ends = np.cumsum([len(test) for test in tests]).tolist()
+    return [set(names[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def groups_to_train_on(groups: Groups, test: set[str], without_near_duplicates: bool) -> Groups:
     """The groups without the test subset's cases.
 

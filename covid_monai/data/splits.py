@@ -1,6 +1,6 @@
 """Splits of a data set into training, validation and test subset, as files with seed and hash.
 
-Three protocols:
+Protocols:
 
 - ``paper``: slices are drawn at random, as published work does; one patient's slices can be in training and
   test alike.
@@ -8,6 +8,10 @@ Three protocols:
   that is not known either, those of a group of near-duplicates, which leaves no *known* data leakage and claims no
   more.
 - ``given``: the source's own training and test subset.
+- ``control-grouped`` and ``control-ungrouped``: a pair that differs in grouping alone. The test subsets of the first
+  are those of ``grouped``; those of the second have the same sizes, of slices drawn at random. Under both all other
+  slices are trained on and the test subset validates, so that a difference of scores is none of fewer training slices
+  or of another validation subset.
 
 The validation subset is cut from the training subset, so that the test subset decides nothing, unless a split is asked
 for that repeats the data leakage of papers which stop training on their only held-out subset, and says so.
@@ -29,6 +33,7 @@ from covid_monai.data.drawing import (
     drawn_subset,
     given_test,
     groups_to_train_on,
+    redrawn_by_case,
     refuse_leakage,
     refuse_unknown_cases,
     single_cases,
@@ -45,7 +50,10 @@ FORMAT = "covid-monai split"
 VERSION = 1
 FILE_NAME = "split.json"
 """Of a data set's split, where no other is named."""
-PROTOCOLS = ("paper", "grouped", "given")
+CONTROL_PROTOCOLS = ("control-grouped", "control-ungrouped")
+GROUPED_PROTOCOLS = ("grouped", "control-grouped")
+"""Those that keep the cases of a patient, volume or group in one subset."""
+PROTOCOLS = ("paper", "grouped", "given", *CONTROL_PROTOCOLS)
 OLD_PROTOCOLS = {"strict": "grouped"}
 """Names of release 0.1, which split files still have."""
 SUBSETS = ("train", "validation", "test")
@@ -107,7 +115,8 @@ def split_dataset(
 
     Args:
         dataset: the data set.
-        protocol: ``paper`` (by slice), ``grouped`` (by patient, volume, group) or ``given`` (by the source).
+        protocol: ``paper`` (by slice), ``grouped`` (by patient, volume, group), ``given`` (by the source), or one of
+            the pair ``control-grouped`` and ``control-ungrouped``, where the test subset always validates.
         folds: number of folds of a cross-validation; each case is in the test subset of exactly one fold.
         test_fraction: share of the cases in the test subset of a single hold-out fold, in (0, 1).
         validation_fraction: share of each fold's training cases that go to validation, in [0, 1); 0 for none. Of no
@@ -120,21 +129,16 @@ def split_dataset(
             case, directly or through others. They are in no subset.
 
     Raises:
-        InputError: a setting is out of range, a patient is not known (``grouped``, ``without_near_duplicates``), a
-            subset is not (``given``), or there are too few cases or patients.
+        InputError: a setting is out of range, a patient is not known (``grouped``, ``control-...``,
+            ``without_near_duplicates``), a subset is not (``given``), or there are too few cases or patients.
     """
     protocol = protocol_named(protocol)
+    validation_is_test = validation_is_test or protocol in CONTROL_PROTOCOLS
     _check_settings(protocol, folds, test_fraction, validation_fraction)
     refuse_leakage(protocol, validation_is_test, without_near_duplicates)
     if not dataset.cases:
         raise InputError(f"{dataset.folder} has no cases to split")
-    if protocol == "grouped":
-        refuse_unknown_cases(dataset, "protocol grouped", "use protocol paper or given")
-    if without_near_duplicates:
-        refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
-    if protocol == "grouped" or without_near_duplicates:
-        for source in sorted({case.source for case in dataset.cases}):
-            warn_of_similar_patients((case.patient for case in dataset.cases if case.source == source), source)
+    _check_patients(dataset, protocol, without_near_duplicates)
     groups = single_cases(dataset.cases) if protocol == "paper" else tied_cases(dataset.cases)
     generator = np.random.default_rng(seed)
     if protocol == "given":
@@ -143,6 +147,9 @@ def split_dataset(
         kind, tests = "folds", balanced_folds(groups, folds, generator)
     else:
         kind, tests = "holdout", [drawn_subset(groups, test_fraction or 0.0, generator, "test")]
+    if protocol == "control-ungrouped":
+        groups = single_cases(dataset.cases)
+        tests = redrawn_by_case(groups, tests, generator)
     drawn = []
     for test in tests:
         rest = groups_to_train_on(groups, test, without_near_duplicates)
@@ -256,6 +263,18 @@ def _check_settings(protocol: str, folds: int | None, test_fraction: float | Non
         raise InputError(f"validation fraction is {validation_fraction}, it has to be at least 0 and under 1")
 
 
+def _check_patients(dataset: Dataset, protocol: str, without_near_duplicates: bool) -> None:
+    """Refuse cases of which nothing is known, and warn of patient IDs that look alike, where patients matter."""
+    needed = protocol in (*GROUPED_PROTOCOLS, *CONTROL_PROTOCOLS)
+    if needed:
+        refuse_unknown_cases(dataset, f"protocol {protocol}", "use protocol paper or given")
+    if without_near_duplicates:
+        refuse_unknown_cases(dataset, "leaving near-duplicates out", "leave them in")
+    if needed or without_near_duplicates:
+        for source in sorted({case.source for case in dataset.cases}):
+            warn_of_similar_patients((case.patient for case in dataset.cases if case.source == source), source)
+
+
 def _flag(content: Mapping[str, Any], key: str, path: str | PathLike[str]) -> bool:
     value = content.get(key, False)
     if not isinstance(value, bool):
@@ -293,7 +312,7 @@ def _refuse_changed_patients(dataset: Dataset, split: Split, path: str | PathLik
     again = f"{dataset.folder / MANIFEST_FILE} was changed after the split was made: make {path} again"
     if split.protocol == "given" and set(split.folds[fold].test) != given_test(dataset.cases):
         raise InputError(f"the test subset of {path} is not the one that the source gives; {again}")
-    if split.protocol != "grouped":
+    if split.protocol not in GROUPED_PROTOCOLS:
         return
     home = {name: subset for subset in SUBSETS for name in getattr(split.folds[fold], subset)}
     for names in tied_cases(dataset.cases):

@@ -9,9 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from covid_monai.errors import InputError
-from covid_monai.report.style import BLUE, GREY, VERMILION, new_figure, plain_axes
+from covid_monai.report.style import BLUE, BLUISH_GREEN, GREY, ORANGE, SKY_BLUE, VERMILION, new_figure, plain_axes
 
-PROTOCOL_COLOURS = {"paper": BLUE, "grouped": VERMILION}
+PROTOCOL_COLOURS = {
+    "paper": BLUE,
+    "grouped": VERMILION,
+    "control-ungrouped": SKY_BLUE,
+    "control-grouped": ORANGE,
+}
 _MARKERS = {"paper": "o", "grouped": "s"}
 _LINE_INCHES = 0.36
 _PANEL_INCHES = 2.5
@@ -86,7 +91,7 @@ def _draw_panel(axes: Axes, panel: ForestPanel) -> None:
     for place, line in enumerate(panel.lines):
         for protocol, (value, interval) in line.estimates.items():
             height = place + _offset(protocol, protocols)
-            colour = PROTOCOL_COLOURS.get(protocol, GREY)
+            colour = _colour(protocol)
             if interval is not None:
                 axes.plot(interval, (height, height), color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
             axes.plot(value, height, marker=_MARKERS.get(protocol, "o"), color=colour, markersize=4.5, zorder=3)
@@ -108,6 +113,11 @@ def in_protocol_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
+def _colour(name: str) -> str:
+    """Of a protocol, or of a difference of two; that of the control arms is told from the other."""
+    return PROTOCOL_COLOURS.get(name, BLUISH_GREEN if name.startswith("control") else GREY)
+
+
 def _protocols(panels: Sequence[ForestPanel]) -> list[str]:
     found = {name for panel in panels for line in panel.lines for name in line.estimates}
     return in_protocol_order(found)
@@ -123,7 +133,7 @@ def _handles(panels: Sequence[ForestPanel]) -> list[Line2D]:
         Line2D(
             [],
             [],
-            color=PROTOCOL_COLOURS.get(name, GREY),
+            color=_colour(name),
             marker=_MARKERS.get(name, "o"),
             markersize=4.5,
             linewidth=1.6,

@@ -18,7 +18,8 @@ from covid_monai.tables.paper_claims import PaperClaim, percent_of
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import tally_of
 from covid_monai.tables.table import Measure, Row
-from covid_monai.tables.tallies import Tally, interval_of_contrast
+from covid_monai.tables.tallies import interval_of_contrast
+from covid_monai.tables.tally import Tally
 from covid_monai.tables.verdict import CANNOT_TELL, SeedSpread, Verdict, pooled_seed_spread
 
 SIGNIFICANT = 0.05

@@ -45,7 +45,7 @@ def head_of(results: Results) -> Head:
     table, dataset = results.table, results.datasets[""]
     canvas = canvas_of_slices(dataset)
     theirs = table.theirs
-    protocols = [table.protocols[name] for name in results.protocols]
+    protocols = [table.all_protocols[name] for name in (*results.protocols, *results.control_arms)]
     sides = (
         ("data", theirs.data, _data(dataset)),
         ("canvas", theirs.canvas, f"{canvas.text}; {_grids(results)}"),
@@ -142,6 +142,8 @@ def _split(protocol: Protocol, table: Table, dataset: Dataset) -> str:
         "paper": f"{table.folds} folds, slices at random",
         "grouped": f"{table.folds} folds, by {unit_kind(dataset)}",
         "given": "the source's own parts",
+        "control-grouped": f"{table.folds} folds, by {unit_kind(dataset)}",
+        "control-ungrouped": f"{table.folds} folds of the sizes of control-grouped, slices at random",
     }[protocol.split]
     if protocol.without_near_duplicates:
         how += ", without training slices that share patient, volume or group with a test slice"

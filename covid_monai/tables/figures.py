@@ -21,9 +21,9 @@ from covid_monai.report.overlay_grid import GridCase
 from covid_monai.report.style import GREY, new_figure, plain_axes
 from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.findings import Findings
-from covid_monai.tables.render import heading_of
+from covid_monai.tables.render import MINUS, heading_of
 from covid_monai.tables.results import Results
-from covid_monai.tables.table import Measure, Row
+from covid_monai.tables.table import CONTROL_ARMS, Measure, Row
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
     apart = measure.name in findings.head.not_comparable
     for row in findings.results.table.rows:
         own = [entry for entry in findings.entries if entry.measure == measure and entry.row == row and entry.value]
+        # the control arms are there for their difference
+        own = [entry for entry in own if entry.protocol not in CONTROL_ARMS]
         estimates = {entry.protocol: (entry.value.value, entry.value.interval) for entry in own if entry.value}
         lines.append(ForestLine(row.label, None if apart else row.paper.get(measure.name), estimates))
     # a measure that the scores do not have has nothing of ours to be drawn
@@ -69,16 +71,20 @@ def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
 
 
 def _optimism_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
-    between = {entry.row.slug: entry.estimate for entry in findings.optimism if entry.measure == measure}
+    between = [entry for entry in findings.optimism if entry.measure == measure]
     # the same rows in every panel, whatever a measure lacks
     rows = [row for row in findings.results.table.rows if any(entry.row == row for entry in findings.optimism)]
     if not between:
         return None
-    lines = [
-        ForestLine(row.label, None, {"paper − grouped": (entry.value, entry.interval)} if entry else {})  # noqa: RUF001
+    estimates = {
+        row.slug: {
+            f"{entry.first} {MINUS} {entry.second}": (entry.estimate.value, entry.estimate.interval)
+            for entry in between
+            if entry.row == row
+        }
         for row in rows
-        for entry in [between.get(row.slug)]
-    ]
+    }
+    lines = [ForestLine(row.label, None, estimates[row.slug]) for row in rows]
     return ForestPanel(heading_of(measure), lines, marks_zero=True)
 
 
@@ -104,7 +110,7 @@ def job_logs(results: Results) -> Logs:
     logs = {
         row.label: [
             (protocol, read_log(results.output / folder / "log.jsonl"))
-            for protocol in results.protocols
+            for protocol in (*results.protocols, *results.control_arms)
             for folder in results.jobs_of(protocol, row)["folder"]
         ]
         for row in results.table.rows

@@ -6,10 +6,12 @@ from pathlib import Path
 from covid_monai.tables.claim_verdicts import JudgedClaim, judge_claims
 from covid_monai.tables.comparability import Head, head_of
 from covid_monai.tables.contrasts import Pair, compare_rows
+from covid_monai.tables.exposure import Exposure, estimate_exposures
 from covid_monai.tables.leakage import SplitAudit, audit_splits
+from covid_monai.tables.optimism import Optimism, estimate_optimism
 from covid_monai.tables.plan import plan
 from covid_monai.tables.results import Results, collect
-from covid_monai.tables.statistics import Entry, Optimism, estimate_entries, estimate_optimism
+from covid_monai.tables.statistics import Entry, estimate_entries
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Findings:
     claims: tuple[JudgedClaim, ...]
     pairs: tuple[Pair, ...]
     audits: tuple[SplitAudit, ...]
+    exposures: tuple[Exposure, ...] = ()
 
     @property
     def title(self) -> str:
@@ -46,7 +49,7 @@ def find(output: Path) -> Findings:
         InputError: nothing is finished, or table, data or jobs have changed since.
     """
     results = collect(output)
-    head = head_of(results)
+    head, audits = head_of(results), tuple(audit_splits(results))
     return Findings(
         results=results,
         head=head,
@@ -54,5 +57,6 @@ def find(output: Path) -> Findings:
         optimism=tuple(estimate_optimism(results)),
         claims=tuple(judge_claims(results, head.not_comparable, head.no_verdict)),
         pairs=tuple(compare_rows(results)),
-        audits=tuple(audit_splits(results)),
+        audits=audits,
+        exposures=tuple(estimate_exposures(results, audits)),
     )

@@ -159,7 +159,7 @@ def prepare_parts(table: Table, jobs: Sequence[Job], data: Path, output: Path) -
         folder = data_of(job, data, output)
         if variant and not folder.exists():
             _write_variant(table, variant, data, folder)
-        _write_split(table.protocols[protocol], table.folds, folder, files_of(job, output).split)
+        _write_split(table.all_protocols[protocol], table.folds, folder, files_of(job, output).split)
 
 
 def data_of(job: Job, data: Path, output: Path) -> Path:

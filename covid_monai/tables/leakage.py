@@ -1,6 +1,6 @@
 """Data leakage between training and test in the splits of the jobs: patients, near-duplicates, identical slices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -12,9 +12,10 @@ from covid_monai.data.checks.near_duplicates import check_duplicates
 from covid_monai.data.checks.splits import Subsets, check_patients, load_split
 from covid_monai.data.drawing import tied_cases
 from covid_monai.data.manifest import Case, Dataset
-from covid_monai.data.near_duplicates import similar_pairs
+from covid_monai.data.near_duplicates import joined, similar_pairs
 from covid_monai.tables.folder import split_file
 from covid_monai.tables.results import Results
+from covid_monai.tables.table import CONTROL_ARMS
 
 AUDIT_RULE = (
     "Counted over all folds of the split, whether or not their jobs are done. In training and test: in the test subset "
@@ -31,7 +32,8 @@ class SplitAudit:
 
     ``leaks`` has, for patients, volumes, groups of near-duplicates, pairs of near-duplicates and of identical slices,
     how many are in training and test, and of how many; ``exposed`` is how many of the ``tested`` slices have any such
-    relative. ``trained`` is the mean number of training slices of a fold. ``findings`` are those of
+    relative, ``exposed_groups`` their names, those together that are relatives of each other. ``trained``
+    is the mean number of training slices of a fold. ``findings`` are those of
     ``covid-monai data check``, errors first.
     """
 
@@ -42,6 +44,7 @@ class SplitAudit:
     trained: float
     leaks: dict[str, tuple[int, int]]
     findings: tuple[Finding, ...]
+    exposed_groups: tuple[tuple[str, ...], ...] = ()
 
 
 def audit_splits(results: Results) -> list[SplitAudit]:
@@ -61,7 +64,28 @@ def audit_splits(results: Results) -> list[SplitAudit]:
         for protocol in jobs.loc[jobs["variant"] == variant, "protocol"]:
             path = split_file(protocol, variant, results.output)
             audits.append(_audit(dataset, path, looks, of_files, relatives))
-    return sorted(audits, key=lambda audit: (not audit.name.startswith("paper"), audit.name))
+    order = ("paper", "grouped", *CONTROL_ARMS)
+    return sorted(audits, key=lambda audit: ([not audit.name.startswith(name) for name in order], audit.name))
+
+
+def exposed_groups(folds: Sequence[Mapping[str, str]], sets: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """The test slices with a relative that their fold trains or validates on, those that are relatives together.
+
+    Args:
+        folds: of each the subset of each case.
+        sets: cases that are relatives of each other.
+    """
+    sets_of: dict[str, list[int]] = {}
+    for number, names in enumerate(sets):
+        for fold in folds:
+            if _is_torn(names, fold):
+                for name in names:
+                    if fold.get(name) == "test":
+                        sets_of.setdefault(name, []).append(number)
+    groups: dict[int, list[str]] = {}
+    for name, group in zip(sorted(sets_of), joined([sets_of[name] for name in sorted(sets_of)]), strict=True):
+        groups.setdefault(group, []).append(name)
+    return tuple(tuple(names) for names in groups.values())
 
 
 class _Relatives:
@@ -102,6 +126,7 @@ def _audit(
     parts, found = load_split(dataset, path)
     findings = [*of_files, *found]
     tested, exposed, trained = 0, 0, 0.0
+    groups: tuple[tuple[str, ...], ...] = ()
     leaks = dict.fromkeys(relatives.kinds, (0, 0))
     if parts is not None:
         findings += [*check_patients(dataset.cases, parts), *check_duplicates(looks, parts)]
@@ -109,9 +134,9 @@ def _audit(
             kind: (sum(_leaks(names, parts) for names in sets), len(sets)) for kind, sets in relatives.kinds.items()
         }
         trained = fmean(sum(part == "train" for part in fold.values()) for fold in parts.folds)
-        tested, exposed = _exposure(
-            parts, [*relatives.tied, *(names for sets in relatives.kinds.values() for names in sets)]
-        )
+        sets = [*relatives.tied, *(names for each in relatives.kinds.values() for names in each)]
+        tested, exposed = _exposure(parts, sets)
+        groups = exposed_groups(parts.folds, sets)
     # whoever reads it elsewhere has these folders in other places
     for place in (path.parents[1], dataset.folder):
         findings = [
@@ -126,11 +151,16 @@ def _audit(
         trained=trained,
         leaks=leaks,
         findings=tuple(findings),
+        exposed_groups=groups,
     )
 
 
 def _leaks(names: Sequence[str], parts: Subsets) -> bool:
-    return any(len({fold[name] == "test" for name in names if name in fold}) > 1 for fold in parts.folds)
+    return any(_is_torn(names, fold) for fold in parts.folds)
+
+
+def _is_torn(names: Sequence[str], fold: Mapping[str, str]) -> bool:
+    return len({fold[name] == "test" for name in names if name in fold}) > 1
 
 
 def _exposure(parts: Subsets, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
@@ -138,7 +168,7 @@ def _exposure(parts: Subsets, sets: Sequence[Sequence[str]]) -> tuple[int, int]:
     tested = exposed = 0
     for fold in parts.folds:
         tested += sum(part == "test" for part in fold.values())
-        torn = [names for names in sets if len({fold[name] == "test" for name in names if name in fold}) > 1]
+        torn = [names for names in sets if _is_torn(names, fold)]
         exposed += len({name for names in torn for name in names if fold.get(name) == "test"})
     return tested, exposed
 

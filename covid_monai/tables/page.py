@@ -26,6 +26,7 @@ from covid_monai.tables.figures import (
     table_forests,
 )
 from covid_monai.tables.findings import Findings, find
+from covid_monai.tables.leak_lines import control_lines, exposure_lines
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.render import (
     audit_lines,
@@ -66,6 +67,10 @@ def write_table_page(findings: Findings, path: Path) -> None:
         measures=[
             measure_lines(results, measure, findings.entries, findings.optimism, findings.head.not_comparable)
             for measure in results.table.measures.values()
+        ],
+        leaks=[
+            control_lines(results, findings.entries, findings.optimism),
+            exposure_lines(results, findings.exposures),
         ],
         rules=reading_rules(findings),
         forests=_forests(findings),

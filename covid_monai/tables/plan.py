@@ -6,11 +6,11 @@ from itertools import product
 from typing import Any
 
 from covid_monai.errors import InputError, did_you_mean
-from covid_monai.tables.table import DATA_VARIANTS, FULL, PROTOCOLS, Row, Table
+from covid_monai.tables.table import CONTROL_ARMS, DATA_VARIANTS, FULL, PROTOCOLS, Row, Table
 
-SEEDS = {"paper": 1, "grouped": 3}
+SEEDS = {"paper": 1, "grouped": 3, "control-grouped": 3, "control-ungrouped": 3}
 """How many seeds are run in full where none are asked for: papers train once, and the grouped protocol says how much
-one training differs from the next."""
+one training differs from the next. Both control arms have the same seeds."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def plan(
 
     Args:
         table: the table.
-        protocols: of :data:`covid_monai.tables.table.PROTOCOLS`; all that the table has if None.
+        protocols: of :attr:`covid_monai.tables.table.Table.all_protocols`; without the control arms if None.
         rows: of the table, see :func:`chosen_rows`; all that have a bundle if None.
         folds: from 0; all of the table, or under a smaller budget the first few, if None.
         seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or 1 under a smaller budget, if None.
@@ -77,8 +77,9 @@ def plan(
             f"{table.name} has no budget {budget!r}{did_you_mean(budget, budgets)}; it has {', '.join(budgets)}"
         )
     protocols = [name for name in PROTOCOLS if name in table.protocols] if protocols is None else list(protocols)
-    if unknown := [name for name in protocols if name not in table.protocols]:
-        raise InputError(f"{table.name} has no protocol {unknown[0]}; it has {', '.join(table.protocols)}")
+    if unknown := [name for name in protocols if name not in table.all_protocols]:
+        why = " (control arms need test parts that grouping draws)" if unknown[0] in CONTROL_ARMS else ""
+        raise InputError(f"{table.name} has no protocol {unknown[0]}; it has {', '.join(table.all_protocols)}{why}")
     rows = [row for row in (table.rows if rows is None else rows) if row.bundle is not None]
     if not rows:
         raise InputError(f"{table.path} has no row with a bundle among those that were asked for, so nothing can run")
@@ -99,7 +100,8 @@ def plan(
 def jobs_of_folders(table: Table, folders: Collection[str], budget: str) -> list[Job]:
     """The jobs that have these folders, in the order of :func:`plan`; folders of no job are left out."""
     seeds = 1 + max((int(folder.rpartition("-seed")[2]) for folder in folders), default=0)
-    return [job for job in plan(table, None, None, range(table.folds), seeds, budget) if job.folder in folders]
+    jobs = plan(table, list(table.all_protocols), None, range(table.folds), seeds, budget)
+    return [job for job in jobs if job.folder in folders]
 
 
 def chosen_rows(table: Table, chosen: Sequence[str]) -> list[Row] | None:
@@ -152,7 +154,7 @@ def _is_number(text: str) -> bool:
 def _job(table: Table, protocol: str, row: Row, fold: int, seed: int, budget: str) -> Job:
     settings = {
         **table.settings_of(row, budget),
-        "weights_kept": table.protocols[protocol].weights,
+        "weights_kept": table.all_protocols[protocol].weights,
         "seed": row.first_seed + seed,
     }
     return Job(

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from covid_monai.data.checks.findings import Finding
+from covid_monai.data.splits import SUBSETS
 from covid_monai.errors import InputError
 from covid_monai.files import read_json
 from covid_monai.report.forest import draw_forest
@@ -18,17 +19,19 @@ from covid_monai.scoring.thresholds import RATES
 from covid_monai.tables.claim_verdicts import judge_claims
 from covid_monai.tables.comparability import Head, averaging_side
 from covid_monai.tables.contrasts import compare_rows
+from covid_monai.tables.exposure import estimate_exposures
 from covid_monai.tables.figures import table_forests
 from covid_monai.tables.findings import Findings
-from covid_monai.tables.leakage import SplitAudit
+from covid_monai.tables.leakage import SplitAudit, exposed_groups
 from covid_monai.tables.margins import Judging
+from covid_monai.tables.optimism import estimate_optimism
 from covid_monai.tables.paper_claims import PaperClaim
 from covid_monai.tables.plan import jobs_of_folders
-from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, THRESHOLDS
+from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, SPLITS, THRESHOLDS
 from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves, with_sources
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.statistics import estimate_entries, estimate_optimism
-from covid_monai.tables.table import FULL, Budget, Measure, Needs, Protocol, Row, Table, Theirs
+from covid_monai.tables.statistics import estimate_entries
+from covid_monai.tables.table import FULL, Budget, DoubtfulGroup, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE
 from covid_monai.tables.write import FORMAT, VERSION, write_table
 
@@ -39,6 +42,8 @@ OLD_LABELS = (
 _WHOLE = ("fold", "seed", "epochs", "best_epoch", "kept_epoch", "peak_memory_bytes", "threads")
 _REAL = ("seconds", "dice_mean_over_thresholds", "dice_at_best_threshold", "best_threshold")
 _JSON = ("commands", "settings")
+_OF_RELATIVES = ("split", "duplicate", "near-duplicate")
+"""The checks whose findings name slices that are relatives of each other."""
 _BESIDE = ("validation_dice", "covid_monai", "packages", "environment", "configuration", *_REAL[1:])
 """What jobs.csv has beside what :class:`covid_monai.tables.results.Results` has of a job."""
 
@@ -67,7 +72,8 @@ def read_published(folder: Path, *, judged_by: Table | None = None) -> Findings:
         if judged_by is not None:
             results = replace(results, table=_of_today(results, judged_by))
         head = _head(stored["head"], results.table)
-        audits = tuple(_audit(audit) for audit in stored["audit"])
+        splits = read_json(folder / SPLITS)["splits"]
+        audits = tuple(_audit(audit, splits) for audit in stored["audit"])
     except (KeyError, TypeError, ValueError, EOFError) as error:
         raise InputError(f"{folder} is damaged ({error!r}); publish it again") from error
     return Findings(
@@ -78,6 +84,7 @@ def read_published(folder: Path, *, judged_by: Table | None = None) -> Findings:
         claims=tuple(judge_claims(results, head.not_comparable, head.no_verdict)),
         pairs=tuple(compare_rows(results)),
         audits=audits,
+        exposures=tuple(estimate_exposures(results, audits)),
     )
 
 
@@ -156,6 +163,8 @@ def _table(stored: Mapping[str, Any]) -> Table:
     if fields.get("judging"):
         judging = fields["judging"]
         fields["judging"] = Judging(**{**judging, "labels": tuple(judging["labels"])})
+    doubtful = fields.get("doubtful_groups", ())
+    fields["doubtful_groups"] = tuple(DoubtfulGroup(tuple(each["cases"]), each["reason"]) for each in doubtful)
     fields["rows"] = tuple(Row(**row) for row in fields["rows"])
     # results of 0.1 lack them
     fields["claims"] = tuple(PaperClaim(**claim) for claim in fields.get("claims", ()))
@@ -195,7 +204,17 @@ def _curves(folder: Path) -> list[pd.DataFrame]:
     return [lines.loc[lines["case"] != "", [*JOB_KEYS, "case", "unit", *CURVE, *RATES]]]
 
 
-def _audit(stored: Mapping[str, Any]) -> SplitAudit:
+def _audit(stored: Mapping[str, Any], splits: Mapping[str, Any]) -> SplitAudit:
     counts = {kind: (torn, number) for kind, (torn, number) in stored["leaks"].items()}
     findings = tuple(Finding(**{**finding, "cases": tuple(finding["cases"])}) for finding in stored["findings"])
-    return SplitAudit(**{**stored, "leaks": counts, "findings": findings})
+    groups = [tuple(names) for names in stored.get("exposed_groups", ())]
+    if "exposed_groups" not in stored and stored["name"] in splits:
+        groups = _exposed_by_findings(findings, splits[stored["name"]], stored["exposed"])
+    return SplitAudit(**{**stored, "leaks": counts, "findings": findings, "exposed_groups": tuple(groups)})
+
+
+def _exposed_by_findings(findings: Sequence[Finding], split: Mapping[str, Any], exposed: int) -> list[tuple[str, ...]]:
+    """Of results that were published without them: by the findings, none where these are not all of them."""
+    folds = [{name: subset for subset in SUBSETS for name in fold[subset]} for fold in split["folds"]]
+    groups = exposed_groups(folds, [finding.cases for finding in findings if finding.check in _OF_RELATIVES])
+    return list(groups) if sum(map(len, groups)) == exposed else []

@@ -10,8 +10,9 @@ from covid_monai.scoring.format import ABSENT
 from covid_monai.scoring.measures import MEASURES
 from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
+from covid_monai.tables.optimism import Optimism
 from covid_monai.tables.results import Results
-from covid_monai.tables.statistics import Entry, Optimism, job_values
+from covid_monai.tables.statistics import Entry, job_values
 from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Measure, Table
 from covid_monai.tables.verdict import CANNOT_TELL, LOGARITHMIC, Verdict
 
@@ -55,7 +56,7 @@ def measure_lines(
     """
     digits, protocols = digits_of(measure, results.table), results.protocols
     by_place = {(entry.protocol, entry.row.slug): entry for entry in entries if entry.measure.name == measure.name}
-    between = {entry.row.slug: entry for entry in optimism if entry.measure.name == measure.name}
+    between = {each.row.slug: each for each in optimism if each.measure.name == measure.name and not each.in_control}
     header = ["row", "published"]
     for protocol in protocols:
         header += [f"{protocol}: ours ± SD (jobs)", "95 % over patients"]
@@ -69,7 +70,7 @@ def measure_lines(
         for protocol in protocols:
             line += _entry_cells(by_place.get((protocol, row.slug)), measure, results, digits)
         if len(protocols) > 1:
-            line.append(_optimism_cell(between.get(row.slug), digits))
+            line.append(optimism_cell(between.get(row.slug), digits))
         rows.append(line)
     scale = "" if measure.scale == 1 else f", times {measure.scale:g}"
     note = f"Averaging: {measure.averaging.replace('_', ' ')}{scale}. In brackets: 95 % intervals."
@@ -113,7 +114,7 @@ def compact_table(results: Results, entries: Sequence[Entry]) -> CompactTable:
 
 def outcome_sentence(results: Results, entries: Sequence[Entry]) -> str:
     """What came out, in one sentence: the range of the table's first measure, and how the published values fall."""
-    measure, protocol = next(iter(results.table.measures.values())), results.protocols[-1]
+    measure, protocol = next(iter(results.table.measures.values())), (results.protocols or results.control_arms)[-1]
     digits = digits_of(measure, results.table)
     own = [entry for entry in entries if entry.protocol == protocol]
     values = {e.row.label: e.value.value for e in own if e.measure == measure and e.value}
@@ -136,13 +137,16 @@ def outcome_sentence(results: Results, entries: Sequence[Entry]) -> str:
     return f"{sentence}; no published value can be compared with it."
 
 
-def _optimism_cell(optimism: Optimism | None, digits: int) -> str:
+def optimism_cell(optimism: Optimism | None, digits: int) -> str:
+    """The difference, and what a reader has to know of it: seeds that only one protocol has, other test cases."""
     if optimism is None:
         return with_interval(None, digits)
     text = with_interval(optimism.estimate, digits, sign="+")
+    if optimism.left_out:
+        text += f"; seeds {', '.join(map(str, optimism.seeds))} alone ({optimism.left_out} jobs have no counterpart)"
     if optimism.same_cases:
         return text
-    return f"{text}; {optimism.shared_cases} of {max(optimism.paper_cases, optimism.grouped_cases)} cases shared"
+    return f"{text}; {optimism.shared_cases} of {max(optimism.first_cases, optimism.second_cases)} cases shared"
 
 
 def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
@@ -181,7 +185,7 @@ def job_lines(results: Results) -> Lines:
     measure = next(iter(results.table.measures.values()))
     digits = digits_of(measure, results.table)
     rows = []
-    for protocol in results.protocols:
+    for protocol in (*results.protocols, *results.control_arms):
         for row in results.table.rows:
             values = measure.scale * job_values(results, protocol, row, measure)
             done = results.jobs_of(protocol, row)

@@ -19,7 +19,15 @@ from covid_monai.tables.job import commands_of, run_job
 from covid_monai.tables.plan import Job, chosen_rows, listed_numbers, plan
 from covid_monai.tables.progress import Progress, matrix
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.table import FULL, PROTOCOLS, Table
+from covid_monai.tables.table import CONTROL_ARMS, FULL, PROTOCOLS, Table
+
+CHOICES = {
+    **{name: (name,) for name in PROTOCOLS},
+    "both": PROTOCOLS,
+    "control": CONTROL_ARMS,
+    "all": (*PROTOCOLS, *CONTROL_ARMS),
+}
+"""What can be asked for as ``protocol``, and the protocols that it stands for."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +96,11 @@ def reproduce(
         table: a table's name, or the path of its YAML file.
         data: the prepared data set.
         output: the folder for all of it; docs/reproduce.md says what it will hold.
-        protocol: ``paper``, ``grouped`` or ``both``.
+        protocol: ``paper``, ``grouped``, ``both``, ``control`` (two arms that differ in grouping alone), or ``all``.
         rows: each a row's label, slug or number, or several by ``1,3-5``; all where empty.
         folds: such as ``0,2-4``; all, or under a smaller budget the first few, if None.
-        seeds: trainings of each fold; 1 under paper, 3 under grouped, 1 under a smaller budget, if None.
+        seeds: trainings of each fold; 1 under paper, 3 under grouped and in the control arms, 1 under a smaller budget,
+            if None.
         budget: ``full``, ``quick``, or another one of the table's.
         resume: go on with what is in ``output``, if anything is; other processes may be doing the same just now.
         allow_deviations: what the data may miss of the table's needs: ``canvas`` (slices are crops), ``sources``.
@@ -174,11 +183,11 @@ def planned(table: Table, request: Request) -> list[Job]:
     Raises:
         InputError: an option is not the table's.
     """
-    if request.protocol not in (*PROTOCOLS, "both"):
-        raise InputError(f"protocol is {request.protocol!r}; it can be {', '.join(PROTOCOLS)} or both")
+    if request.protocol not in CHOICES:
+        raise InputError(f"protocol is {request.protocol!r}; it can be {', '.join(CHOICES)}")
     return plan(
         table,
-        None if request.protocol == "both" else [request.protocol],
+        None if request.protocol == "both" else CHOICES[request.protocol],
         chosen_rows(table, request.rows),
         None if request.folds is None else listed_numbers(request.folds, "folds"),
         request.seeds,

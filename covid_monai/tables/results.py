@@ -19,7 +19,7 @@ from covid_monai.scoring.write import SCORING_GRID
 from covid_monai.tables.folder import data_of, failure_file, files_of, is_complete, read_note, read_record, state_of
 from covid_monai.tables.plan import Job, jobs_of_folders
 from covid_monai.tables.spec import read_table, table_names
-from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Row, Table
+from covid_monai.tables.table import CONTROL_ARMS, FULL, OVER_THRESHOLDS, Row, Table
 from covid_monai.tables.tallies import CURVE
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
@@ -95,9 +95,15 @@ class Results:
 
     @property
     def protocols(self) -> list[str]:
-        """Those with finished jobs, the paper's first."""
+        """Those with finished jobs, the paper's first, without the control arms."""
         done = set(self.jobs["protocol"])
         return [name for name in self.table.protocols if name in done]
+
+    @property
+    def control_arms(self) -> list[str]:
+        """Those with finished jobs."""
+        done = set(self.jobs["protocol"])
+        return [name for name in CONTROL_ARMS if name in done]
 
     def jobs_of(self, protocol: str, row: Row) -> pd.DataFrame:
         """The finished jobs of a row under a protocol."""

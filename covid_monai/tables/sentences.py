@@ -2,8 +2,10 @@
 
 from covid_monai.scoring.bootstrap import FEW_EFFECTIVE, FEWEST_CLUSTERS
 from covid_monai.scoring.intervals import INTERVAL_RULE
+from covid_monai.tables.exposure import EXPOSURE_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.judging import contributing_cases, sd_over_slices
+from covid_monai.tables.optimism import OPTIMISM_RULE
 from covid_monai.tables.statistics import STATISTICS_RULE, tally_of
 from covid_monai.tables.table import Measure, Row
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE, SlicesTested, sampling_half_width
@@ -18,6 +20,8 @@ def reading_rules(findings: Findings) -> list[str]:
         *_sampling(findings),
         STATISTICS_RULE,
         INTERVAL_RULE,
+        *([OPTIMISM_RULE] if findings.optimism else []),
+        *([EXPOSURE_RULE] if findings.exposures else []),
         units_sentence(findings),
     ]
 

@@ -25,6 +25,7 @@ from covid_monai.tables.table import (
     QUICK,
     VARIANTS,
     Budget,
+    DoubtfulGroup,
     Measure,
     Needs,
     Protocol,
@@ -145,6 +146,7 @@ KEYS = (
     "paper",
     "theirs",
     "needs",
+    "doubtful_groups",
     "grid",
     "folds",
     "protocols",
@@ -185,6 +187,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         rows=rows,
         judging=read_judging(top, measures) if "judging" in top else None,
         grid=top.whole("grid") if "grid" in top else None,
+        doubtful_groups=tuple(_doubtful_groups(top)) if "doubtful_groups" in top else (),
         claims=read_claims(top, list(measures), [row.slug for row in rows]),
     )
     _check(table)
@@ -228,6 +231,14 @@ def _protocols(top: Section) -> list[Protocol]:
             raise InputError(f"{entry.where}: without_near_duplicates is for the split given, not for {split}")
         results.append(Protocol(name, split, validation, entry.choice("weights", ("best", "last")), without))
     return results
+
+
+def _doubtful_groups(top: Section) -> list[DoubtfulGroup]:
+    entries = [
+        Section(content, f"{top.where}, doubtful_groups {number}", ("cases", "reason"))
+        for number, content in top.sections("doubtful_groups")
+    ]
+    return [DoubtfulGroup(entry.texts("cases"), entry.text("reason")) for entry in entries]
 
 
 def _measures(top: Section) -> list[Measure]:

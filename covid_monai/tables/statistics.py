@@ -1,4 +1,4 @@
-"""What the jobs of a row say together: value, spread, intervals, difference to the paper, verdict, optimism."""
+"""What the jobs of a row say together: value, spread, intervals, difference to the paper, verdict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,14 +12,7 @@ from covid_monai.scoring.thresholds import RATES
 from covid_monai.tables.judging import RowJudge, seeds_on_same_cases
 from covid_monai.tables.results import Results
 from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Measure, Row, Table
-from covid_monai.tables.tallies import (
-    curve_tally,
-    effective_units,
-    interval_of,
-    interval_of_difference,
-    rate_tally,
-    tally,
-)
+from covid_monai.tables.tallies import curve_tally, effective_units, interval_of, rate_tally, tally
 from covid_monai.tables.tally import Tally
 from covid_monai.tables.verdict import Difference, Verdict
 
@@ -32,11 +25,7 @@ STATISTICS_RULE = (
     "seeds averaged within each fold, then the folds, each with the weight of its test cases. ± stands before the"
     ' SD over all jobs; after "seeds" the SD of the seeds on the same cases. The interval over patients is for '
     "other patients than these, see the rule of intervals. The interval of the difference is for"
-    " these slices, see the rule of the verdicts. Optimism: the paper's protocol minus the grouped one, the same "
-    "units drawn for both. It is all that lies between the two: leaks, but also fewer training slices under "
-    "grouped, whose validation part is taken from them (the audit counts them), and other weights where the paper"
-    " keeps those of the last epoch. Where not all folds are run, the two are of different test cases for the "
-    "most part, and the difference between these is in it; the cases in common are counted. Dice at the best "
+    " these slices, see the rule of the verdicts. Dice at the best "
     "threshold takes each job's own threshold, chosen anew for every resample."
 )
 
@@ -69,27 +58,6 @@ class Entry:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class Optimism:
-    """How much higher a measure of a row is under the paper's protocol than under the grouped one.
-
-    ``paper_cases`` and ``grouped_cases`` were tested, ``shared_cases`` of them under both: where these are fewer, the
-    estimate holds the difference between the test cases too.
-    """
-
-    row: Row
-    measure: Measure
-    estimate: Estimate
-    paper_cases: int
-    grouped_cases: int
-    shared_cases: int
-
-    @property
-    def same_cases(self) -> bool:
-        """Whether both protocols were tested on the same cases."""
-        return self.paper_cases == self.grouped_cases == self.shared_cases
-
-
 def estimate_entries(results: Results, not_comparable: Mapping[str, str], no_verdict: str = "") -> list[Entry]:
     """An entry for every measure, row and protocol that has finished jobs.
 
@@ -100,7 +68,7 @@ def estimate_entries(results: Results, not_comparable: Mapping[str, str], no_ver
     """
     entries = []
     for measure in results.table.measures.values():
-        for protocol in results.protocols:
+        for protocol in (*results.protocols, *results.control_arms):
             rows = [row for row in results.table.rows if len(results.jobs_of(protocol, row))]
             tallies = {row.slug: tally_of(results, protocol, row, measure) for row in rows}
             judge_row = RowJudge(results, measure, protocol, tallies, not_comparable.get(measure.name), no_verdict)
@@ -108,21 +76,6 @@ def estimate_entries(results: Results, not_comparable: Mapping[str, str], no_ver
     order = {row.slug: place for place, row in enumerate(results.table.rows)}
     measures = {name: place for place, name in enumerate(results.table.measures)}
     return sorted(entries, key=lambda entry: (measures[entry.measure.name], order[entry.row.slug]))
-
-
-def estimate_optimism(results: Results) -> list[Optimism]:
-    """Of every measure and row that has finished jobs under both protocols."""
-    if len(results.protocols) < 2:
-        return []
-    found = []
-    for measure in results.table.measures.values():
-        for row in results.table.rows:
-            if all(len(results.jobs_of(protocol, row)) for protocol in results.protocols):
-                estimate = _optimism(results, row, measure)
-                if estimate is not None:
-                    paper, grouped = (_tested(results, protocol, row) for protocol in ("paper", "grouped"))
-                    found.append(Optimism(row, measure, estimate, len(paper), len(grouped), len(paper & grouped)))
-    return found
 
 
 def scored_classes(table: Table, rows: pd.DataFrame) -> list[str]:
@@ -201,22 +154,6 @@ def _estimate(tallied: Tally | None, scale: float) -> Estimate | None:
     if tallied is None or not np.isfinite(value):
         return None
     return _scaled(value, interval_of(tallied), scale, effective_units(tallied))
-
-
-def _tested(results: Results, protocol: str, row: Row) -> set[str]:
-    scores = results.scores_of(protocol, row)
-    return set(scores.loc[scores["level"] == "slice", "case"])
-
-
-def _optimism(results: Results, row: Row, measure: Measure) -> Estimate | None:
-    paper, grouped = (tally_of(results, protocol, row, measure) for protocol in ("paper", "grouped"))
-    if paper is None or grouped is None:
-        return None
-    difference = paper.value() - grouped.value()
-    if not np.isfinite(difference):
-        return None
-    interval, effective = interval_of_difference(paper, grouped), effective_units(paper, grouped)
-    return _scaled(difference, interval, measure.scale, effective)
 
 
 def tally_of(results: Results, protocol: str, row: Row, measure: Measure) -> Tally | None:

@@ -9,6 +9,14 @@ from covid_monai.tables.margins import Judging
 from covid_monai.tables.paper_claims import PaperClaim
 
 PROTOCOLS = ("paper", "grouped")
+"""Those that a table's YAML describes."""
+
+CONTROL_ARMS = ("control-grouped", "control-ungrouped")
+"""The pair that differs in grouping alone: equal numbers of training and test slices, and the test part validates."""
+
+COMPARED_PROTOCOLS = (("paper", "grouped"), ("control-ungrouped", "control-grouped"))
+"""Whose difference is an optimism: the first may leak, the second has no known leak."""
+
 DATA_VARIANTS = ("augment_before_folds",)
 """Rows that are run on data of their own: ``augment_before_folds`` on slices with their copies (Chen et al. 2020)."""
 
@@ -48,6 +56,14 @@ class Needs:
 
     sources: tuple[str, ...]
     canvas: bool
+
+
+@dataclass(frozen=True)
+class DoubtfulGroup:
+    """Cases that are taken for near-duplicates and may be of different patients, and why that is doubted."""
+
+    cases: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,7 @@ class Table:
     alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
     Without ``judging`` there are no verdicts on values. ``claims`` are the paper's differences between rows.
+    What leaks are worth is told with and without ``doubtful_groups``.
     """
 
     name: str
@@ -142,6 +159,16 @@ class Table:
     grid: int | None = None
     judging: Judging | None = None
     claims: tuple[PaperClaim, ...] = ()
+    doubtful_groups: tuple[DoubtfulGroup, ...] = ()
+
+    @property
+    def all_protocols(self) -> Mapping[str, Protocol]:
+        """``protocols`` and the control arms; a table whose test part is given has none, as no grouping draws it."""
+        grouped = self.protocols.get("grouped")
+        if grouped is None or grouped.split != "grouped":
+            return self.protocols
+        weights = self.protocols.get("paper", grouped).weights
+        return {**self.protocols, **{name: Protocol(name, name, None, weights, False) for name in CONTROL_ARMS}}
 
     def half_unit(self, measure: str) -> float:
         """Half a unit of the last digit that the paper prints of a measure, in the paper's scale."""

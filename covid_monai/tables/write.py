@@ -16,8 +16,11 @@ from covid_monai.tables.claim_lines import CLAIM_COLUMNS, claim_lines, claim_not
 from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
+from covid_monai.tables.exposure import EXPOSURE_RULE, Exposure
 from covid_monai.tables.findings import Findings
+from covid_monai.tables.leak_lines import control_lines, exposure_lines
 from covid_monai.tables.leakage import AUDIT_RULE
+from covid_monai.tables.optimism import OPTIMISM_RULE, Optimism
 from covid_monai.tables.render import (
     Lines,
     audit_lines,
@@ -28,12 +31,13 @@ from covid_monai.tables.render import (
     pair_lines,
 )
 from covid_monai.tables.sentences import reading_rules
-from covid_monai.tables.statistics import STATISTICS_RULE, Entry, Optimism
+from covid_monai.tables.statistics import STATISTICS_RULE, Entry
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE
 
 FORMAT = "covid-monai table"
 VERSION = 2
 _DECIMALS = 12
+_SHARED_CASES = ("optimism_shared_cases", "control_optimism_shared_cases")
 
 
 def write_table(findings: Findings, folder: Path) -> None:
@@ -63,6 +67,12 @@ def markdown(findings: Findings) -> str:
     parts.append(f"Empty masks: {EMPTY_MASK_RULE}")
     for measure in results.table.measures.values():
         parts += _section(measure_lines(results, measure, findings.entries, findings.optimism, head.not_comparable))
+    of_leaks = (
+        control_lines(results, findings.entries, findings.optimism),
+        exposure_lines(results, findings.exposures),
+    )
+    for lines in of_leaks:
+        parts += _section(lines) if lines is not None else []
     if findings.claims:
         parts += [*_section(claim_lines(results, findings.claims)), CLAIMS_RULE, _bullets(claim_notes(findings.claims))]
     parts += ["## How to read it", _bullets(reading_rules(findings))]
@@ -94,7 +104,7 @@ def frame(findings: Findings) -> pd.DataFrame:
 
     What is published only has no protocol.
     """
-    between = {(entry.row.slug, entry.measure.name): entry for entry in findings.optimism}
+    between = {(entry.row.slug, entry.measure.name, entry.in_control): entry for entry in findings.optimism}
     table, budget = findings.results.table, findings.results.budget
     found: dict[tuple[str, str], list[Entry]] = {}
     for entry in findings.entries:
@@ -114,12 +124,12 @@ def frame(findings: Findings) -> pd.DataFrame:
                 "published": row.paper.get(measure.name),
                 "place": row.place,
             }
-            optimism = _optimism_columns(between.get((row.slug, measure.name)))
+            place = (row.slug, measure.name)
+            optimism = _optimism_columns("optimism", between.get((*place, False)))
+            optimism |= _optimism_columns("control_optimism", between.get((*place, True)))
             entries = found.get((measure.name, row.slug), [])
             lines += [{**shared, **_entry_line(entry), **optimism} for entry in entries] or [{**shared, "protocol": ""}]
-    written = pd.DataFrame(lines).astype(
-        dict.fromkeys(("jobs", "planned", "seeds", "units", "optimism_shared_cases"), "Int64")
-    )
+    written = pd.DataFrame(lines).astype(dict.fromkeys(("jobs", "planned", "seeds", "units", *_SHARED_CASES), "Int64"))
     return _rounded(written)
 
 
@@ -157,6 +167,8 @@ def content(findings: Findings) -> dict[str, Any]:
         "rules": {
             "verdict": VERDICT_RULE,
             "statistics": STATISTICS_RULE,
+            "optimism": OPTIMISM_RULE,
+            "exposure": EXPOSURE_RULE,
             "claims": CLAIMS_RULE,
             "pairs": PAIRS_RULE,
             "audit": AUDIT_RULE,
@@ -181,6 +193,8 @@ def content(findings: Findings) -> dict[str, Any]:
             }
             for pair in findings.pairs
         ],
+        "optimism": [_optimism_content(entry) for entry in findings.optimism],
+        "exposure": [_exposure_content(entry) for entry in findings.exposures],
         "audit": [asdict(audit) for audit in findings.audits],
         "jobs": _without_nan(results.jobs.drop(columns=["evaluation", "scored", "thresholds"], errors="ignore")),
         "missing": [
@@ -252,10 +266,26 @@ def _difference_columns(entry: Entry) -> dict[str, float | None]:
     return {name: None if value is None else scale * value for name, value in values.items()}
 
 
-def _optimism_columns(optimism: Optimism | None) -> dict[str, float | None]:
+def _optimism_columns(name: str, optimism: Optimism | None) -> dict[str, float | None]:
     if optimism is None:
-        return {**_flat("optimism", None), "optimism_shared_cases": None}
-    return {**_flat("optimism", optimism.estimate), "optimism_shared_cases": optimism.shared_cases}
+        return {**_flat(name, None), f"{name}_shared_cases": None}
+    return {**_flat(name, optimism.estimate), f"{name}_shared_cases": optimism.shared_cases}
+
+
+def _optimism_content(optimism: Optimism) -> dict[str, Any]:
+    names = ("first", "second", "sd_of_seeds", "seeds", "left_out", "first_cases", "second_cases", "shared_cases")
+    fields = {name: getattr(optimism, name) for name in names}
+    return {
+        "row": optimism.row.label,
+        "measure": optimism.measure.name,
+        **_flat("optimism", optimism.estimate),
+        **fields,
+    }
+
+
+def _exposure_content(exposure: Exposure) -> dict[str, Any]:
+    fields = {name: value for name, value in asdict(exposure).items() if name not in ("row", "measure")}
+    return {"row": exposure.row.label, "measure": exposure.measure.name, **fields, "excess": exposure.excess}
 
 
 def _without_nan(rows: pd.DataFrame) -> list[dict[str, Any]]:

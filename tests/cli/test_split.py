@@ -72,6 +72,7 @@ def test_bad_wishes_are_refused_in_one_line(given, tiny_dataset, tmp_path):
     [
         ("--protocol", "paper", "--folds", 2, "--validation-is-test", "--validation-fraction", 0.3),
         ("--protocol", "paper", "--test-fraction", 0.3, "--validation-is-test", "--validation-fraction", 0.3),
+        ("--protocol", "control-ungrouped", "--folds", 2, "--validation-fraction", 0.3),
         ("--protocol", "given", "--folds", 2),
         ("--protocol", "grouped"),
         ("--protocol", "paper", "--folds", 2, "--test-fraction", 0.3),

@@ -261,3 +261,50 @@ def test_datalist_refuses_the_split_of_another_data_set(prepared, tmp_path):
     write_split(tmp_path / "split.json", split_dataset(dataset_of([13]), "paper", folds=3))
     with pytest.raises(InputError, match="made for another data set"):
         datalist(tmp_path, tmp_path / "split.json", 0, "train")
+
+
+@pytest.mark.parametrize("settings", [{"folds": 5}, {"test_fraction": 0.2}])
+def test_the_control_splits_have_equal_sizes_and_differ_in_grouping_alone(settings):
+    dataset = dataset_of([*UNEVEN, *[1] * 30])
+    arms = {name: split_dataset(dataset, f"control-{name}", **settings) for name in ("grouped", "ungrouped")}
+    for split in arms.values():
+        assert split.validation_is_test
+        for fold in split.folds:
+            assert fold.validation == fold.test
+            assert Counter([*fold.train, *fold.test]) == Counter(case.case for case in dataset.cases)
+    sizes = [[(len(fold.train), len(fold.test)) for fold in split.folds] for split in arms.values()]
+    assert sizes[0] == sizes[1]
+    torn = {
+        name: [patients_of(dataset, fold.train) & patients_of(dataset, fold.test) for fold in split.folds]
+        for name, split in arms.items()
+    }
+    assert not any(torn["grouped"])
+    assert all(torn["ungrouped"])
+
+
+def test_the_folds_of_the_ungrouped_control_test_every_case_once_and_depend_on_the_seed():
+    dataset = dataset_of(UNEVEN)
+    first, again, other = (
+        split_dataset(source, "control-ungrouped", folds=4, seed=seed)
+        for source, seed in ((dataset, 1), (shuffled(dataset), 1), (dataset, 2))
+    )
+    assert first == again != other
+    tested = Counter(chain.from_iterable(fold.test for fold in first.folds))
+    assert tested == Counter(case.case for case in dataset.cases)
+
+
+def test_the_grouped_control_tests_what_the_grouped_protocol_tests():
+    dataset = dataset_of(UNEVEN)
+    grouped, control = (split_dataset(dataset, name, folds=4) for name in ("grouped", "control-grouped"))
+    assert [fold.test for fold in control.folds] == [fold.test for fold in grouped.folds]
+    assert all(len(ours.train) > len(theirs.train) for ours, theirs in zip(control.folds, grouped.folds, strict=True))
+
+
+def test_the_control_splits_need_patients_and_can_be_written(tmp_path):
+    unknown = Dataset(Path("nowhere"), "test", "", {}, {}, tuple(case_of(index, None) for index in range(8)))
+    for name in ("control-grouped", "control-ungrouped"):
+        with pytest.raises(InputError, match=f"protocol {name} needs patient IDs"):
+            split_dataset(unknown, name, folds=2)
+        split = split_dataset(dataset_of(UNEVEN), name, folds=3)
+        write_split(tmp_path / "split.json", split)
+        assert read_split(tmp_path / "split.json") == split

@@ -40,13 +40,14 @@ def write_output(
     budget: str = "full",
     left_out: Mapping[str, str | None] | None = None,
     rows: Sequence[Row] | None = None,
+    protocols: Sequence[str] | None = None,
 ) -> Table:
     """Write ``reproduce.json``, the splits and every job of the table in ``path``.
 
     ``left_out`` are the folders of jobs that are not done, each with the reason of its failure or None.
     """
     table = read_table(str(path))
-    jobs = plan(table, rows=rows, seeds=seeds, budget=budget)
+    jobs = plan(table, protocols, rows=rows, seeds=seeds, budget=budget)
     prepare_parts(table, jobs, data, output)
     note = {
         "format": "covid-monai reproduction",

@@ -7,6 +7,7 @@ from covid_monai.catalog.literals import parse_setting
 from covid_monai.errors import InputError
 from covid_monai.tables.job import commands_of
 from covid_monai.tables.plan import chosen_rows, jobs_of_folders, listed_numbers, plan
+from covid_monai.tables.reproduction import Request, planned
 from covid_monai.tables.spec import read_table, table_names
 from tests.tables.tiny_table import content, write_table
 
@@ -153,3 +154,22 @@ def test_jobs_are_found_again_by_their_folders(table):
     jobs = plan(table, seeds=2)
     folders = [job.folder for job in jobs[::3]]
     assert jobs_of_folders(table, [*folders, "jobs/paper/other/fold0-seed7"], "full") == jobs[::3]
+
+
+def test_the_control_arms_are_run_where_they_are_asked_for(table):
+    arms = {"control-grouped", "control-ungrouped"}
+    assert {job.protocol for job in planned(table, Request())} == {"paper", "grouped"}
+    control = planned(table, Request("control"))
+    assert {job.protocol for job in control} == arms
+    # two rows, two folds, three seeds
+    assert len(control) == 2 * 2 * 2 * 3
+    assert {job.protocol for job in planned(table, Request("all", seeds=1))} == {"paper", "grouped", *arms}
+    assert control[0].split == "splits/control-grouped.json"
+    assert jobs_of_folders(table, folders(control), "full") == control
+    with pytest.raises(InputError, match="it can be paper, grouped, both, control, all"):
+        planned(table, Request("controls"))
+
+
+def test_a_table_whose_test_part_is_given_has_no_control_arms():
+    with pytest.raises(InputError, match="official-split has no protocol control-grouped; it has paper, grouped"):
+        planned(read_table("official-split"), Request("control"))

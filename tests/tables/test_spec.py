@@ -235,3 +235,11 @@ def test_a_table_may_say_a_grid_and_the_papers_speed_and_needs_neither(tmp_path)
     table = read_table(str(write_table(tmp_path / "with", {"grid": 512, "theirs": theirs})))
     assert (table.grid, table.theirs.speed) == (512, "0.29 s a slice")
     assert {job.grid for job in plan(table)} == {512}
+
+
+def test_doubtful_groups_have_cases_and_a_reason(tmp_path):
+    entry = {"cases": ["a", "b"], "reason": "they look alike by chance"}
+    table = read_table(str(write_table(tmp_path, {"doubtful_groups": [entry]})))
+    assert [vars(group) for group in table.doubtful_groups] == [{**entry, "cases": ("a", "b")}]
+    with pytest.raises(InputError, match="doubtful_groups 1: the key 'reason' is missing"):
+        read_table(str(write_table(tmp_path, {"doubtful_groups": [{"cases": ["a", "b"]}]})))

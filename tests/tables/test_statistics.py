@@ -9,7 +9,7 @@ from covid_monai.data.manifest import read_dataset
 from covid_monai.scoring.bootstrap import ClusterBootstrap, effective_number
 from covid_monai.scoring.intervals import Range, interval
 from covid_monai.tables.judging import sd_over_slices
-from covid_monai.tables.statistics import estimate_entries, estimate_optimism, job_values, tally_of
+from covid_monai.tables.statistics import estimate_entries, job_values, tally_of
 from covid_monai.tables.verdict import Verdict, judge
 
 SEGNET, ATTENTION = "SegNet + DL", "A-SegNet + TL (0.3, 0.7)"
@@ -179,31 +179,6 @@ def test_the_other_averaging_stands_beside(finished, findings):
 
 def test_a_published_row_has_no_entry(findings):
     assert {each_entry.row.label for each_entry in findings.entries} == {SEGNET, ATTENTION}
-
-
-def test_optimism_is_paper_minus_grouped_with_the_same_patients_drawn(findings):
-    (item,) = [each for each in findings.optimism if (each.measure.name, each.row.label) == ("dice", ATTENTION)]
-    paper, grouped = (entry(findings, "dice", protocol, ATTENTION).value for protocol in ("paper", "grouped"))
-    assert item.estimate.value == pytest.approx(paper.value - grouped.value)
-    low, high = item.estimate.interval
-    assert low < item.estimate.value < high
-    # the grouped masks are shifted by one pixel more, whoever is drawn
-    assert low > 0
-    assert (item.paper_cases, item.grouped_cases, item.shared_cases, item.same_cases) == (16, 16, 16, True)
-
-
-def test_optimism_counts_the_cases_that_both_protocols_tested(findings):
-    fold = replace(
-        findings.results,
-        jobs=findings.results.jobs[findings.results.jobs["fold"] == 0],
-        scores=findings.results.scores[findings.results.scores["fold"] == 0],
-        curves=findings.results.curves[findings.results.curves["fold"] == 0],
-    )
-    tested = {protocol: set(part["case"]) - {""} for protocol, part in fold.scores.groupby("protocol")}
-    for item in estimate_optimism(fold):
-        assert (item.paper_cases, item.grouped_cases) == (len(tested["paper"]), len(tested["grouped"]))
-        assert item.shared_cases == len(tested["paper"] & tested["grouped"]) < 8
-        assert not item.same_cases
 
 
 def test_over_thresholds_the_jobs_values_are_those_of_scores_json(finished, findings):

@@ -7,7 +7,7 @@ from os import PathLike
 from covid_monai.data.checks.findings import Finding, error, note
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.data.patients import similar_in_words, similar_patients
-from covid_monai.data.splits import SUBSETS, Fold, dataset_hash, read_split
+from covid_monai.data.splits import GROUPED_PROTOCOLS, SUBSETS, Fold, dataset_hash, read_split
 from covid_monai.errors import InputError
 
 
@@ -25,8 +25,8 @@ class Subsets:
     def leak(self, check: str, message: str, cases: Sequence[str], folds: Sequence[int]) -> Finding:
         """One patient in two subsets: what ``grouped`` promises not to happen, and what the other protocols allow."""
         where = f"{message} in fold {', '.join(map(str, folds))}"
-        if self.protocol == "grouped":
-            return error(check, f"{where}: protocol grouped forbids it, make the split again", *cases)
+        if self.protocol in GROUPED_PROTOCOLS:
+            return error(check, f"{where}: protocol {self.protocol} forbids it, make the split again", *cases)
         return note(check, f"{where}: known data leakage of protocol {self.protocol}", *cases)
 
 
