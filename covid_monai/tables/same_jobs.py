@@ -45,8 +45,8 @@ def jobs_hash(table: Table, folders: Collection[str], budget: str) -> str:
 def has_same_jobs(table: Table, note: Mapping[str, Any]) -> bool:
     """Whether the jobs that an output folder notes are those of the table now.
 
-    A folder whose note has no hash of its jobs was begun with a YAML that has to be the present one, or an earlier one of
-    the package with the same jobs.
+    A folder whose note has no hash of its jobs was begun with a YAML that has to be the present one, or an
+    earlier one of the package with the same jobs.
     """
     if "jobs_sha256" in note:
         return bool(note["jobs_sha256"] == jobs_hash(table, note["jobs"], note["budget"]))
