@@ -138,7 +138,9 @@ def _write(
         prediction.save(folder / MASK, probability=folder / PROBABILITY if run.probabilities else None)
         prediction.write_labels(lungs.labels, folder / LUNGS)
         write_measurements(folder, key, measurements)
-    warnings = (*doubts, *(f"{given.place}: {warning}" for warning in measurements.warnings))
+    # those of the lungs are this study's, the others the same for each study of a call
+    of_lungs = {warning: f"{given.place}: {warning}" for warning in lungs.warnings}
+    warnings = (*doubts, *(of_lungs.get(warning, warning) for warning in measurements.warnings))
     record = record_of_study(
         key,
         given,
