@@ -123,6 +123,9 @@ def build_workflow(bundle: Path, kind: str, settings: Mapping[str, Any]) -> "Con
     # MONAI warns that it leaves the program's logging alone, which is what is asked of it
     logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*non-tuple sequence for multidimensional.*")
+    # where pydicom is installed, MONAI's loader says that a GPU's DICOM decoder is missing, which nothing here uses
+    logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
     workflow = ConfigWorkflow(
         config_file=files,
         logging_file=False,

@@ -25,15 +25,14 @@ def studies(path: Path, json_file: Path | None) -> None:
     named. Exit status 1 when there is no CT that can be read.
     """
     from covid_monai.errors import InputError
-    from covid_monai.files import refuse_to_replace_input, write_json
+    from covid_monai.files import protecting, write_json
     from covid_monai.studies.study import counted
 
     found = list(_all_found(path))
     if json_file is not None:
-        if json_file.exists() and any(json_file.samefile(each.path) for _, each in found if each.path.is_file()):
-            raise InputError(f"{json_file} would replace the input; write to another name")
-        refuse_to_replace_input(json_file)
-        write_json(json_file, {"format": "covid-monai studies", "version": 1, "places": [_as_json(*x) for x in found]})
+        with protecting(path, *(each.path for _, each in found)):
+            places = [_as_json(name, each) for name, each in found]
+            write_json(json_file, {"format": "covid-monai studies", "version": 1, "places": places})
     for name, each in found:
         for line in _lines(name, each):
             click.echo(line)
@@ -130,6 +129,8 @@ def _as_json(name: str | None, found: "Found") -> dict[str, Any]:
 
 
 def _series_as_json(series: "FoundSeries") -> dict[str, Any]:
+    import numpy as np
+
     return {
         "name": series.name,
         "format": series.format,
@@ -140,6 +141,9 @@ def _series_as_json(series: "FoundSeries") -> dict[str, Any]:
         "shape": series.shape,
         "spacing_mm": series.spacing,
         "length_mm": round(series.length, 3),
+        "extents_mm": np.round(series.stack.extents, 4).tolist() if series.stack is not None else None,
+        "tilt_degrees": round(series.stack.tilt, 2) if series.stack is not None else None,
+        "placeholder_spacing": series.stack.placeholder if series.stack is not None else None,
         "refused": series.refused,
         "oddities": list(series.oddities),
     }

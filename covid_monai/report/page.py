@@ -40,6 +40,8 @@ def write_report(
     subset: str = "test",
     data: str | os.PathLike[str] | None = None,
     volume: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+    *,
+    reference: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write an HTML page about a run that was trained and evaluated; it needs no other file and no network.
 
@@ -49,6 +51,7 @@ def write_report(
         subset: which of the run's evaluations it shows.
         data: the folder of the evaluated data set; where it was at training if None.
         volume: an image and its predicted mask (NIfTI) to show too.
+        reference: a mask on the volume's grid, which is outlined there.
 
     Returns:
         The page's path.
@@ -87,7 +90,7 @@ def write_report(
         model=model,
         scores=scores,
         **_score_sections(evaluation, scores),
-        preview=_preview(volume, settings),
+        preview=_preview(volume, reference, settings),
         curves=embedded_picture(lambda picture: draw_curves(home.log, picture))
         if home.log.is_file() or unrecorded is None
         else None,
@@ -97,7 +100,7 @@ def write_report(
         recorded=unrecorded is None,
         data=_shown_data(dataset),
     )
-    with protecting(*home.trained, evaluation, dataset.folder, *(volume or ())):
+    with protecting(*home.trained, evaluation, dataset.folder, *(volume or ()), *([reference] if reference else [])):
         write_text(target, page)
     return target
 
@@ -141,13 +144,19 @@ def _overlays(
 
 
 def _preview(
-    volume: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None, settings: dict[str, Any]
-) -> dict[str, str] | None:
+    volume: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+    reference: str | os.PathLike[str] | None,
+    settings: dict[str, Any],
+) -> dict[str, str | None] | None:
     if volume is None:
+        if reference is not None:
+            raise InputError(f"{reference} is a reference of no volume; give the image and its mask as `volume`")
         return None
     image, mask = volume
-    picture = embedded_picture(lambda picture: draw_preview(image, mask, picture, settings["class_names"]))
-    return {"name": Path(image).name, "picture": picture}
+    picture = embedded_picture(
+        lambda picture: draw_preview(image, mask, picture, settings["class_names"], reference=reference)
+    )
+    return {"name": Path(image).name, "picture": picture, "reference": Path(reference).name if reference else None}
 
 
 def _settings_of(path: Path) -> dict[str, Any]:

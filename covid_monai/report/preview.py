@@ -1,4 +1,4 @@
-"""A predicted volume on one picture, without a reference."""
+"""A predicted volume on one picture, with the outline of a reference where there is one."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -18,12 +20,14 @@ from covid_monai.report.style import (
     ORANGE,
     REDDISH_PURPLE,
     VERMILION,
+    YELLOW,
     fill_mask,
     new_figure,
     outline_mask,
     show_slice,
 )
 from covid_monai.report.volumes import Volume, read_image, read_mask
+from covid_monai.scoring.overlap import OVERLAP_MEASURES, confusion_matrix, overlap_counts, overlap_measures
 from covid_monai.transforms.grid import GRID_TOLERANCE, corner_distance, differences
 
 _CLASS_COLOURS = (VERMILION, BLUE, ORANGE, REDDISH_PURPLE)
@@ -40,6 +44,8 @@ def draw_preview(
     mask: str | os.PathLike[str],
     picture: str | os.PathLike[str],
     class_names: Sequence[str] | None = None,
+    *,
+    reference: str | os.PathLike[str] | None = None,
 ) -> None:
     """Draw a volume with its mask: six axial slices with much lesion, and the coronal slice with most.
 
@@ -52,6 +58,7 @@ def draw_preview(
         mask: its class map (0 background), as ``covid-monai predict`` writes it.
         picture: the PNG to write.
         class_names: the names of the mask's classes, background first; None for those of its record.
+        reference: a mask to compare with, whose lesions of all kinds are outlined and count for the choice of slices.
 
     Raises:
         InputError: a file cannot be used, the grids differ, or the picture cannot be written.
@@ -61,10 +68,12 @@ def draw_preview(
     # they were told when the mask was made
     with collecting_warnings():
         volume, labels = _read_both(image, mask, record)
+        truth = None if reference is None else _read_both(image, reference, record)[1].values > 0
     if (plane := _plane_of(volume.values.shape)) is not None:
-        _draw_plane(image, volume, labels.values, plane, picture, class_names)
+        _draw_plane(image, volume, labels.values, truth, plane, picture, class_names)
         return
-    chosen = slices_with_lesion(labels.values > 0, _AXIAL_SLICES)
+    lesion = labels.values > 0
+    chosen = slices_with_lesion(lesion if truth is None else lesion | truth, _AXIAL_SLICES)
     columns = min(_COLUMNS, len(chosen))
     rows = -(-len(chosen) // columns)
     extent = np.array(volume.values.shape) * volume.spacing
@@ -72,18 +81,19 @@ def draw_preview(
     heights = [*[_panel_height(extent[1] / extent[0])] * rows, *([_coronal_height(extent, columns)] if whole else [])]
     width, height = columns * _PANEL_INCHES, sum(heights) * _PANEL_INCHES + 0.22 * len(heights) + 0.6
     with new_figure(width, height, picture) as figure:
-        figure.suptitle(_title(Path(image).name, labels.values), x=0.01, ha="left", fontsize=9)
+        figure.suptitle(_title(Path(image).name, labels.values, truth), x=0.01, ha="left", fontsize=9)
         grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
         for index, k in enumerate(chosen):
             axes = figure.add_subplot(grid[divmod(index, columns)])
             show_slice(axes, volume.values[:, :, k], volume.spacing[:2], volume.window)
             _paint_classes(axes, labels.values[:, :, k])
+            _outline_reference(axes, None if truth is None else truth[:, :, k])
             if whole:
                 axes.set_title(f"slice {k + 1} of {volume.values.shape[2]}", loc="left", pad=3, fontsize=8)
             _mark_right(axes)
         if whole:
-            _draw_coronal(figure.add_subplot(grid[-1, :]), volume, labels.values, chosen)
-        _add_legend(figure, labels.values, class_names)
+            _draw_coronal(figure.add_subplot(grid[-1, :]), volume, labels.values, truth, chosen)
+        _add_legend(figure, labels.values, truth, class_names)
 
 
 def _read_both(
@@ -136,6 +146,7 @@ def _draw_plane(
     image: str | os.PathLike[str],
     volume: Volume,
     labels: NDArray[np.uint8],
+    truth: NDArray[np.bool_] | None,
     plane: int,
     picture: str | os.PathLike[str],
     class_names: Sequence[str] | None,
@@ -145,14 +156,16 @@ def _draw_plane(
     height = _panel_height(extent[2] / extent[across])
     with new_figure(_PLANE_INCHES, height * _PLANE_INCHES + 0.8, picture) as figure:
         # its axial slices are rows of pixels, which nobody counts
-        figure.suptitle(_title(Path(image).name, labels.swapaxes(plane, 2)), x=0.01, ha="left", fontsize=9)
+        turned = None if truth is None else truth.swapaxes(plane, 2)
+        figure.suptitle(_title(Path(image).name, labels.swapaxes(plane, 2), turned), x=0.01, ha="left", fontsize=9)
         axes = figure.add_subplot()
         spacing = (volume.spacing[across], volume.spacing[2])
         show_slice(axes, volume.values.take(0, axis=plane), spacing, volume.window, head_on_top=True)
         _paint_classes(axes, np.take(labels, 0, axis=plane))
+        _outline_reference(axes, None if truth is None else np.take(truth, [0], axis=plane).squeeze(plane))
         if plane == 1:
             _mark_right(axes)
-        _add_legend(figure, labels, class_names)
+        _add_legend(figure, labels, truth, class_names)
 
 
 def _panel_height(ratio: float) -> float:
@@ -160,11 +173,14 @@ def _panel_height(ratio: float) -> float:
     return float(np.clip(ratio, 0.25, 3))
 
 
-def _draw_coronal(axes: Any, volume: Volume, labels: NDArray[np.uint8], chosen: list[int]) -> None:
-    lesion = (labels > 0).sum(axis=(0, 2))
+def _draw_coronal(
+    axes: Any, volume: Volume, labels: NDArray[np.uint8], truth: NDArray[np.bool_] | None, chosen: list[int]
+) -> None:
+    lesion = ((labels > 0) if truth is None else (labels > 0) | truth).sum(axis=(0, 2))
     row = int(lesion.argmax()) if lesion.any() else labels.shape[1] // 2
     show_slice(axes, volume.values[:, row, :], (volume.spacing[0], volume.spacing[2]), volume.window, head_on_top=True)
     _paint_classes(axes, labels[:, row, :])
+    _outline_reference(axes, None if truth is None else truth[:, row, :])
     axes.set_title(f"coronal slice {row + 1} of {labels.shape[1]}", loc="left", pad=3, fontsize=8)
     axes.set_anchor("C")
     _mark_right(axes)
@@ -177,6 +193,11 @@ def _paint_classes(axes: Any, labels: NDArray[np.uint8]) -> None:
     for value in np.unique(labels[labels > 0]):
         fill_mask(axes, labels == value, _colour(value), _OPACITY)
         outline_mask(axes, labels == value, _colour(value))
+
+
+def _outline_reference(axes: Any, truth: NDArray[np.bool_] | None) -> None:
+    if truth is not None:
+        outline_mask(axes, truth, YELLOW)
 
 
 def _mark_right(axes: Any) -> None:
@@ -192,28 +213,39 @@ def _mark_right(axes: Any) -> None:
     )
 
 
-def _add_legend(figure: Figure, labels: NDArray[np.uint8], class_names: Sequence[str] | None) -> None:
+def _add_legend(
+    figure: Figure, labels: NDArray[np.uint8], truth: NDArray[np.bool_] | None, class_names: Sequence[str] | None
+) -> None:
     values = np.unique(labels[labels > 0]).tolist()
     if class_names is None:
         class_names = [f"class {value}" for value in range(256)] if values != [1] else ["", "lesion"]
-    handles = [
+    handles: list[Artist] = [
         Patch(
             facecolor=_colour(value),
             label=class_names[value] if value < len(class_names) else f"class {value}",
         )
         for value in values
     ]
+    if truth is not None:
+        handles.append(Line2D([], [], color=YELLOW, label="reference"))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
 
 
-def _title(name: str, labels: NDArray[np.uint8]) -> str:
-    with_lesion = int(labels.any(axis=(0, 1)).sum())
-    if labels.shape[2] == 1:
-        return name if with_lesion else f"{name}: no lesion predicted"
-    if not with_lesion:
-        return f"{name}: no lesion predicted"
-    return f"{name}: lesion predicted in {with_lesion} of {labels.shape[2]} slices"
+def _title(name: str, labels: NDArray[np.uint8], truth: NDArray[np.bool_] | None) -> str:
+    """What stands above: the file, how many slices have lesion, and the Dice of all lesions where it can be told."""
+    lesion, slices = labels > 0, labels.shape[2]
+    found = int(lesion.any(axis=(0, 1)).sum())
+    parts = [] if slices == 1 else [f"lesion predicted in {found} of {slices} slices"]
+    if not found:
+        parts = ["no lesion predicted"]
+    if truth is not None:
+        drawn = int(truth.any(axis=(0, 1)).sum())
+        parts.append(f"drawn in {drawn} of {slices}" if slices > 1 else "drawn" if drawn else "none drawn")
+        if found or drawn:
+            counts = overlap_counts(confusion_matrix(lesion, truth, 2), [1])
+            parts.append(f"Dice {overlap_measures(counts)[OVERLAP_MEASURES.index('dice')]:.3f}")
+    return ": ".join(filter(None, [name, ", ".join(parts)]))
 
 
 def _coronal_height(extent: NDArray[np.float64], columns: int) -> float:

@@ -3,22 +3,21 @@
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.scoring.grids import LabelImage
+from covid_monai.transforms.itk import ITK_FORMATS, open_itk
 
 _NIFTI = (".nii.gz", ".nii")
-_ITK = (".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd")
+_ITK = (".seg.nrrd", *ITK_FORMATS)
 _PICTURES = (".png",)
 _LOSSY = (".jpg", ".jpeg")
 ENDINGS = (*_NIFTI, *_ITK, *_PICTURES)
 
-# ITK's coordinates are left, posterior, superior; NIfTI's right, anterior, superior
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_ONE_LABEL_MAP = "a mask is one label map, export it as such (segments that overlap need one file each)"
 
 
 def mask_ending(path: Path) -> str:
@@ -66,7 +65,8 @@ def read_mask_file(
     if ending in _NIFTI:
         values, affine = read_nifti_mask(path, orientation=orientation, grid_tolerance=grid_tolerance)
     elif ending in _ITK:
-        values, affine = _read_itk(path)
+        image = open_itk(path, holding=_ONE_LABEL_MAP)
+        values, affine = image.read(), image.affine
     elif ending in _PICTURES:
         picture = read_mask(path, labels, argument="labels")
         values, coloured = picture.labels.T[:, :, None], picture.coloured
@@ -86,30 +86,3 @@ def _why(path: Path) -> str:
     if not is_lossy(path):
         return ""
     return ": JPEG changes a mask's values; export it as PNG, or threshold it (values > 127) and save that as PNG"
-
-
-def _read_itk(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    try:
-        import SimpleITK as sitk
-    except ImportError as error:
-        raise InputError(f"{path}: reading {mask_ending(path)} needs SimpleITK; pip install SimpleITK") from error
-    # its warnings would come between our lines; what it cannot read, it raises
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(f"{path} is no readable {mask_ending(path)} file: it is empty, damaged or cut off") from error
-    dimensions = image.GetDimension()
-    if image.GetNumberOfComponentsPerPixel() != 1 or dimensions not in (2, 3):
-        raise InputError(
-            f"{path} has {dimensions} dimensions and {image.GetNumberOfComponentsPerPixel()} values a voxel; a mask "
-            "is one label map, export it as such (segments that overlap need one file each)"
-        )
-    affine = np.eye(4)
-    directions = np.reshape(image.GetDirection(), (dimensions, dimensions))
-    affine[:dimensions, :dimensions] = directions * image.GetSpacing()
-    affine[:dimensions, 3] = image.GetOrigin()
-    if not np.all(np.isfinite(affine)) or abs(np.linalg.det(affine)) < 1e-9:
-        raise InputError(f"{path} has a broken grid: its axes do not span a volume")
-    values = sitk.GetArrayFromImage(image).T
-    return values.reshape((*values.shape, 1)[:3]), _LPS_TO_RAS @ affine

@@ -64,7 +64,9 @@ def lung_length(series: FoundSeries) -> float:
     pixel = spacing[0] * spacing[1]
     looked_at = slices_in_hu([series.slices[index] for index in indices])
     with_lung = sum(not isinstance(hu, str) and _enclosed_air(hu) * pixel >= _LEAST_LUNG for _, hu in looked_at)
-    return with_lung / count * series.length
+    # a gap shows nothing
+    seen = len(series.slices) * float(np.median(series.stack.extents))
+    return with_lung / count * seen
 
 
 def _enclosed_air(hu: NDArray[np.float32]) -> int:

@@ -9,10 +9,8 @@ from pathlib import Path
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.studies.entries import LEFT_ALONE, ZIP_STARTS, Entry, members_of
 from covid_monai.studies.headers import UNREADABLE, read_header
+from covid_monai.transforms.itk import ITK_FORMATS
 from covid_monai.transforms.nifti import is_nifti
-
-ITK_FORMATS = {".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage", ".mhd": "metaimage"}
-"""Formats that SimpleITK reads, by ending."""
 
 DICOMDIR = "DICOMDIR"
 SAID_TO_BE_DICOM = (".dcm", ".dicom", ".ima")

@@ -5,8 +5,11 @@ between slices and padding is named in stored values; and what else a header hol
 """
 
 import os
+import re
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +31,8 @@ _NO_DECODER = {
     "1.2.840.10008.1.2.4.111": "JPEG XL",
     "1.2.840.10008.1.2.4.112": "JPEG XL",
 }
-LOSSY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91))
-"""Transfer syntaxes that can have changed the values."""
-
+# among what is said of sound files too, such as bytes that do no harm
+_DAMAGE = re.compile(r"bad huffman|premature end|inconsistent with stream length", re.IGNORECASE)
 _END_OF_IMAGE = b"\xff\xd9"
 _RLE = "1.2.840.10008.1.2.5"
 _DEFAULT_SYNTAX = "1.2.840.10008.1.2"
@@ -157,13 +159,40 @@ def _by_gdcm(dataset: "Dataset", pixels: bytes) -> NDArray[Any]:
     os.close(handle)
     try:
         bare.save_as(name, enforce_file_format=True)
-        image = sitk.ReadImage(name, imageIO="GDCMImageIO")
+        with _libraries_words() as said:
+            image = sitk.ReadImage(name, imageIO="GDCMImageIO")
     except RuntimeError as error:
         raise InputError("is compressed, and its pixels cannot be decoded: they are damaged; copy it again") from error
     finally:
         os.unlink(name)
+    if damage := next(filter(_DAMAGE.search, said), None):
+        raise InputError(f"is damaged within its compressed pixels ({damage}): copy it again")
     values: NDArray[Any] = np.squeeze(sitk.GetArrayFromImage(image), axis=0)
     return values
+
+
+@contextmanager
+def _libraries_words() -> Iterator[list[str]]:
+    """Yield a list that fills with the lines which C libraries write to the process's standard error meanwhile.
+
+    The JPEG libraries within GDCM decode damaged pixels to other values, and say so there alone.
+    """
+    said: list[str] = []
+    try:
+        kept = os.dup(2)
+    # a process without standard error
+    except OSError:
+        yield said
+        return
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            said += file.read().decode(errors="replace").splitlines()
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -32,6 +32,11 @@ class Entry:
     member: zipfile.ZipInfo | None = None
 
     @property
+    def source(self) -> Path:
+        """The file on the disk: itself, or the archive."""
+        return self.path if self.archive is None else Path(str(self.archive.filename))
+
+    @property
     def size(self) -> int:
         """In bytes."""
         return self.member.file_size if self.member is not None else self.path.stat().st_size

@@ -10,6 +10,7 @@ from covid_monai.studies.contents import SAID_TO_BE_DICOM, Entry, contents_of
 from covid_monai.studies.dicom import digest_of
 from covid_monai.studies.frames import frames_of, is_enhanced
 from covid_monai.studies.headers import UNREADABLE, ImageHeader, image_header, looks_like_dicom, read_header
+from covid_monai.studies.kinds import CT_CLASSES
 from covid_monai.studies.series import FoundSeries, stacks_of
 from covid_monai.studies.volumes import describe_volume
 
@@ -93,13 +94,19 @@ def _images(entries: Iterable[Entry], problems: list[tuple[Path, str]]) -> tuple
             with entry.open() as stream:
                 dataset = read_header(stream)
             header = image_header(entry, dataset)
-            if not header.values["SOPClassUID"] and not min(header.shape):
+            if _lacks_its_image(header):
                 problems.append((entry.path, "is no DICOM file, or is cut off within its header"))
                 continue
             found += frames_of(header, dataset) if is_enhanced(header) else [header]
         except UNREADABLE as error:
             problems.append((entry.path, f"cannot be read ({' '.join(str(error).split())[:100]})"))
     return found, others
+
+
+def _lacks_its_image(header: ImageHeader) -> bool:
+    """Whether it should be an image, or cannot be told what it is; reports and the like have no image of their own."""
+    images = ("", *CT_CLASSES)
+    return not min(header.shape) and (header.text("SOPClassUID") in images or not header.text("SeriesInstanceUID"))
 
 
 def _no_dicom(entry: Entry) -> str:

@@ -36,13 +36,13 @@ def is_enhanced(header: ImageHeader) -> bool:
 
 
 def frames_of(header: ImageHeader, dataset: "Dataset") -> Iterator[ImageHeader]:
-    """The frames of an enhanced CT, each as an image of its own."""
+    """The frames of an enhanced CT, each as an image of its own; the whole where it does not say where they lie."""
     shared = _first(dataset, "SharedFunctionalGroupsSequence")
     each = value_of(dataset, "PerFrameFunctionalGroupsSequence") or ()
-    count = int(header.number("NumberOfFrames") or len(each) or 1)
-    for index in range(count):
-        groups = [group for group in (each[index] if index < len(each) else None, shared) if group is not None]
-        found = _values_of(groups)
+    if not each:
+        yield header
+    for index, of_frame in enumerate(each):
+        found = _values_of([group for group in (of_frame, shared) if group is not None])
         values = {**header.values, "InstanceNumber": index + 1, **found}
         yield replace(
             header,

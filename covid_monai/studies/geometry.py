@@ -22,6 +22,8 @@ LEAST_TILT = 0.1
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _LARGEST_SIDESTEP = 1.0
+# degrees that a header gives; less does not show in a stack of slices
+_GIVEN_TILT = 1.0
 _AXIAL = 35.0
 _ASSUMED = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
@@ -107,7 +109,8 @@ def stack_of(headers: Sequence[ImageHeader]) -> Stack:
     affine[:3, 3] = places[0]
     tilt = _tilt_of(step, normal)
     odd += _of_spacing(distances, thickness, headers)
-    odd += _of_stack(places, distances, normal, tilt)
+    odd += _of_tilt(headers[0], tilt)
+    odd += _of_stack(places, distances, normal)
     return Stack(
         affine=_LPS_TO_RAS @ affine,
         positions=places @ _LPS_TO_RAS[:3, :3],
@@ -197,12 +200,18 @@ def _of_spacing(distances: NDArray[np.float64], thickness: float | None, headers
     return odd
 
 
-def _of_stack(
-    places: NDArray[np.float64], distances: NDArray[np.float64], normal: NDArray[np.float64], tilt: float
-) -> list[str]:
-    if len(places) < 2:
-        return []
-    odd = [f"the gantry is tilted by {tilt:.1f} degrees; slices are taken as they are"] if tilt > LEAST_TILT else []
+def _of_tilt(header: ImageHeader, tilt: float) -> list[str]:
+    if tilt > LEAST_TILT:
+        return [f"the gantry is tilted by {tilt:.1f} degrees; slices are taken as they are"]
+    of_header = abs(header.number("GantryDetectorTilt") or 0.0)
+    oblique = np.degrees(np.arccos(np.clip(abs(normal_of(header)[2]), 0, 1)))
+    if of_header > _GIVEN_TILT and oblique < LEAST_TILT:
+        return [f"a gantry tilt of {of_header:g} degrees is given, but slices lie straight; taken as they lie"]
+    return []
+
+
+def _of_stack(places: NDArray[np.float64], distances: NDArray[np.float64], normal: NDArray[np.float64]) -> list[str]:
+    odd = []
     if len(places) > 2:
         sideways = places - np.outer(distances, normal)
         line = np.polynomial.polynomial.polyfit(distances - distances[0], sideways, 1)

@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from covid_monai.studies.entries import Entry
 
@@ -26,21 +28,24 @@ UNREADABLE = (
     NotImplementedError,
     RecursionError,
     struct.error,
+    zipfile.BadZipFile,
+    BytesLengthException,
+    InvalidDicomError,
     zlib.error,
 )
-"""What pydicom raises at files that are damaged, cut off or of another kind."""
+"""What pydicom and zipfile raise at files that are damaged, cut off or of another kind."""
 
 # the names that are read and no other: those of the patient are none of them
 _READ = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
-    *("Modality", "ImageType", "SeriesDescription", "SeriesNumber", "InstanceNumber", "BodyPartExamined"),
-    *("ConvolutionKernel", "SliceThickness", "SpacingBetweenSlices", "GantryDetectorTilt", "PatientPosition"),
+    *("Modality", "ImageType", "SeriesDescription", "SeriesNumber", "InstanceNumber"),
+    *("ConvolutionKernel", "SliceThickness", "SpacingBetweenSlices", "GantryDetectorTilt"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation", "PixelSpacing", "ReconstructionDiameter"),
-    *("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "NumberOfFrames", "PhotometricInterpretation"),
+    *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames"),
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
-    *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "BurnedInAnnotation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "LossyImageCompression"),
     *("AcquisitionNumber", "TemporalPositionIdentifier", "EchoNumbers", "KVP", "NominalPercentageOfCardiacPhase"),
-    *("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "TriggerTime", "StackID", "ReconstructionAlgorithm"),
+    *("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "TriggerTime", "StackID"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _DICM = 128

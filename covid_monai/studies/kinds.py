@@ -15,6 +15,9 @@ CT_CLASSES = {
 ENHANCED = frozenset(f"{_STORAGE}2.{number}" for number in (1, 2))
 """SOP classes whose files hold many slices."""
 
+# JPEG baseline and extended, JPEG-LS near-lossless
+_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81))
+
 _SECONDARY_CAPTURES = f"{_STORAGE}7"
 
 _MODALITIES = {
@@ -103,7 +106,7 @@ def refusal_of(header: ImageHeader) -> str | None:
         return "a dose screen" if _is_dose_screen(header) else "a secondary capture"
     if sop_class == _REPORTS or (sop_class.startswith(f"{_REPORTS}.") and sop_class not in _CLASSES):
         modality = "SR"
-    elif sop_class not in CT_CLASSES and (not modality or modality == "CT"):
+    else:
         modality = _CLASSES.get(sop_class, modality)
     if modality and modality != "CT":
         return _MODALITIES.get(modality, f"an object of modality {modality}")
@@ -115,6 +118,11 @@ def refusal_of(header: ImageHeader) -> str | None:
 def is_derived(header: ImageHeader) -> bool:
     """Whether the scanner says that an image was computed from others, which says nothing against it."""
     return header.text("ImageType").upper().startswith("DERIVED")
+
+
+def is_lossy(header: ImageHeader) -> bool:
+    """Whether the header or the encoding says that values were changed by compression."""
+    return header.text("LossyImageCompression") == "01" or header.text("TransferSyntaxUID") in _LOSSY
 
 
 def image_words(header: ImageHeader) -> set[str]:
@@ -134,6 +142,8 @@ def _refused_ct(header: ImageHeader) -> str | None:
     scale = header.text("RescaleType").upper()
     if scale not in _HOUNSFIELD:
         return f"a map of other values than HU (rescale type {scale})"
+    if header.values.get("ModalityLUTSequence") and header.number("RescaleIntercept") is None:
+        return "an image whose values stand in a lookup table (Modality LUT)"
     frames = header.number("NumberOfFrames") or 1
     if frames > 1 and header.frame is None:
         return f"a file of {frames:.0f} frames that is no enhanced CT"

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from covid_monai.studies.volumes import read_voxels, stack_of_volume
 from covid_monai.transforms.intensity import mode_named, refuse_beyond_hu, to_hu
 
 _NAMED = 5
+_CT = "the CT"
 
 
 def read_study(
@@ -58,18 +60,22 @@ def read_study(
     if found.refused is not None and found.format == "dicom":
         raise InputError(f"the series {found.name} is {found.refused}: choose another `series`")
     with collecting_warnings() as messages:
-        study = _read_dicom(found, mode) if found.format == "dicom" else _read_volume(found, mode, grid)
+        try:
+            study = _read_dicom(found, mode) if found.format == "dicom" else _read_volume(found, mode, grid)
+        except MemoryError as error:
+            raise InputError(f"{found.place}: {found.shape} voxels do not fit into memory") from error
     return _with_warnings(study, found.place, messages, spacing_known)
 
 
 def _with_warnings(study: Study, place: Path, messages: Iterable[str], spacing_known: bool | None) -> Study:
     """The study with all its warnings, which are raised now."""
-    from dataclasses import replace
-
     for path, reason in study.left_out[:_NAMED]:
         warnings.warn(f"{path} {reason}; it is left out", InputWarning, stacklevel=3)
-    of_values = [message.replace(str(place), "the CT") for message in messages]
-    unnamed = tuple(dict.fromkeys([*study.warnings, *of_values]))
+    # the readers of volumes begin with their file's name
+    of_reading = [
+        _CT + message.removeprefix(str(place)) if message.startswith(str(place)) else message for message in messages
+    ]
+    unnamed = tuple(dict.fromkeys([*study.warnings, *of_reading]))
     for message in unnamed:
         warnings.warn(f"{place}: {message}", InputWarning, stacklevel=3)
     placeholder = study.placeholder_spacing if spacing_known is None else not spacing_known
@@ -77,9 +83,8 @@ def _with_warnings(study: Study, place: Path, messages: Iterable[str], spacing_k
 
 
 def _read_dicom(found: FoundSeries, mode: str) -> Study:
-    where = str(found.place)
     voxels, read, left_out = read_slices(found.slices)
-    hu, kind = _in_hu(voxels, mode, where)
+    hu, kind = _in_hu(voxels, mode, found.place)
     stack = stack_of(read)
     lost = [counted(len(left_out), "slice could not be read and is", "slices could not be read and are") + " left out"]
     return Study(
@@ -92,6 +97,7 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
         intensity=kind,
         identity=identity_of(read),
         files=tuple(dict.fromkeys(header.entry.path for header in read)),
+        sources=tuple(dict.fromkeys(header.entry.source for header in read)),
         left_out=left_out,
         warnings=(*(lost if left_out else ()), *found.notes, *stack.oddities),
     )
@@ -99,25 +105,30 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
 
 def _read_volume(found: FoundSeries, mode: str, grid: dict[str, Any]) -> Study:
     path = found.place
-    values, affine, notes = read_voxels(path, **grid)
-    hu, kind = _in_hu(marked_padding(values), mode, str(path))
-    stack = stack_of_volume(affine, hu.shape[2])
+    volume = read_voxels(path, **grid)
+    hu, kind = _in_hu(marked_padding(volume.values), mode, path)
+    stack = stack_of_volume(volume.affine, hu.shape[2])
     return Study(
         hu=hu,
-        affine=affine,
+        affine=volume.affine,
         extents=stack.extents,
         positions=stack.positions,
         placeholder_spacing=stack.placeholder,
         format=found.format,
         intensity=kind,
-        files=(path,),
-        warnings=tuple(notes),
+        files=volume.files,
+        sources=volume.files,
+        warnings=volume.notes,
     )
 
 
-def _in_hu(values: NDArray[Any], mode: str, where: str) -> tuple[NDArray[np.int16] | NDArray[np.float32], str]:
-    hu, kind = to_hu(values, mode, where)
-    refuse_beyond_hu(hu, mode, where)
+def _in_hu(values: NDArray[Any], mode: str, place: Path) -> tuple[NDArray[np.int16] | NDArray[np.float32], str]:
+    try:
+        # its warnings stand in the study, which names no place
+        hu, kind = to_hu(values, mode, _CT)
+        refuse_beyond_hu(hu, mode, _CT)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
     to_air(hu)
     return hu, kind
 
@@ -139,6 +150,10 @@ def series_of(path: "str | os.PathLike[str] | Found | FoundStudy", name: str | N
             f"{found.path} holds {len(taken)} studies: give one at a time, or the UID of a series as `series` "
             "(`covid-monai data studies` lists them)"
         )
+    volumes = [series for study in found.studies for series in study.series if series.format != "dicom"]
+    if not taken and len(volumes) == 1:
+        # it says by itself what is wrong with it, and options may put it right
+        return volumes[0]
     if not taken:
         raise InputError(f"{found.path} holds no CT that can be read{_why_none(found)}")
     return taken[0]

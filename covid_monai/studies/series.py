@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from covid_monai.studies.geometry import SAME_POSITION, Stack, distances_of, normal_of, plane_of, sort_slices, stack_of
 from covid_monai.studies.headers import DISTINGUISHED_BY, ImageHeader
-from covid_monai.studies.hounsfield import intercept_of
-from covid_monai.studies.kinds import refusal_of
+from covid_monai.studies.hounsfield import intercept_of, slope_of
+from covid_monai.studies.kinds import is_lossy, refusal_of
 from covid_monai.studies.study import counted, spacing_of_affine
+from covid_monai.transforms.nifti_affine import SPACING_LIMITS
 
 _SAME_DIRECTION = 2e-3
 _SAME_SPACING = 1e-3
@@ -151,9 +152,10 @@ def _single(images: list[ImageHeader], digest: Pixels) -> list[FoundSeries]:
 
 
 def _judged(slices: list[ImageHeader], odd: list[str]) -> FoundSeries:
-    plane = plane_of(slices[0])
-    if plane != "axial":
-        return FoundSeries("", "dicom", tuple(slices), f"a {plane} series, where axial slices are needed", tuple(odd))
+    if refused := _refused_geometry(slices[0]):
+        return FoundSeries("", "dicom", tuple(slices), refused, tuple(odd))
+    slices, assumed = _with_intercepts(slices)
+    odd = [*odd, *assumed]
     rows, columns = slices[0].shape
     shape = columns, rows, len(slices)
     return FoundSeries("", "dicom", tuple(slices), None, (*odd, *_of_headers(slices)), stack_of(slices), shape)
@@ -168,10 +170,38 @@ def _of_headers(slices: Sequence[ImageHeader]) -> list[str]:
         odd.append("images are stored mirrored; taken as they lie")
     if not slices[0].text("Modality"):
         odd.append("no modality is given; taken for CT")
-    without = sum(intercept_of(header) is None for header in slices)
-    if without:
-        odd.append(f"{counted(without, 'slice has', 'slices have')} no rescale intercept")
+    if any(header.number("RescaleSlope") == 0 for header in slices):
+        odd.append("the rescale slope is 0, taken as 1")
+    if any(map(is_lossy, slices)):
+        odd.append("images were compressed with loss, which changes HU")
     return odd
+
+
+def _refused_geometry(header: ImageHeader) -> str | None:
+    plane = plane_of(header)
+    if plane != "axial":
+        return f"a {plane} series, where axial slices are needed"
+    if header.spacing is not None and not SPACING_LIMITS[0] <= min(header.spacing) <= SPACING_LIMITS[1]:
+        return f"a series with pixels of {header.spacing[0]:g} x {header.spacing[1]:g} mm, which no CT has"
+    return None
+
+
+def _with_intercepts(slices: list[ImageHeader]) -> tuple[list[ImageHeader], list[str]]:
+    """Slices, those without rescale intercept with that of the others where these agree; and what is odd."""
+    without = [header for header in slices if intercept_of(header) is None]
+    if not without:
+        return slices, []
+    lack = f"{counted(len(without), 'slice has', 'slices have')} no rescale intercept"
+    pairs = {(intercept_of(header), slope_of(header)) for header in slices if intercept_of(header) is not None}
+    if len(pairs) != 1:
+        return slices, [lack]
+    ((intercept, slope),) = pairs
+    rescaling = {"RescaleIntercept": intercept, "RescaleSlope": slope}
+    filled = [
+        replace(header, values={**header.values, **rescaling}) if intercept_of(header) is None else header
+        for header in slices
+    ]
+    return filled, [f"{lack}: that of the others, {intercept:g}, is taken"]
 
 
 def _groups_at(images: Sequence[ImageHeader]) -> list[list[ImageHeader]]:

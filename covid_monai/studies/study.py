@@ -43,6 +43,7 @@ class Study:
             (:mod:`covid_monai.transforms.intensity`).
         identity: UIDs of the DICOM series.
         files: what was read, in the order of the slices; each once. A file in an archive is ``archive.zip/name``.
+        sources: the files on the disk that have them: the same, or the archive.
         left_out: files of the series that could not be read, and why.
         warnings: what is not as sure as one may believe, without names, paths and UIDs.
     """
@@ -56,6 +57,7 @@ class Study:
     intensity: str = "hu"
     identity: Identity = field(default=Identity(), repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
+    sources: tuple[Path, ...] = field(default=(), repr=False)
     left_out: tuple[tuple[Path, str], ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
 

@@ -17,6 +17,7 @@ from covid_monai.tables.verdict import CANNOT_TELL, LOGARITHMIC, Verdict
 
 MINUS = "−"  # noqa: RUF001
 _DIFFERENCE = {False: "difference to the paper", True: "ln of the false alarms, ours / the paper's"}
+OWN_GRID = "on the slices' own grid"
 _NUMBER_OF_DIGITS = {True: 1, False: 3}
 
 
@@ -58,7 +59,7 @@ def measure_lines(
     header = ["row", "published"]
     for protocol in protocols:
         header += [f"{protocol}: ours ± SD (jobs)", "95 % over patients"]
-        header += [measure.beside.replace("_", " ")] if measure.beside else []
+        header += _other_values(measure, results)
         header += [_DIFFERENCE[measure.name in LOGARITHMIC], "verdict"]
     if len(protocols) > 1:
         header.append(f"optimism (paper {MINUS} grouped)")
@@ -66,7 +67,7 @@ def measure_lines(
     for row in results.table.rows:
         line = [row.label, plain(row.paper.get(measure.name), digits)]
         for protocol in protocols:
-            line += _entry_cells(by_place.get((protocol, row.slug)), measure, digits)
+            line += _entry_cells(by_place.get((protocol, row.slug)), measure, results, digits)
         if len(protocols) > 1:
             line.append(_optimism_cell(between.get(row.slug), digits))
         rows.append(line)
@@ -248,9 +249,16 @@ def p_text(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}".replace("-", MINUS)
 
 
-def _entry_cells(entry: Entry | None, measure: Measure, digits: int) -> list[str]:
+def _other_values(measure: Measure, results: Results) -> list[str]:
+    """What else than the table's own averaging and grid has a column."""
+    averaging = [measure.beside.replace("_", " ")] if measure.beside else []
+    return [*averaging, *([OWN_GRID] if results.grid is not None and measure.averaging != OVER_THRESHOLDS else [])]
+
+
+def _entry_cells(entry: Entry | None, measure: Measure, results: Results, digits: int) -> list[str]:
+    others = _other_values(measure, results)
     if entry is None:
-        return [ABSENT] * (5 if measure.beside else 4)
+        return [ABSENT] * (4 + len(others))
     spread = "" if entry.sd is None else f" ± {plain(entry.sd, digits)}"
     number = str(entry.jobs) if entry.jobs == entry.planned else f"{entry.jobs} of {entry.planned}"
     # of one fold the two are the same
@@ -261,7 +269,7 @@ def _entry_cells(entry: Entry | None, measure: Measure, digits: int) -> list[str
     return [
         f"{plain(value, digits)}{spread} ({number})",
         bounds,
-        *([with_interval(entry.beside, digits)] if measure.beside else []),
+        *(with_interval(entry.own_grid if name == OWN_GRID else entry.beside, digits) for name in others),
         _difference_cell(entry, digits),
         verdict_text(entry.verdict) or ABSENT,
     ]

@@ -38,7 +38,8 @@ class Entry:
     """One measure of one row under one protocol, in the paper's scale; None where there is no value.
 
     ``jobs`` are finished out of ``planned``; ``sd`` is over all of them, ``sd_of_seeds`` that of the ``seeds`` on the
-    folds that all of them have. ``value`` has the interval over patients, ``beside`` that of another averaging.
+    folds that all of them have. ``value`` has the interval over patients, ``beside`` that of another averaging,
+    ``own_grid`` that on the data's own grid where the table is scored on another.
     ``units`` have a value. ``difference`` is to the paper's value, for its verdict: of specificity a logarithm, see
     :mod:`covid_monai.tables.verdict`; None where the two cannot be compared.
     """
@@ -52,6 +53,7 @@ class Entry:
     seeds: int
     value: Estimate | None
     beside: Estimate | None
+    own_grid: Estimate | None
     sd: float | None
     sd_of_seeds: float | None
     units: int
@@ -161,8 +163,9 @@ def _entry(
         jobs=len(results.jobs_of(protocol, row)),
         planned=results.planned(protocol, row),
         seeds=len({seed for _, seed in tallied.jobs}) if tallied else 0,
-        value=_scaled(value, interval_of(tallied), scale) if tallied and np.isfinite(value) else None,
+        value=_estimate(tallied, scale),
         beside=_beside(results, protocol, row, measure),
+        own_grid=_on_own_grid(results, protocol, row, measure),
         sd=float(values.std(ddof=1)) if len(values) > 1 else None,
         sd_of_seeds=scale * float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
         units=tallied.contributing_units() if tallied and np.isfinite(value) else 0,
@@ -175,9 +178,19 @@ def _beside(results: Results, protocol: str, row: Row, measure: Measure) -> Esti
     """The measure by its other averaging."""
     if measure.beside is None:
         return None
-    other = tally_of(results, protocol, row, replace(measure, averaging=measure.beside))
-    value = other.value() if other else float("nan")
-    return _scaled(value, interval_of(other), measure.scale) if other and np.isfinite(value) else None
+    return _estimate(tally_of(results, protocol, row, replace(measure, averaging=measure.beside)), measure.scale)
+
+
+def _on_own_grid(results: Results, protocol: str, row: Row, measure: Measure) -> Estimate | None:
+    """The measure on the data's own grid; curves over thresholds are kept on the table's alone."""
+    if results.grid is None or measure.averaging == OVER_THRESHOLDS:
+        return None
+    return _estimate(tally_of(replace(results, scores=results.native_scores), protocol, row, measure), measure.scale)
+
+
+def _estimate(tallied: Tally | None, scale: float) -> Estimate | None:
+    value = tallied.value() if tallied else float("nan")
+    return _scaled(value, interval_of(tallied), scale) if tallied and np.isfinite(value) else None
 
 
 def _tested(results: Results, protocol: str, row: Row) -> set[str]:

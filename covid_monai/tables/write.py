@@ -206,6 +206,7 @@ def _entry_line(entry: Entry) -> dict[str, Any]:
         "sd_of_seeds": entry.sd_of_seeds,
         "averaging_beside": entry.measure.beside or "",
         **_flat("beside", entry.beside),
+        **_flat("own_grid", entry.own_grid),
         "units": entry.units,
         **_difference_columns(entry),
         "verdict": entry.verdict.word,

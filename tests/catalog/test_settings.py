@@ -185,3 +185,11 @@ def test_any_value_of_any_setting_builds_or_is_refused_in_one_line(name, tiny_da
         assert not refusal or "cannot be built with these settings" in refusal or any(key in refusal for key in changes)
 
     builds_or_is_refused()
+
+
+def test_building_a_workflow_says_nothing_of_decoders_that_no_bundle_uses(recwarn, caplog):
+    workflow = build_workflow(bundle_folder("a_segnet"), "inference", {})
+    workflow.initialize()
+    workflow.parser.get_parsed_content("preprocessing")
+    assert not [str(warning.message) for warning in recwarn if "nvimgcodec" in str(warning.message).lower()]
+    assert "nvImageCodec" not in caplog.text

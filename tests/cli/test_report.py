@@ -36,6 +36,12 @@ def test_a_missing_volume_is_named(run, tmp_path):
     assert "none.nii.gz is not a file" in result.output
 
 
+def test_a_reference_without_its_volume_is_refused(run, tmp_path):
+    result = CliRunner().invoke(root, ["report", str(run), "--reference", str(tmp_path / "mask.nii.gz")])
+    assert result.exit_code == 1
+    assert "give the image and its mask as --volume" in result.output
+
+
 def test_only_a_page_of_its_own_is_written(run, tmp_path):
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for name in ("run.json", "model.safetensors", "evaluation/test/scores.json", "page"):

@@ -113,7 +113,9 @@ def test_a_predicted_volume_is_shown_on_request(run, tmp_path):
     output = tmp_path / "page.html"
     volume = (tmp_path / "ct.nii.gz", tmp_path / "mask.nii.gz")
     assert write_report(run, output, volume=volume) == output
-    assert "A predicted volume" in output.read_text(encoding="utf-8")
+    assert "There is no reference" in output.read_text(encoding="utf-8")
+    write_report(run, output, volume=volume, reference=tmp_path / "mask.nii.gz")
+    assert "Outlined: the lesions of mask.nii.gz" in output.read_text(encoding="utf-8")
 
 
 def test_worst_and_best_cases_are_disjoint_and_ordered(run):

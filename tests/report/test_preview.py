@@ -1,10 +1,13 @@
 import nibabel
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from covid_monai.errors import InputError
+from covid_monai.report import preview
 from covid_monai.report.preview import draw_preview, slices_with_lesion
+from covid_monai.report.style import YELLOW
 from covid_monai.report.volumes import read_image, read_mask
 
 LPS = np.diag([-1.0, -1.0, 2.0, 1.0])
@@ -159,6 +162,23 @@ def test_the_names_of_classes_and_the_reading_of_the_ct_come_from_the_record_bes
     }
     (tmp_path / "mask.json").write_text(json.dumps(record))
     names = []
-    monkeypatch.setattr(preview, "_add_legend", lambda figure, labels, class_names: names.append(class_names))
+    monkeypatch.setattr(preview, "_add_legend", lambda figure, labels, truth, class_names: names.append(class_names))
     draw_preview(tmp_path / "ct.nii.gz", tmp_path / "mask.nii.gz", tmp_path / "preview.png")
     assert names == [["background", "ground-glass", "consolidation"]]
+
+
+def test_a_reference_is_outlined_counts_for_the_slices_and_is_scored(tmp_path, monkeypatch):
+    titles, painted = [], []
+    monkeypatch.setattr(Figure, "suptitle", lambda _, text, **kwargs: titles.append(text))
+    monkeypatch.setattr(preview, "outline_mask", lambda axes, mask, colour: painted.append((colour, int(mask.sum()))))
+    predicted, drawn = np.zeros((2, 24, 20, 12), np.uint8)
+    predicted[4:8, 4:8, 2] = 1
+    drawn[4:8, 4:6, 2] = 4
+    drawn[:2, :3, 9] = 4
+    image, mask = save(tmp_path / "ct.nii.gz", ct()), save(tmp_path / "mask.nii.gz", predicted)
+    draw_preview(image, mask, tmp_path / "p.png", reference=save(tmp_path / "reference.nii.gz", drawn))
+    assert titles == ["ct.nii.gz: lesion predicted in 1 of 12 slices, drawn in 2 of 12, Dice 0.533"]
+    assert (YELLOW, 8) in painted
+    assert (YELLOW, 6) in painted
+    with pytest.raises(InputError, match=r"other\.nii\.gz 24 x 20 x 11 voxels; give a mask on the image's grid"):
+        draw_preview(image, mask, tmp_path / "p.png", reference=save(tmp_path / "other.nii.gz", drawn[:, :, 1:]))

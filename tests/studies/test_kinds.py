@@ -96,6 +96,7 @@ def test_descriptions_that_name_another_kind_are_believed(description, named, tm
         (None, ComprehensiveSRStorage, "a structured report"),
         ("PR", GrayscaleSoftcopyPresentationStateStorage, "a presentation state"),
         ("SEG", SegmentationStorage, "a segmentation"),
+        ("CT", SegmentationStorage, "a segmentation"),
         ("ECG", CTImageStorage, "an object of modality ECG"),
         ("CT", CTImageStorage, None),
         ("", CTImageStorage, None),

@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.studies import read_study
@@ -39,6 +40,32 @@ def test_voxels_lie_where_the_header_says(tmp_path):
     # DICOM part 3, C.7.6.2.1.1: columns by the second number of the spacing, rows by the first
     expected = np.add(ORIGIN, [4 * SPACING[1], 7 * SPACING[0], 5 * 3.0])
     np.testing.assert_allclose(world_lps(affine, 4, 7, 5), expected)
+
+
+def turned(about_x: float, about_y: float, about_z: float) -> tuple[float, ...]:
+    """The orientation of slices that are turned by degrees, the axial ones first about x."""
+    x, y, z = np.radians((about_x, about_y, about_z))
+    turn_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    turn_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    turn_z = np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]])
+    return tuple((turn_z @ turn_y @ turn_x)[:, :2].T.ravel())
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (12, 0, 0), (-20, 8, 0), (5, -25, 40), (0, 0, 180), (180, 0, 0)])
+def test_values_and_places_are_those_of_another_reader(angles, tmp_path):
+    orientation = turned(*angles)
+    normal = np.cross(orientation[:3], orientation[3:])
+    write_series(tmp_path, SeriesPlan(CHEST, orientation=orientation, step=2.7 * normal))
+    study = read_study(tmp_path)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path)))
+    image = reader.Execute()
+    generator = np.random.default_rng(0)
+    for index in generator.integers(0, study.hu.shape, (40, 3)):
+        point = (study.affine @ [*index, 1])[:3] * [-1, -1, 1]
+        there = image.TransformPhysicalPointToIndex(point.tolist())
+        assert image[there] == study.hu[tuple(index)]
+        np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(there), point, atol=1e-3)
 
 
 def test_slope_and_intercept_of_each_slice_are_its_own(tmp_path):

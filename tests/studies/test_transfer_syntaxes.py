@@ -1,7 +1,4 @@
-"""The encodings of pixels that scanners and archives write.
-
-JPEG-LS, JPEG extended and lossy JPEG 2000 are not among them: nothing that is installed here writes them in DICOM.
-"""
+"""The encodings of pixels that scanners and archives write, and that can be written here."""
 
 from pathlib import Path
 
@@ -120,6 +117,21 @@ def test_a_file_that_is_cut_off_is_named_and_left_out(syntax, tmp_path):
     assert "1 slice could not be read and is left out" in study.warnings
     assert any("a gap of 6 mm" in message for message in study.warnings)
     assert not any(str(tmp_path) in message for message in study.warnings)
+
+
+def test_pixels_that_decode_to_other_values_are_damaged(tmp_path, capfd):
+    files = write_series(
+        tmp_path / "ct", SeriesPlan(CHEST), lambda _, dataset: encode(dataset, JPEGLosslessSV1, tmp_path)
+    )
+    content = bytearray(files[3].read_bytes())
+    middle = len(content) - 400
+    # the decoder goes on with other values
+    content[middle : middle + 40] = b"\x55" * 40
+    files[3].write_bytes(content)
+    with pytest.warns(InputWarning, match="damaged within its compressed pixels"):
+        study = read_study(tmp_path / "ct")
+    np.testing.assert_array_equal(study.hu, np.delete(CHEST, 3, axis=0).transpose(2, 1, 0))
+    assert capfd.readouterr().err == ""
 
 
 def test_an_encoding_that_cannot_be_decoded_is_named(tmp_path):

@@ -1,16 +1,21 @@
 """A table's scores on its paper's grid, beside those on the data's own."""
 
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from covid_monai.scoring.format import ABSENT
 from covid_monai.scoring.overlap import COUNTS
 from covid_monai.tables.findings import find
 from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import publish
 from covid_monai.tables.published import read_published
+from covid_monai.tables.render import measure_lines, with_interval
 from covid_monai.tables.results import collect
+from covid_monai.tables.statistics import estimate_entries
+from covid_monai.tables.write import frame
 from tests.tables.fabricated import write_output
 from tests.tables.tiny_table import content, write_table
 
@@ -34,6 +39,26 @@ def test_the_papers_grid_counts_and_the_datas_own_stands_beside_it(output):
     assert own == 4 * papers
     keys = ["protocol", "slug", "fold", "seed", "level", "case", "class", "unit"]
     assert results.native_scores[keys].equals(results.scores[keys])
+
+
+def test_the_table_has_each_value_on_both_grids(output):
+    findings = find(output)
+    on_own_grid = replace(findings.results, grid=None, scores=findings.results.native_scores)
+    expected = {
+        (entry.protocol, entry.row.label, entry.measure.name): entry.value
+        for entry in estimate_entries(on_own_grid, {})
+    }
+    found = {(entry.protocol, entry.row.label, entry.measure.name): entry.own_grid for entry in findings.entries}
+    assert found == expected
+    assert any(value is not None for value in found.values())
+    lines = frame(findings)
+    assert set(lines["own_grid"].dropna()) == {round(value.value, 12) for value in expected.values() if value}
+    measure = findings.results.table.measures["dice"]
+    section = measure_lines(findings.results, measure, findings.entries, findings.optimism, {})
+    places = [place for place, name in enumerate(section.header) if name == "on the slices' own grid"]
+    dice = [entry for entry in findings.entries if entry.measure == measure]
+    shown = {row[place] for row in section.rows for place in places} - {ABSENT}
+    assert shown == {with_interval(entry.own_grid, 1) for entry in dice if entry.own_grid}
 
 
 def test_where_a_job_lacks_the_grid_all_are_on_the_datas_own(output, tmp_path):
