@@ -265,3 +265,36 @@ def test_a_series_is_chosen_by_its_uid(tiny_run, tmp_path):
         assert results(done.mask.parent)["run"]["identifiers"]["series_uid"] == uid
     (none,) = predict([tmp_path / "in"], tmp_path / "out", tiny_run, series="1.2.3")
     assert "no series 1.2.3" in none.error
+
+
+def test_a_study_that_cannot_be_read_is_noted_without_the_names_of_its_files(dicom, tiny_run, tmp_path):
+    place = tmp_path / "Doe_Jane"
+    place.mkdir()
+    (place / "Doe_Jane_1.dcm").write_bytes(b"")
+    (done,) = predict([place], tmp_path / "out", tiny_run)
+    assert "Doe_Jane_1.dcm is empty" in done.error
+    (row,) = rows(tmp_path / "out")
+    assert (row["state"], row["study"]) == ("failed", done.study)
+    assert "a file is empty" in row["error"]
+    assert "Doe" not in (tmp_path / "out" / "measurements.csv").read_text()
+    assert "Doe" not in (tmp_path / "out" / done.study / "run.json").read_text()
+
+
+def test_files_that_are_left_out_are_warned_of_and_noted_without_their_names(dicom, tiny_run, tmp_path):
+    place = tmp_path / "Doe_Jane"
+    shutil.copytree(dicom[0], place)
+    for index in range(7):
+        (place / f"Doe_{index}.dcm").write_bytes(b"")
+    (done,) = predict([place], tmp_path / "out", tiny_run)
+    assert done.error is None
+    assert f"{place / 'Doe_0.dcm'} is empty; it is left out" in done.warnings
+    assert any("2 more files are left out" in warning for warning in done.warnings)
+    record = (done.mask.parent / "run.json").read_text()
+    assert "a file is empty; it is left out" in record
+    assert "Doe" not in record
+
+
+def test_a_damaged_salt_is_told_with_what_to_do(dicom, tiny_run, tmp_path):
+    (tmp_path / ".salt").write_text("no salt")
+    with pytest.raises(InputError, match="delete it"):
+        predict([dicom[0]], tmp_path, tiny_run)
