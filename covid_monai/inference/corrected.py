@@ -80,14 +80,14 @@ def measure_files(
         key = key_of(given, digests, salt_of(folder))
         place = folder / key
         done = PredictedFile(given.place, Path(mask), study=key, measurements=place / MEASUREMENTS)
-        if not overwrite and (place / MEASUREMENTS).exists():
-            if is_finished(place, digests, chosen, origin=None, mask=of_mask):
-                return replace(done, kept=True)
-            raise InputError(
-                f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
-                "choose another `output`"
-            )
+        if not overwrite and is_finished(place, digests, chosen, origin=None, mask=of_mask):
+            return replace(done, kept=True)
         with staged_files(place, _STAGING, RECORD) as staging:
+            if not overwrite and (place / MEASUREMENTS).exists():
+                raise InputError(
+                    f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
+                    "choose another `output`"
+                )
             with collecting_warnings() as doubts:
                 read, measurements = _measured(given, masks, labels, chosen, grid, stopwatch)
             written = write_measurements(staging.path, key, measurements)

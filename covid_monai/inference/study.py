@@ -99,12 +99,13 @@ def _results(
         finished = is_finished(folder, digests, run.settings, origin=run.model.origin)
         if finished and set(wanted) <= set(earlier["outputs"]):
             return replace(done, kept=True)
-        if any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
+    with staged_files(folder, _STAGING, RECORD) as staging:
+        # what a killed call left in part has been taken back by now
+        if not run.overwrite and any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
             raise InputError(
                 f"{given.place}: {folder} holds results that were made otherwise or changed since; give "
                 "`overwrite=True` to replace them, or choose another `output`"
             )
-    with staged_files(folder, _STAGING, RECORD) as staging:
         record, warnings = _write(run, given, digests, result.study, staging.path, stopwatch, progress)
         write_json(staging.path / RECORD, record)
         staging.publish(stale=[folder / str(name) for name in earlier.get("outputs", ())])

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 import covid_monai as cm
 from covid_monai.errors import InputError
+from covid_monai.files import sha256_of
 from covid_monai.inference import study as study_module
 from covid_monai.inference.inputs import find_inputs
 from covid_monai.inference.predict import predict
@@ -160,6 +161,20 @@ def test_a_call_that_is_interrupted_leaves_nothing_half_written_and_can_be_made_
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / ".salt"]
     (again,) = predict([dicom[0]], tmp_path, tiny_run)
     assert again.error is None
+
+
+def test_what_a_killed_call_had_moved_in_part_is_taken_back_and_made_again(dicom, tiny_run, tmp_path):
+    (done,) = predict([dicom[0]], tmp_path, tiny_run)
+    folder = done.mask.parent
+    staging = folder / ".writing-study"
+    staging.mkdir()
+    journal = {name: sha256_of(folder / name) for name in FILES}
+    (staging / ".journal.json").write_text(json.dumps({"last": "run.json", "files": journal}))
+    for name in ("run.json", "measurements.json"):
+        (folder / name).rename(staging / name)
+    (again,) = predict([dicom[0]], tmp_path, tiny_run)
+    assert (again.error, again.kept) == (None, False)
+    assert {path.name for path in folder.iterdir()} == FILES
 
 
 def test_a_table_names_its_studies_and_one_that_fails_stops_no_other(dicom, tiny_run, tmp_path):
