@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for all that is written.")
 @click.option(
     "--run",
+    "runs",
     required=True,
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Run folder, or a bundle folder with weights.",
+    help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged.",
 )
 @settings_option
 @click.option(
@@ -51,6 +53,14 @@ if TYPE_CHECKING:
 )
 @orientation_option
 @grid_tolerance_option
+@click.option("--mirrored", is_flag=True, help="Average over each slice and its mirror image; takes twice the time.")
+@click.option(
+    "--min-volume-ml",
+    default=0.0,
+    show_default=True,
+    metavar="ML",
+    help="Leave out connected lesions of a smaller volume.",
+)
 @click.option("--measure", is_flag=True, help="Take NIfTI volumes as studies too: measure them.")
 @study_options
 @click.option("--probabilities", is_flag=True, help="Write the probability of any lesion too, float32.")
@@ -61,12 +71,14 @@ if TYPE_CHECKING:
 def predict(
     inputs: tuple[str, ...],
     output: Path,
-    run: Path,
+    runs: tuple[Path, ...],
     assignments: tuple[str, ...],
     roi_size: int | None,
     intensity: str,
     orientation: str | None,
     grid_tolerance: float | None,
+    mirrored: bool,
+    min_volume_ml: float,
     measure: bool,
     series: str | None,
     spacing: str,
@@ -106,7 +118,7 @@ def predict(
         segment(
             found,
             output,
-            run,
+            runs,
             studies=StudySettings(
                 spacing=spacing,
                 ground_glass_below=ground_glass_below,
@@ -119,6 +131,8 @@ def predict(
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,
+            mirrored=mirrored,
+            min_volume_ml=min_volume_ml,
             probabilities=probabilities,
             overwrite=overwrite,
             device=device,

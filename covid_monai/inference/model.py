@@ -2,16 +2,16 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
+from covid_monai.inference.components import check_volume
 from covid_monai.inference.mask_record import Origin
 from covid_monai.inference.prediction import Prediction
 from covid_monai.run.crops import warn_of_whole_slices
@@ -44,6 +44,7 @@ class Model:
         reading: Mapping[str, Any],
         *,
         trained_on_crops: bool = False,
+        min_volume_ml: float = 0.0,
     ) -> None:
         self.bundle = origin.bundle
         self.class_names = class_names
@@ -51,6 +52,7 @@ class Model:
         self._segmenter = segmenter
         self._reading = reading
         self._trained_on_crops = trained_on_crops
+        self._min_volume_ml = min_volume_ml
 
     @property
     def device(self) -> str:
@@ -89,18 +91,27 @@ class Model:
         for message in messages:
             warnings.warn(message, InputWarning, stacklevel=2)
         return Prediction(
-            image, item, self.class_names, origin=self.origin, source=path, study=study, warnings=tuple(messages)
+            image,
+            item,
+            self.class_names,
+            origin=self.origin,
+            source=path,
+            study=study,
+            warnings=tuple(messages),
+            min_volume_ml=self._min_volume_ml,
         )
 
 
 def load(
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     device: str | None = None,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
     orientation: str | None = None,
     grid_tolerance: float | None = None,
+    mirrored: bool = False,
+    min_volume_ml: float = 0.0,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
 ) -> Model:
@@ -108,7 +119,8 @@ def load(
 
     Args:
         run: a run (:class:`covid_monai.Run`), its folder, or other trained weights; see
-            :func:`covid_monai.run.trained.find_trained`.
+            :func:`covid_monai.run.trained.find_trained`. Of several, such as the folds of a cross-validation, the
+            logits are averaged (:class:`covid_monai.inference.averaging.AveragedNetwork`).
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
@@ -118,14 +130,21 @@ def load(
             z to the head (S). None assumes LAS for them, with a warning.
         grid_tolerance: by how many mm the two affines of a NIfTI header, sform and qform, may differ; None for 0.1. The
             sform is taken.
+        mirrored: average over each slice and its mirror image, left to right; it takes twice the time.
+        min_volume_ml: connected lesions of less than this volume in mL are left out of the mask
+            (:func:`covid_monai.inference.components.without_small_components`).
         settings: further overrides of the bundle's inference configuration.
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Raises:
-        InputError: the run or its weights cannot be used, or a setting is not the bundle's.
+        InputError: a run or its weights cannot be used, several are not built alike, or a setting is not the bundle's.
     """
-    trained = find_trained(run, settings=settings, trust=trust)
-    source = trained.bundle
+    runs = [run] if isinstance(run, (str, os.PathLike)) else list(run)
+    trained = [find_trained(each_run, settings=settings, trust=trust) for each_run in runs]
+    from covid_monai.inference.averaging import build_averaged, check_alike
+
+    check_alike(trained)
+    source = trained[0].bundle
     reading = {
         "intensity": intensity,
         "orientation": orientation_of(orientation) if orientation else None,
@@ -135,21 +154,17 @@ def load(
     given: dict[str, Any] = {key: value for key, value in reading.items() if value is not None}
     if roi_size is not None:
         given["roi_size"] = list(roi_size)
-    origin = Origin(source.name, trained.sha256, {**(settings or {}), **given})
-    chosen = {**(settings or {}), **given, "checkpoint": str(trained.weights)}
+    beyond = {"mirrored": mirrored, "min_volume_ml": check_volume(min_volume_ml)}
+    noted = {**(settings or {}), **given, **{key: value for key, value in beyond.items() if value}}
+    origin = Origin(source.name, "+".join(sorted(each_run.sha256 for each_run in trained)), noted)
+    chosen = {**(settings or {}), **given}
     if device is not None:
         chosen["device"] = device_setting(device)
-    from covid_monai.inference.segment import build_segmenter
 
     with plain_input_errors():
-        known = known_settings(source, "inference", trained.settings)
-        workflow = build_workflow(source, "inference", {**known, **chosen})
-        workflow.initialize()
-        parser = workflow.parser
-        segmenter = build_segmenter(parser)
-        names = list(map(str, parser.get_parsed_content("class_names")))
-        crops = bool(trained.record and trained.record.crops)
-        return Model(names, segmenter, origin, reading, trained_on_crops=crops)
+        segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
+        crops = any(each_run.record.crops for each_run in trained if each_run.record)
+        return Model(names, segmenter, origin, reading, trained_on_crops=crops, min_volume_ml=min_volume_ml)
 
 
 def _of_study(reading: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Studies, volumes and slices in, masks on their grids and measurements out."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ PROBABILITIES = "probabilities"
 def predict(
     inputs: Iterable[str | os.PathLike[str]] | Inputs,
     output: str | os.PathLike[str],
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     series: str | None = None,
     measure: bool = False,
@@ -38,6 +38,8 @@ def predict(
     intensity: str = "checked",
     orientation: str | None = None,
     grid_tolerance: float | None = None,
+    mirrored: bool = False,
+    min_volume_ml: float = 0.0,
     probabilities: bool = False,
     overwrite: bool = False,
     device: str | None = None,
@@ -59,7 +61,8 @@ def predict(
         inputs: files, folders, CSV tables of studies (columns ``study`` and ``path``) or glob patterns; or what
             :func:`covid_monai.inference.inputs.find_inputs` found of them.
         output: folder for the masks: uint8, on the input's grid; 0 is background.
-        run: a run, its folder, or other trained weights; see :func:`covid_monai.run.trained.find_trained`.
+        run: a run, its folder, or other trained weights, or several runs to average over; see
+            :func:`covid_monai.inference.model.load`.
         series: the UID or name of the series to take, as ``covid-monai data studies`` lists them.
         measure: take NIfTI as studies too.
         studies: how studies are measured, and whether identifiers are kept; its ``intensity`` is that given here.
@@ -67,6 +70,8 @@ def predict(
         intensity: see :func:`covid_monai.inference.model.load`.
         orientation: see :func:`covid_monai.inference.model.load`.
         grid_tolerance: see :func:`covid_monai.inference.model.load`.
+        mirrored: see :func:`covid_monai.inference.model.load`.
+        min_volume_ml: see :func:`covid_monai.inference.model.load`.
         probabilities: whether to write the probability of any lesion too (float32): ``probabilities/<name>.nii.gz``, of
             a study ``probability.nii.gz``.
         overwrite: replace masks that are there and were made otherwise: from another image, with another model or
@@ -94,9 +99,7 @@ def predict(
         if report is not None:
             report(done)
 
-    # a run, a bundle's folder or a weights file: what is not there is left out
-    weights = (*RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else []))
-    with protecting(*found.images, *weights):
+    with protecting(*found.images, *_files_of_runs([run] if isinstance(run, (str, os.PathLike)) else run)):
         targets = _targets(found.images, folder, probabilities)
         model = load(
             run,
@@ -105,6 +108,8 @@ def predict(
             intensity=intensity,
             orientation=orientation,
             grid_tolerance=grid_tolerance,
+            mirrored=mirrored,
+            min_volume_ml=min_volume_ml,
             settings=settings,
             trust=trust,
         )
@@ -119,6 +124,14 @@ def predict(
             of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
             _predict_studies(of_all, found.studies, started, progress, tell)
     return predictions
+
+
+def _files_of_runs(runs: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """Of runs, bundles' folders or weights files; what is not there is left out."""
+    files: list[str | os.PathLike[str]] = []
+    for run in runs:
+        files += [*RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])]
+    return files
 
 
 def _predict_studies(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.files import protecting, replacing
+from covid_monai.inference.components import without_small_components
 from covid_monai.inference.mask_record import Origin, write_record
 from covid_monai.inference.masks import write_on_grid
 
@@ -74,11 +75,13 @@ class Prediction:
         source: Path | None = None,
         study: "Study | None" = None,
         warnings: tuple[str, ...] = (),
+        min_volume_ml: float = 0.0,
     ) -> None:
         self._image = image
         self._probabilities = segmented["probability"]
-        self.mask: NDArray[np.uint8] = segmented["pred"][0].cpu().numpy().astype(np.uint8).reshape(image.shape)
         self.affine: NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64)
+        mask: NDArray[np.uint8] = segmented["pred"][0].cpu().numpy().astype(np.uint8).reshape(image.shape)
+        self.mask = without_small_components(mask, self.affine, min_volume_ml=min_volume_ml)
         self.class_names = class_names
         self.origin, self.source, self.study, self.warnings = origin, source, study, warnings
 

@@ -15,11 +15,11 @@ from covid_monai.files import sha256_of, write_json
 from covid_monai.tables.folder import FORMAT, NOTE, VERSION, prepare_parts, read_note
 from covid_monai.tables.needs import check_deviations, check_needs
 from covid_monai.tables.plan import Job, jobs_of_folders
+from covid_monai.tables.same_jobs import has_same_jobs, jobs_hash
 from covid_monai.tables.table import Table
 
 _WORDS = {
     "table": "table",
-    "table_sha256": "version of this table's YAML",
     "manifest_sha256": "data set, or of this one before it was changed",
     "budget": "budget",
 }
@@ -73,22 +73,24 @@ class Claim:
                 # of a start that ended before its note was written; it may have been of other data or groups
                 _clear_parts(self.output)
             self._prepare(before, self.output)
+            # of all times that the folder was gone on with
+            names = list(dict.fromkeys([*before["jobs"], *(job.folder for job in self.jobs)]))
             content = {
                 "format": FORMAT,
                 "version": VERSION,
                 **self._identity(),
+                "table_sha256": self.table.sha256,
                 "allowed_deviations": before["allowed_deviations"],
                 "table_path": str(self.table.path.absolute()),
                 "data": str(self.data),
-                # of all times that the folder was gone on with
-                "jobs": list(dict.fromkeys([*before["jobs"], *(job.folder for job in self.jobs)])),
+                "jobs": names,
+                "jobs_sha256": jobs_hash(self.table, names, self.budget),
             }
             write_json(self.output / NOTE, content)
 
     def _identity(self) -> dict[str, str]:
         return {
             "table": self.table.name,
-            "table_sha256": self.table.sha256,
             "manifest_sha256": sha256_of(read_dataset(self.data).folder / FILE_NAME),
             "budget": self.budget,
         }
@@ -107,6 +109,11 @@ class Claim:
         for key, value in identity.items():
             if before[key] != value:
                 raise InputError(f"{self.output} is of another {_WORDS[key]} ({before[key]}, not {value}); {_WAY_OUT}")
+        if begun and not has_same_jobs(self.table, before):
+            raise InputError(
+                f"{self.output} is of another version of this table's YAML ({before['table_sha256']}, not "
+                f"{self.table.sha256}), which its jobs depend on; {_WAY_OUT}"
+            )
         allowed = sorted({*before["allowed_deviations"], *self.allowed})
         check_needs(self.table, read_dataset(self.data), allowed)
         return {**before, "allowed_deviations": allowed}

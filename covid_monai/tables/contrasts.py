@@ -1,25 +1,23 @@
-"""Whether the rows of a table differ: paired over the same cases, corrected for the number of tests."""
+"""How the rows of a table differ from one another: every pair, over the same cases, with nothing tested."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from covid_monai.scoring.comparison import Estimate
-from covid_monai.scoring.paired_tests import holm, signed_rank
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import scored_classes
 from covid_monai.tables.table import CLASS_MEAN, OVER_THRESHOLDS, Row
 from covid_monai.tables.tallies import interval_of_difference, tally
 
 PAIRS_RULE = (
-    "Rows under one protocol, first minus second, on the cases that both were tested on, averaged over the seeds. "
-    "The difference is that of Dice, averaged as the table does it (per slice where it has no Dice of that kind), "
-    "with the 95 % bootstrap interval of whole units. Wilcoxon's signed-rank test (two-sided) compares the units' "
-    "Dice, a unit's being the mean of its slices' Dice: differences of 0 are ranked and their ranks dropped "
-    "(Pratt); under 6 units nothing is tested. Holm's correction is over all tests of this table. Trainings differ "
-    "from one another by chance too, which this test does not see: look at the SD of the seeds."
+    "All pairs of rows under one protocol, first minus second, on the cases that both were tested on, averaged over "
+    "the seeds. The difference is that of Dice, averaged as the table does it (per slice where it has no Dice of that "
+    "kind), with the 95 % bootstrap interval of whole units. Units are counted by the mean Dice of their slices. "
+    "Nothing is tested here: so many comparisons would find something by chance, and trainings differ from one "
+    "another by chance too, which the interval does not hold. What is tested are the claims of the paper."
 )
 
 
@@ -39,9 +37,6 @@ class Pair:
     higher: int
     equal: int
     lower: int
-    p: float | None
-    p_holm: float | None
-    method: str
 
 
 def compare_rows(results: Results) -> list[Pair]:
@@ -53,8 +48,7 @@ def compare_rows(results: Results) -> list[Pair]:
             pair = _pair(results, protocol, first, second)
             if pair is not None:
                 pairs.append(pair)
-    corrected = holm([pair.p for pair in pairs])
-    return [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
+    return pairs
 
 
 def dice_scale(results: Results) -> float:
@@ -78,7 +72,6 @@ def _pair(results: Results, protocol: str, first: Row, second: Row) -> Pair | No
     per_slice = "slice_with_lesion" if results.table.lesion_class == CLASS_MEAN else "slice"
     by_unit = pd.concat([_unit_dice(rows, per_slice, classes) for rows in kept], axis=1, join="inner")
     apart = np.round((by_unit.iloc[:, 0] - by_unit.iloc[:, 1]).to_numpy(), 12)
-    test = signed_rank(apart)
     return Pair(
         protocol=protocol,
         first=first,
@@ -89,9 +82,6 @@ def _pair(results: Results, protocol: str, first: Row, second: Row) -> Pair | No
         higher=int((apart > 0).sum()),
         equal=int((apart == 0).sum()),
         lower=int((apart < 0).sum()),
-        p=test.p,
-        p_holm=None,
-        method=test.method,
     )
 
 

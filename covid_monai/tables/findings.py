@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from covid_monai.tables.claim_verdicts import JudgedClaim, judge_claims
 from covid_monai.tables.comparability import Head, head_of
 from covid_monai.tables.contrasts import Pair, compare_rows
 from covid_monai.tables.leakage import SplitAudit, audit_splits
@@ -19,6 +20,7 @@ class Findings:
     head: Head
     entries: tuple[Entry, ...]
     optimism: tuple[Optimism, ...]
+    claims: tuple[JudgedClaim, ...]
     pairs: tuple[Pair, ...]
     audits: tuple[SplitAudit, ...]
 
@@ -50,6 +52,7 @@ def find(output: Path) -> Findings:
         head=head,
         entries=tuple(estimate_entries(results, head.not_comparable, head.no_verdict)),
         optimism=tuple(estimate_optimism(results)),
+        claims=tuple(judge_claims(results, head.not_comparable, head.no_verdict)),
         pairs=tuple(compare_rows(results)),
         audits=tuple(audit_splits(results)),
     )

@@ -1,7 +1,7 @@
 """The rows of a table held against the paper: from their tallies to differences and verdicts."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,17 +50,9 @@ class RowJudge:
         difference = self._difference(tallied, value, published / self.measure.scale)
         judging = self.results.table.judging
         margin = judging.margin_of(self.measure.name, self.measure.scale) if judging else None
-        if (reason := self._reason(row)) or margin is None:
+        if (reason := why_no_verdict(self.results, self.protocol, [row], self.no_verdict)) or margin is None:
             return difference, Verdict("no verdict", reason or "the table has no margin for it")
         return difference, judge(self.measure.name, difference, margin)
-
-    def _reason(self, row: Row) -> str:
-        """Why there is no verdict: settings, classes or budget are not the paper's own; empty where they are."""
-        if self.results.budget != FULL:
-            return f"budget {self.results.budget}"
-        if row.variant:
-            return f"variant {row.variant}"
-        return f"protocol {self.protocol}" if self.protocol != "paper" else self.no_verdict
 
     def _difference(self, tallied: Tally, value: float, published: float) -> Difference:
         judging, name = self.results.table.judging, self.measure.name
@@ -68,7 +60,7 @@ class RowJudge:
         ours = contributing_cases(tallied)
         parts = SlicesTested(judging.slices, judging.tested, ours) if judging else SlicesTested(ours, ours, ours)
         sd = sd_over_slices(tallied, name, parts.published) if judging else float("nan")
-        seeds = _seeds_of_every_fold(tallied)
+        seeds = seeds_of_every_fold(tallied)
         return difference_of(name, value, published, half_unit, sd, parts, self._spread, seeds)
 
     @cached_property
@@ -78,6 +70,22 @@ class RowJudge:
             for tallied in self.tallies.values()
         ]
         return pooled_seed_spread(of_rows)
+
+
+def why_no_verdict(results: Results, protocol: str, rows: Iterable[Row], classes: str) -> str:
+    """Why rows have no verdict: settings, classes or budget are not the paper's own; empty where they are.
+
+    Args:
+        results: of an output folder.
+        protocol: whose jobs are judged.
+        rows: those that are judged together.
+        classes: which of the paper's classes the data lack, empty where none.
+    """
+    if results.budget != FULL:
+        return f"budget {results.budget}"
+    if variants := [row.variant for row in rows if row.variant]:
+        return f"variant {variants[0]}"
+    return f"protocol {protocol}" if protocol != "paper" else classes
 
 
 def seeds_on_same_cases(tallied: Tally | None, scale: Callable[[float], float]) -> list[float]:
@@ -102,7 +110,7 @@ def seeds_on_same_cases(tallied: Tally | None, scale: Callable[[float], float]) 
     ]
 
 
-def _seeds_of_every_fold(tallied: Tally) -> int:
+def seeds_of_every_fold(tallied: Tally) -> int:
     """k: the seeds that every fold has at the least."""
     folds = [fold for fold, _ in tallied.jobs]
     return min(folds.count(fold) for fold in set(folds))

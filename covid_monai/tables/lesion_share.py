@@ -74,8 +74,8 @@ def implied_shares(table: Table, half_units: Mapping[str, float]) -> list[Implie
         return []
     shares = []
     for row in table.rows:
-        # a variant repeats the values of another row
-        if not row.variant and all(name in row.paper for name in NEEDED):
+        # a variant repeats the values of another row, and what is published only was tested elsewhere
+        if row.bundle and not row.variant and all(name in row.paper for name in NEEDED):
             values = [row.paper[name] / table.measures[name].scale for name in NEEDED]
             halves = [half_units[name] / table.measures[name].scale for name in NEEDED]
             low, high = implied_interval(values[0], values[1], values[2], (halves[0], halves[1], halves[2]))

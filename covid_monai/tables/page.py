@@ -10,6 +10,8 @@ from covid_monai.report.embedded import embedded_picture, filled_template
 from covid_monai.report.forest import draw_forest
 from covid_monai.report.overlay_grid import draw_overlay_grid
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
+from covid_monai.tables.claim_lines import claim_lines, claim_notes, claims_sentence
+from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.figures import (
@@ -54,7 +56,7 @@ def write_table_page(findings: Findings, path: Path) -> None:
         paper=results.table.paper,
         label=results.label,
         budget=results.budget,
-        outcome=outcome_sentence(results, findings.entries),
+        outcome=f"{outcome_sentence(results, findings.entries)} {claims_sentence(findings.claims)}".strip(),
         compact=compact_table(results, findings.entries),
         made_of=findings.made_of,
         missing=missing_lines(results),
@@ -67,6 +69,9 @@ def write_table_page(findings: Findings, path: Path) -> None:
         ],
         rules=reading_rules(findings),
         forests=_forests(findings),
+        claims=claim_lines(results, findings.claims) if findings.claims else None,
+        claim_notes=claim_notes(findings.claims),
+        claims_rule=CLAIMS_RULE,
         pairs=pair_lines(results, findings.pairs) if findings.pairs else None,
         pairs_rule=PAIRS_RULE,
         curves=_curves(findings),

@@ -1,4 +1,4 @@
-"""A table's results in at most twelve files, and from these files back to what the table says."""
+"""A table's results in at most thirteen files, and from these files back to what the table says."""
 
 import csv
 import gzip
@@ -21,7 +21,7 @@ from covid_monai.tables.folder import NOTE, read_note, record_of
 from covid_monai.tables.results import DATA, JOB_KEYS, Results, collect
 
 FIGURES = ("values.png", "optimism.png")
-TABLE_FILES = ("table.md", "table.csv", "table.json")
+TABLE_FILES = ("table.md", "table.csv", "table.json", "claims.csv")
 JOBS, SCORES, THRESHOLDS, LOGS = "jobs.csv", "scores.csv.gz", "thresholds.csv.gz", "logs.jsonl.gz"
 NATIVE_SCORES = "native_scores.csv.gz"
 SPLITS, CURVES = "splits.json", "curves.png"
@@ -34,11 +34,12 @@ Places = Mapping[str, str]
 
 
 def publish(output: Path, folder: Path) -> int:
-    """Write what a finished table may show to others into ``folder``: at most twelve files for any number of jobs.
+    """Write what a finished table may show to others into ``folder``: at most thirteen files for any number of jobs.
 
-    These are the table (``table.md``, ``table.csv``, ``table.json``), its forest plots, and of all jobs together
-    ``jobs.csv`` (settings, seeds, hashes, versions, time, memory), ``scores.csv.gz`` (on the
-    paper's grid where the table names one, and on the data's own in ``native_scores.csv.gz``), ``thresholds.csv.gz``,
+    These are the table (``table.md``, ``table.csv``, ``table.json``; ``claims.csv`` where it has claims), its forest
+    plots, and of all jobs together ``jobs.csv`` (settings, seeds, hashes, versions, time, memory), ``scores.csv.gz``
+    (on the paper's grid where the table names one, and on the data's own in ``native_scores.csv.gz``),
+    ``thresholds.csv.gz``,
     ``logs.jsonl.gz``, ``splits.json`` and ``curves.png``. Weights, masks and report.html are left out: they carry the
     terms of the data or show patients. The places of data set, output and bundles on this machine become the words
     DATA, OUT and BUNDLES. What ``folder`` has of an earlier time is replaced.

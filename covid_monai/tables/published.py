@@ -15,12 +15,14 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json
 from covid_monai.report.forest import draw_forest
 from covid_monai.scoring.thresholds import RATES
+from covid_monai.tables.claim_verdicts import judge_claims
 from covid_monai.tables.comparability import Head, averaging_side
 from covid_monai.tables.contrasts import compare_rows
 from covid_monai.tables.figures import table_forests
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.margins import Judging
+from covid_monai.tables.paper_claims import PaperClaim
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, THRESHOLDS
 from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves
@@ -73,6 +75,7 @@ def read_published(folder: Path, *, judged_by: Table | None = None) -> Findings:
         head=head,
         entries=tuple(estimate_entries(results, head.not_comparable, head.no_verdict)),
         optimism=tuple(estimate_optimism(results)),
+        claims=tuple(judge_claims(results, head.not_comparable, head.no_verdict)),
         pairs=tuple(compare_rows(results)),
         audits=audits,
     )
@@ -103,14 +106,15 @@ def _versions(folder: Path) -> set[str]:
 
 
 def _of_today(results: Results, table: Table) -> Table:
-    """The table of today, if it still has all that was run, without the rows that it has got since."""
+    """The table of today, if it still has all that was run, without the rows that it has got since and their claims."""
     slugs, budgets = {row.slug for row in table.rows}, {FULL, *table.budgets}
     lost = sorted(set(results.jobs["slug"]) - slugs)
     if lost or results.budget not in budgets:
         what = f"row {lost[0]}" if lost else f"budget {results.budget}"
         raise InputError(f"the table {table.name} has no {what} any more; read the results without `judged_by`")
     known = {row.slug for row in results.table.rows}
-    return replace(table, rows=tuple(row for row in table.rows if row.slug in known))
+    rows = tuple(row for row in table.rows if row.slug in known)
+    return replace(table, rows=rows, claims=tuple(claim for claim in table.claims if known.issuperset(claim.weights)))
 
 
 def _head(stored: Mapping[str, Any], table: Table) -> Head:
@@ -151,6 +155,8 @@ def _table(stored: Mapping[str, Any]) -> Table:
         judging = fields["judging"]
         fields["judging"] = Judging(**{**judging, "labels": tuple(judging["labels"])})
     fields["rows"] = tuple(Row(**row) for row in fields["rows"])
+    # results of 0.1 lack them
+    fields["claims"] = tuple(PaperClaim(**claim) for claim in fields.get("claims", ()))
     return Table(name=stored["name"], path=Path(f"{stored['name']}.yaml"), sha256=stored["sha256"], **fields)
 
 

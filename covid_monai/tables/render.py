@@ -155,14 +155,11 @@ def pair_lines(results: Results, pairs: Sequence[Pair]) -> Lines:
             with_interval(pair.difference, digits, sign="+"),
             str(pair.cases),
             f"{pair.higher} / {pair.equal} / {pair.lower}",
-            p_text(pair.p),
-            p_text(pair.p_holm),
-            pair.method,
         ]
         for pair in pairs
     ]
     header = ["protocol", "rows", "difference in Dice", "cases", "units higher / equal / lower"]
-    return Lines("Rows compared", "", [*header, "p", "p (Holm)", "Wilcoxon"], rows)
+    return Lines("Rows compared", "", header, rows)
 
 
 def audit_lines(audits: Sequence[SplitAudit]) -> Lines:

@@ -16,6 +16,7 @@ from covid_monai.files import sha256_of
 from covid_monai.run.training import GIVEN_OTHERWISE
 from covid_monai.tables.fields import Section
 from covid_monai.tables.margins import read_judging
+from covid_monai.tables.paper_claims import read_claims
 from covid_monai.tables.table import (
     CLASS_MEAN,
     FULL,
@@ -153,6 +154,7 @@ KEYS = (
     "settings",
     "budgets",
     "rows",
+    "claims",
 )
 THEIRS = tuple(Theirs.__dataclass_fields__)
 SELDOM_SAID = ("speed",)
@@ -165,6 +167,7 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
     theirs = top.section("theirs", THEIRS)
     needs = top.section("needs", ("sources", "canvas"))
     measures = {measure.name: measure for measure in _measures(top)}
+    rows = tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows"))
     table = Table(
         name=name,
         path=path,
@@ -179,9 +182,10 @@ def table_of(path: Path, name: str, sha256: str) -> Table:
         measures=measures,
         settings=_settings(top, "settings"),
         budgets=_budgets(top),
-        rows=tuple(_row(entry, number, path, measures) for number, entry in top.sections("rows")),
+        rows=rows,
         judging=read_judging(top, measures) if "judging" in top else None,
         grid=top.whole("grid") if "grid" in top else None,
+        claims=read_claims(top, list(measures), [row.slug for row in rows]),
     )
     _check(table)
     return table

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.tables.margins import Judging
+from covid_monai.tables.paper_claims import PaperClaim
 
 PROTOCOLS = ("paper", "grouped")
 DATA_VARIANTS = ("augment_before_folds",)
@@ -121,7 +122,7 @@ class Table:
     ``grid`` is the paper's, on which jobs are scored beside the data's own: pixels along both edges, None for the own
     alone.
     ``budgets`` are the smaller versions by name, :data:`QUICK` among them; :data:`FULL` is the table as it is.
-    Without ``judging`` there are no verdicts.
+    Without ``judging`` there are no verdicts on values. ``claims`` are the paper's differences between rows.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Table:
     rows: tuple[Row, ...]
     grid: int | None = None
     judging: Judging | None = None
+    claims: tuple[PaperClaim, ...] = ()
 
     def half_unit(self, measure: str) -> float:
         """Half a unit of the last digit that the paper prints of a measure, in the paper's scale."""

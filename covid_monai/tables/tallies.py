@@ -163,10 +163,15 @@ def interval_of_difference(first: Tally, second: Tally) -> tuple[float, float] |
 
     None where one of the two has too few units.
     """
-    if min(first.contributing_units(), second.contributing_units()) < FEWEST_CLUSTERS:
+    return interval_of_contrast([first, second], [1.0, -1.0])
+
+
+def interval_of_contrast(tallies: Sequence[Tally], factors: Sequence[float]) -> tuple[float, float] | None:
+    """That of the sum of ``tallies``, each multiplied with its factor; the same units are drawn for all."""
+    if min(each.contributing_units() for each in tallies) < FEWEST_CLUSTERS:
         return None
-    bootstrap, (draws, other_draws) = _draws([first, second])
-    return bootstrap.interval(draws - other_draws)
+    bootstrap, draws = _draws(tallies)
+    return bootstrap.interval(np.asarray(factors) @ np.stack(draws))
 
 
 def _draws(tallies: Sequence[Tally]) -> tuple[ClusterBootstrap, list[NDArray[np.float64]]]:

@@ -1,4 +1,4 @@
-"""The table as files: table.md, table.csv, table.json."""
+"""The table as files: table.md, table.csv, table.json, and claims.csv where the paper's claims are named."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +12,8 @@ from covid_monai.scoring.bootstrap import CONFIDENCE, FEWEST_CLUSTERS, RESAMPLES
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import table as markdown_table
 from covid_monai.scoring.overlap import EMPTY_MASK_RULE
+from covid_monai.tables.claim_lines import CLAIM_COLUMNS, claim_lines, claim_notes, claim_record, compact_claim_lines
+from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.findings import Findings
@@ -35,7 +37,7 @@ _DECIMALS = 12
 
 
 def write_table(findings: Findings, folder: Path) -> None:
-    """Write table.md, table.csv and table.json to ``folder``, each in one step.
+    """Write table.md, table.csv, table.json and, for tables with claims, claims.csv to ``folder``, each in one step.
 
     Raises:
         InputError: the folder cannot be written.
@@ -43,6 +45,8 @@ def write_table(findings: Findings, folder: Path) -> None:
     write_text(folder / "table.md", markdown(findings))
     write_text(folder / "table.csv", frame(findings).to_csv(index=False, lineterminator="\n"))
     write_json(folder / "table.json", content(findings))
+    if findings.claims:
+        write_text(folder / "claims.csv", claim_frame(findings).to_csv(index=False, lineterminator="\n"))
 
 
 def markdown(findings: Findings) -> str:
@@ -59,6 +63,8 @@ def markdown(findings: Findings) -> str:
     parts.append(f"Empty masks: {EMPTY_MASK_RULE}")
     for measure in results.table.measures.values():
         parts += _section(measure_lines(results, measure, findings.entries, findings.optimism, head.not_comparable))
+    if findings.claims:
+        parts += [*_section(claim_lines(results, findings.claims)), CLAIMS_RULE, _bullets(claim_notes(findings.claims))]
     parts += ["## How to read it", _bullets(reading_rules(findings))]
     if results.missing:
         parts += ["## Not finished", _bullets(missing_lines(results))]
@@ -75,6 +81,12 @@ def compact_markdown(findings: Findings) -> str:
     header = ["row", *(f"{name}: {column}" for name, columns in compact.groups for column in columns)]
     rows = [[row, *(" ".join(filter(None, cell[:2])) for cell in cells)] for row, cells in compact.rows]
     return markdown_table(header, rows)
+
+
+def compact_claims_markdown(findings: Findings) -> str:
+    """The claims with ours under each protocol, as docs/reproduction.md has them."""
+    lines = compact_claim_lines(findings.results, findings.claims)
+    return markdown_table(list(lines.header), [[_cell(text) for text in row] for row in lines.rows])
 
 
 def frame(findings: Findings) -> pd.DataFrame:
@@ -108,10 +120,22 @@ def frame(findings: Findings) -> pd.DataFrame:
     written = pd.DataFrame(lines).astype(
         dict.fromkeys(("jobs", "planned", "seeds", "units", "optimism_shared_cases"), "Int64")
     )
+    return _rounded(written)
+
+
+def claim_frame(findings: Findings) -> pd.DataFrame:
+    """A line for each claim and protocol, rounded to 12 decimals."""
+    lines = [claim_record(findings.results, judged) for judged in findings.claims]
+    limits = ("value_low", "value_high", "with_seeds_low", "with_seeds_high")
+    numbers = ("published", "published_rows", "value", *limits, "p", "p_holm")
+    return _rounded(pd.DataFrame(lines, columns=list(CLAIM_COLUMNS)).astype(dict.fromkeys(numbers, float)))
+
+
+def _rounded(lines: pd.DataFrame) -> pd.DataFrame:
     # the last bits of a sum depend on the processor; 0.0 rids of its sign
-    floats = written.select_dtypes("float").columns
-    written[floats] = written[floats].round(_DECIMALS) + 0.0
-    return written
+    floats = lines.select_dtypes("float").columns
+    lines[floats] = lines[floats].round(_DECIMALS) + 0.0
+    return lines
 
 
 def content(findings: Findings) -> dict[str, Any]:
@@ -133,6 +157,7 @@ def content(findings: Findings) -> dict[str, Any]:
         "rules": {
             "verdict": VERDICT_RULE,
             "statistics": STATISTICS_RULE,
+            "claims": CLAIMS_RULE,
             "pairs": PAIRS_RULE,
             "audit": AUDIT_RULE,
             "empty_masks": EMPTY_MASK_RULE,
@@ -153,6 +178,7 @@ def content(findings: Findings) -> dict[str, Any]:
             "no_verdict": findings.head.no_verdict,
         },
         "lines": _without_nan(frame(findings)),
+        "claims": _without_nan(claim_frame(findings)),
         "pairs": [
             {
                 **{key: value for key, value in vars(pair).items() if key not in ("first", "second", "difference")},

@@ -23,6 +23,25 @@ JUDGING = {
     "margins": {"dice": 5, "sensitivity": 5, "dice_mean_over_thresholds": 0.05},
     "reason": "a convention",
 }
+CLAIMS = [
+    {
+        "sentence": "Attention is better.",
+        "place": "section 4",
+        "measure": "dice",
+        "kind": "points",
+        "contrast": {2: 1, 1: -1},
+        "published": 8.5,
+    },
+    {
+        "sentence": "It is far better | than others.",
+        "place": "section 5",
+        "measure": "dice",
+        "kind": "relative_percent",
+        "contrast": [[2, 3]],
+        "at_least": 10,
+        "note": "not by the same data",
+    },
+]
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +56,8 @@ def finished(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = content()["rows"]
     rows[0]["paper"] = {"dice": 61.5, "sensitivity": 40.0, "accuracy": 0.9}
     rows.append({"label": "Published only", "paper": {"dice": 50.25}, "place": "row 3"})
-    path = write_table(tmp_path_factory.mktemp("table"), {"rows": rows, "measures": MEASURES, "judging": JUDGING})
+    changed = {"rows": rows, "measures": MEASURES, "judging": JUDGING, "claims": CLAIMS}
+    path = write_table(tmp_path_factory.mktemp("table"), changed)
     output = tmp_path_factory.mktemp("finished")
     write_output(output, path, patients, seeds=2, left_out={FAILED: "the loss is nan"})
     return output

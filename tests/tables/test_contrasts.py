@@ -1,7 +1,5 @@
-import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import wilcoxon
 
 from covid_monai.tables.contrasts import compare_rows
 
@@ -14,21 +12,13 @@ def by_patient(findings, protocol, row):
     return per_case.groupby(per_case.index.str[:2]).mean()
 
 
-def test_the_test_is_wilcoxons_over_patients(findings):
+def test_units_are_counted_by_the_mean_dice_of_their_slices_and_nothing_is_tested(findings):
     first, second = findings.results.table.rows[:2]
     (pair,) = [each_pair for each_pair in findings.pairs if each_pair.protocol == "paper"]
     assert (pair.first, pair.second, pair.cases, pair.units) == (first, second, 16, 8)
     apart = by_patient(findings, "paper", first) - by_patient(findings, "paper", second)
-    expected = wilcoxon(np.round(apart, 12), zero_method="pratt", method="exact")
-    assert pair.p == pytest.approx(expected.pvalue)
     assert (pair.higher, pair.equal, pair.lower) == ((apart > 0).sum(), (apart == 0).sum(), (apart < 0).sum())
-
-
-def test_holms_correction_is_over_both_protocols(findings):
-    small, large = sorted(pair.p for pair in findings.pairs)
-    corrected = sorted(pair.p_holm for pair in findings.pairs)
-    assert corrected[0] == pytest.approx(min(1, 2 * small))
-    assert corrected[1] == pytest.approx(max(min(1, 2 * small), large))
+    assert not {"p", "p_holm"} & set(vars(pair))
 
 
 def test_the_difference_is_that_of_the_tables_dice(findings):

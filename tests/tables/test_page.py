@@ -24,7 +24,8 @@ def output(tmp_path_factory):
     """Two rows under two protocols, one fold each; one job failed; with a published row."""
     home = tmp_path_factory.mktemp("page")
     rows = [*content()["rows"], {"label": "Published <only>", "paper": {"dice": 50.2}, "place": "row 3"}]
-    path = write_table(home / "table", {"rows": rows})
+    claim = {"sentence": "It is > that.", "place": "p. 1", "measure": "dice", "kind": "points", "contrast": [[2, 1]]}
+    path = write_table(home / "table", {"rows": rows, "claims": [{**claim, "note": "said twice"}]})
     failed = {"jobs/grouped/segnet-dl/fold1-seed0": "the loss is <nan>"}
     write_output(home / "output", path, write_patients(home / "data", patients=6), left_out=failed)
     return home / "output"
@@ -71,6 +72,10 @@ def test_the_page_tells_what_the_files_tell(page, found):
         "Audit of the splits",
         "1 min 1 s",
         "optimism (paper",
+        "1. It is > that. (A-SegNet + TL (0.3, 0.7) against SegNet + DL)",
+        "cannot tell (one seed)",
+        "Claims of the paper (1): 1 cannot tell.",
+        "Claim 1: said twice.",
     ):
         assert item in text, item
     for entry in found.entries:

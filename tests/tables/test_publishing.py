@@ -16,7 +16,7 @@ from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import NATIVE_SCORES, PUBLISHED_FILES, publish
 from covid_monai.tables.published import OLD_LABELS, publish_again, read_published
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.write import compact_markdown, frame, write_table
+from covid_monai.tables.write import claim_frame, compact_markdown, frame, write_table
 
 JOB = "jobs/paper/segnet-dl/fold0-seed0"
 
@@ -51,11 +51,17 @@ def jobs_of(folder):
     return list(csv.DictReader((folder / "jobs.csv").read_text().splitlines()))
 
 
-def test_twelve_files_at_most_are_published_whatever_the_number_of_jobs(published):
+def test_thirteen_files_at_most_are_published_whatever_the_number_of_jobs(published):
     paths = list(published.rglob("*"))
     # the table names no grid
     assert {path.name for path in paths} == set(PUBLISHED_FILES) - {NATIVE_SCORES}
-    assert len(paths) <= 12
+    assert len(paths) <= 13
+
+
+def test_the_claims_that_were_published_follow_from_the_scores(published):
+    text = claim_frame(read_published(published)).to_csv(index=False, lineterminator="\n")
+    assert text == (published / "claims.csv").read_text()
+    assert text.count("\n") == 1 + 2 * 2
 
 
 def test_no_place_of_this_machine_is_published(published, output, patients):
@@ -232,13 +238,17 @@ def test_published_results_are_judged_anew_by_the_table_of_today(tmp_path):
         for name in ("dice", "sensitivity", "specificity")
     }
     stored["table"]["definition"].pop("judging")
+    # publishing anew gives it the claims of today's table
+    stored["table"]["definition"].pop("claims", None)
     stored["head"].pop("no_verdict")
     stored["head"]["deviations"].remove(OLD_LABELS)
     (folder / "table.json").write_text(json.dumps(stored))
     assert {entry.measure.averaging for entry in read_published(folder).entries} == {"pooled"}
     scores, table = (folder / "scores.csv.gz").read_bytes(), (folder / "table.csv").read_text()
+    assert read_published(folder).claims == ()
     for _ in range(2):
         publish_again(folder)
+        assert len(read_published(folder).claims) == 4 * 2
         assert (folder / "table.csv").read_text() == table
         text = (folder / "table.md").read_text()
         assert text.count(OLD_LABELS) == 1
@@ -256,7 +266,7 @@ def test_published_results_of_rows_that_are_gone_are_not_judged_anew(published):
 @pytest.mark.parametrize("name", ["official-split", "zhou2020-v1"])
 def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them(name):
     folder = Path(__file__).parents[2] / "docs" / "results" / name
-    assert len(list(folder.rglob("*"))) <= 12
+    assert len(list(folder.rglob("*"))) <= 13
     text = frame(read_published(folder)).to_csv(index=False, lineterminator="\n")
     assert text == (folder / "table.csv").read_text()
     pages = Path(__file__).parents[2] / "docs"

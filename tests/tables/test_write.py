@@ -7,6 +7,7 @@ import pytest
 
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import ABSENT
+from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.render import MINUS, digits_of, p_text, plain, with_interval
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.write import content, frame, markdown, write_table
@@ -52,7 +53,7 @@ def test_the_json_is_complete_and_valid(files, findings):
     assert len(stored["jobs"]) == 15
     assert stored["jobs"][0]["seconds"] == 61
     assert {pair["protocol"] for pair in stored["pairs"]} == {"paper", "grouped"}
-    assert stored["pairs"][0]["p_holm"] == findings.pairs[0].p_holm
+    assert stored["pairs"][0]["difference"] == findings.pairs[0].difference.value
     assert [entry["name"] for entry in stored["audit"]] == ["paper", "grouped"]
     assert stored["head"]["not_comparable"]["accuracy"] == "it is something else"
 
@@ -95,6 +96,7 @@ def test_one_protocol_alone_has_no_optimism(findings):
         results=replace(results, jobs=jobs, missing=()),
         optimism=(),
         entries=tuple(entry for entry in findings.entries if entry.protocol == "paper"),
+        claims=tuple(claim for claim in findings.claims if claim.protocol == "paper"),
         pairs=tuple(pair for pair in findings.pairs if pair.protocol == "paper"),
         audits=findings.audits[:1],
     )
@@ -105,10 +107,34 @@ def test_one_protocol_alone_has_no_optimism(findings):
     assert lines["optimism"].isna().all()
 
 
-def test_a_bar_in_a_text_does_not_break_a_line_of_the_markdown(findings):
-    first = findings.pairs[0]
-    broken = replace(findings, pairs=(replace(first, method="a | b"),))
-    assert "a \\| b" in markdown(broken)
+def test_a_bar_in_a_text_does_not_break_a_line_of_the_markdown(files):
+    assert "2. It is far better \\| than others. (" in (files / "table.md").read_text()
+
+
+def test_every_claim_is_in_the_table_the_json_and_a_csv(files, findings):
+    lines = pd.read_csv(files / "claims.csv", keep_default_na=False)
+    stored = json.loads((files / "table.json").read_text())
+    assert list(lines["claim"]) == [1, 2, 1, 2]
+    assert list(lines["verdict"]) == [judged.verdict.word for judged in findings.claims]
+    assert [claim["value"] for claim in stored["claims"]] == pytest.approx(
+        [judged.value.value for judged in findings.claims]
+    )
+    first = lines.iloc[0]
+    assert first["contrast"] == "A-SegNet + TL (0.3, 0.7) against SegNet + DL"
+    assert (float(first["published"]), float(first["published_rows"])) == (8.5, 8.5)
+    assert stored["rules"]["claims"] == CLAIMS_RULE
+    text = (files / "table.md").read_text()
+    assert "## What the paper claims" in text
+    assert "| +8.50 | +8.50 |" in text
+    assert "- Claim 2: not by the same data." in text
+    assert "Claims of the paper (2): " in text
+    assert text.count("cannot tell (Published only is published only)") == 1
+
+
+def test_a_table_without_claims_has_no_csv_of_them(findings, tmp_path):
+    write_table(replace(findings, claims=()), tmp_path)
+    assert not (tmp_path / "claims.csv").exists()
+    assert "What the paper claims" not in (tmp_path / "table.md").read_text()
 
 
 @pytest.mark.parametrize(
