@@ -313,3 +313,18 @@ def test_a_damaged_salt_is_told_with_what_to_do(dicom, tiny_run, tmp_path):
     (tmp_path / ".salt").write_text("no salt")
     with pytest.raises(InputError, match="delete it"):
         predict([dicom[0]], tmp_path, tiny_run)
+
+
+def test_grey_values_have_shares_and_no_hounsfield_units(tiny_run, tmp_path):
+    thorax = coarse_thorax()
+    grey = np.clip((thorax.hu + 1024.0) / 1624 * 255, 0, 255).round().astype(np.uint8)
+    image = write_nifti(tmp_path / "grey.nii.gz", grey, thorax.affine)
+    (refused,) = predict([image], tmp_path / "out", tiny_run, measure=True)
+    assert "8-bit" in refused.error
+    (done,) = predict([image], tmp_path / "out", tiny_run, measure=True, intensity="window")
+    assert done.error is None
+    content = results(done.mask.parent)["measurements"]
+    assert content["lungs"]["both"]["infected_percent"] is not None
+    assert content["lungs"]["both"]["consolidation_percent"] is None
+    assert content["hu"]["lung"]["mean"] is None
+    assert content["settings"]["divided"] == "not divided"
