@@ -47,13 +47,18 @@ def labels_on(
     apart = corner_distance(affine, expected, turned.shape)
     inside = all(start >= 0) and all(start + turned.shape <= study.hu.shape)
     if apart <= tolerance and inside:
+        if turned.shape != study.hu.shape:
+            message = (
+                f"{path} covers {_lengths(turned.shape)} of {_lengths(study.hu.shape)} voxels; the rest is taken as 0"
+            )
+            warnings.warn(message, InputWarning, stacklevel=2)
         whole = np.zeros(study.hu.shape, turned.dtype)
         whole[tuple(slice(first, first + length) for first, length in zip(start, turned.shape, strict=True))] = turned
         return whole
     if turned.shape != study.hu.shape:
         raise InputError(
-            f"{path} has {_lengths(turned.shape)} voxels in the order of the CT, the CT has {_lengths(study.hu.shape)}, "
-            "and it is no part of the CT's grid; resample it (nearest neighbour) to that grid"
+            f"{path} has {_lengths(turned.shape)} voxels in the order of the CT, which has {_lengths(study.hu.shape)}, "
+            "and is no part of its grid; resample it (nearest neighbour) to the CT's grid"
         )
     apart = corner_distance(affine, study.affine, turned.shape)
     if apart > tolerance:
