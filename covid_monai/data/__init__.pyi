@@ -1,3 +1,5 @@
+from .batches import BatchDataset as BatchDataset
+from .batches import as_gathered as as_gathered
 from .epochs import EpochDataset as EpochDataset
 from .epochs import EpochSampler as EpochSampler
 from .manifest import read_dataset as read_dataset

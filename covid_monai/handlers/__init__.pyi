@@ -1,3 +1,4 @@
+from .augmentation import PrepareBatchAugmented as PrepareBatchAugmented
 from .case_scores import CaseScores as CaseScores
 from .checkpoint import KeepWeights as KeepWeights
 from .distributed import CountedImages as CountedImages

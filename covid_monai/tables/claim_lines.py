@@ -69,9 +69,8 @@ def claims_sentence(claims: Sequence[JudgedClaim]) -> str:
     if not own:
         return ""
     words = Counter(judged.verdict.word for judged in own)
-    judged_words = [f"{words[word]} {word}" for word in ("supported", "contradicted", CANNOT_TELL) if words[word]]
-    if judged_words:
-        return f"Claims of the paper ({len(own)}): {', '.join(judged_words)}."
+    if any(words[word] for word in ("supported", "contradicted", CANNOT_TELL)):
+        return f"Claims of the paper ({len(own)}): {', '.join(f'{count} {word}' for word, count in words.items())}."
     reasons = sorted({judged.verdict.reason for judged in own})
     return f"Claims of the paper ({len(own)}): no verdict ({'; '.join(reasons)})."
 

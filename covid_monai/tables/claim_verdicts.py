@@ -171,7 +171,7 @@ class _ClaimContrast:
         if published := [row.label for row in self.rows.values() if not row.bundle]:
             return f"{published[0]} is published only"
         if judged.value is None or judged.value.interval is None:
-            return "too few units"
+            return "no interval over units"
         return "one seed" if judged.seeds < 2 or spread.df < 1 else ""
 
     def _sum(self, values: Mapping[str, float]) -> float:

@@ -1,5 +1,11 @@
 from .label_resizing import ResizeLabelsd as ResizeLabelsd
 from .labels import LabelsToClassesd as LabelsToClassesd
+from .random_batches import BatchRandAffined as BatchRandAffined
+from .random_batches import BatchRandFlipd as BatchRandFlipd
+from .random_batches import BatchRandGaussianNoised as BatchRandGaussianNoised
+from .random_batches import BatchRandScaleIntensityd as BatchRandScaleIntensityd
+from .random_batches import BatchRandShiftIntensityd as BatchRandShiftIntensityd
+from .random_batches import RandomBatchTransform as RandomBatchTransform
 from .reader import HounsfieldReader as HounsfieldReader
 from .slices import AugmentedCopyd as AugmentedCopyd
 from .slices import NormalizeSlicesd as NormalizeSlicesd

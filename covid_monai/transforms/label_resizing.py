@@ -1,6 +1,6 @@
 """Label maps on other grids, in step with their images."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,19 +36,33 @@ def by_largest_share(labels: Tensor, interpolate: Callable[[Tensor], Tensor]) ->
     Returns:
         labels of the interpolated shape, in the type of the ones given; nothing but labels that were there.
     """
-    largest: Tensor | None = None
-    resized: Tensor | None = None
-    for label in torch.unique(labels):
-        shares = interpolate((labels == label).float())
-        if largest is None or resized is None:
-            # what is outside of a rotated or smaller slice has no share of any label, and is background
-            largest, resized = torch.full_like(shares, TIE), torch.zeros_like(shares, dtype=labels.dtype)
-        wins = shares > largest - TIE
-        resized = torch.where(wins, label, resized)
-        largest = torch.where(wins, shares.clamp(min=TIE), largest)
-    if resized is None:
+    present = torch.unique(labels)
+    if not len(present):
         raise ValueError(f"labels of shape {tuple(labels.shape)} hold nothing; give at least one pixel")
-    return resized
+    return of_largest_share((label, interpolate((labels == label).float())) for label in present)
+
+
+def of_largest_share(shares: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """The label that has the largest share of each pixel; of equal ones the last.
+
+    Args:
+        shares: labels, the lower ones first, and their shares of the pixels, from 0 to 1. Where none has a share, as
+            outside of a rotated or smaller slice, the pixel is 0, background.
+
+    Returns:
+        labels in their own type and the shares' shape.
+    """
+    largest: Tensor | None = None
+    chosen: Tensor | None = None
+    for label, share in shares:
+        if largest is None or chosen is None:
+            largest, chosen = torch.full_like(share, TIE), torch.zeros_like(share, dtype=label.dtype)
+        wins = share > largest - TIE
+        chosen = torch.where(wins, label, chosen)
+        largest = torch.where(wins, share.clamp(min=TIE), largest)
+    if chosen is None:
+        raise ValueError("there are no shares; give those of one label at least")
+    return chosen
 
 
 def resize_labels(labels: Tensor, spatial_size: Sequence[int]) -> Tensor:

@@ -16,6 +16,16 @@ LISTED = {
 }
 """The files with cases of a split, and the subsets that they read."""
 
+BATCHES = {
+    r"^    collate_fn:\n      _target_: covid_monai\.data\.as_gathered\n      _mode_: callable\n": "",
+    r"^    prepare_batch:\n      _target_: covid_monai\.handlers\.PrepareBatchAugmented\n.*\n": "",
+    r"covid_monai\.data\.BatchDataset": "covid_monai.data.EpochDataset",
+    r"covid_monai\.transforms\.Batch(?=Rand)": "",
+    r"(?<=mode: \[bilinear, )largest_share(?=\]\n    padding_mode)": "nearest",
+    r"@copy_transforms$": "@copy_transforms + @random_transforms",
+}
+"""Transforms of whole batches in ``train.yaml``, as patterns, and those of single slices that 0.1 had."""
+
 NAMES = {
     r"covid_monai\.handlers\.seeding import": "covid_monai.workflow.seeding import",
     r"covid_monai\.handlers\.(?=[A-Za-z])(?!seeding)": "covid_monai.workflow.",
@@ -43,6 +53,10 @@ def as_of_0_1(file: Path) -> str:
         ]
         text, count = call.subn(r"\1\2:" + "".join(rf"\n\1  {line}" for line in component), text)
         assert count == 1, subset
+    if file.name == "train.yaml":
+        for pattern, old in BATCHES.items():
+            text, count = re.subn(pattern, old, text, flags=re.MULTILINE)
+            assert count, pattern
     for pattern, old in NAMES.items():
         text = re.sub(pattern, old, text, flags=re.MULTILINE)
     assert "$datalist" not in text
@@ -70,6 +84,9 @@ def test_the_copy_names_the_rooms_of_0_1(copied):
         assert f"_target_: covid_monai.workflow.{name}" in text
     assert "covid_monai.workflow.seeding import start_from_seed" in text
     assert "part: '@part'" in text
+    assert "_target_: covid_monai.data.EpochDataset" in text
+    assert "_target_: RandAffined" in text
+    assert "BatchRand" not in text
     assert "handlers." not in text.replace("monai.handlers import from_engine", "")
 
 

@@ -185,7 +185,7 @@ def test_a_row_without_jobs_and_too_few_units_are_said(tmp_path):
     lone = results.jobs[results.jobs["slug"] == "segnet-dl"]
     assert the_claim(results, jobs=lone).verdict.reason == "no finished job of A-SegNet + TL (0.3, 0.7)"
     few = results.scores[results.scores["case"] < "c04"]
-    assert the_claim(results, scores=few).verdict.reason == "too few units"
+    assert the_claim(results, scores=few).verdict.reason == "no interval over units"
 
 
 def test_p_is_under_five_per_cent_where_the_interval_leaves_the_claimed_out():

@@ -16,7 +16,7 @@ from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import NATIVE_SCORES, PUBLISHED_FILES, publish
 from covid_monai.tables.published import OLD_LABELS, publish_again, read_published
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.write import claim_frame, compact_markdown, frame, write_table
+from covid_monai.tables.write import claim_frame, compact_claims_markdown, compact_markdown, frame, write_table
 
 JOB = "jobs/paper/segnet-dl/fold0-seed0"
 
@@ -271,3 +271,12 @@ def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them
     assert text == (folder / "table.csv").read_text()
     pages = Path(__file__).parents[2] / "docs"
     assert compact_markdown(read_published(folder)) in (pages / "reproduction.md").read_text()
+
+
+def test_the_claims_in_the_documentation_follow_from_what_is_published_with_them():
+    folder = Path(__file__).parents[2] / "docs" / "results" / "zhou2020-v1"
+    findings = read_published(folder)
+    assert len(findings.claims) == 4 * 2
+    assert claim_frame(findings).to_csv(index=False, lineterminator="\n") == (folder / "claims.csv").read_text()
+    text = (folder.parents[1] / "reproduction.md").read_text()
+    assert compact_claims_markdown(findings) in text

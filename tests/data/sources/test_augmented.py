@@ -1,12 +1,13 @@
 import pytest
 import torch
-from monai.transforms import Compose, RandGaussianNoised
+from monai.transforms import Compose
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import build_workflow, read_config
-from covid_monai.data import EpochDataset, augmented_copies
+from covid_monai.data import BatchDataset, augmented_copies
 from covid_monai.errors import InputError
-from covid_monai.transforms import AugmentedCopyd
+from covid_monai.handlers import PrepareBatchAugmented
+from covid_monai.transforms import AugmentedCopyd, BatchRandGaussianNoised
 
 CASES = [{"case": f"p{number}", "image": torch.full((1, 8, 8), float(number))} for number in range(3)]
 BUNDLES_WITH_COPIES = ("residual_attention_unet", "unet")
@@ -60,18 +61,19 @@ def test_impossible_turns_and_scalings_are_refused(turns, scalings, message):
 
 def test_copies_are_made_once_and_each_has_random_transforms_of_its_own():
     copy = CountedCopyd("image", mode="bilinear")
-    data = augmented_copies(CASES, [1, 2, 3], [0.5])
-    dataset = EpochDataset(data, Compose([copy, RandGaussianNoised("image", prob=1.0)]), seed=0)
+    cases = [{**case, "label": torch.zeros(1, 8, 8)} for case in CASES]
+    dataset = BatchDataset(augmented_copies(cases, [1, 2, 3], [0.5]), Compose([copy]), seed=0)
     assert copy.calls == len(dataset) == 15
-    noise = {
-        (epoch, position): dataset[(epoch, position)]["image"] - CASES[0]["image"]
+    prepare = PrepareBatchAugmented([BatchRandGaussianNoised("image", prob=1.0, std=0.1)])
+    # of the first case as it is and turned, which without noise would all be zeros
+    noise = [
+        drawn - CASES[0]["image"]
         for epoch in (1, 2)
-        # of the first case as it is and turned, which without noise would all be zeros
-        for position in range(4)
-    }
+        for drawn in prepare(dataset.__getitems__([(epoch, position) for position in range(4)]), torch.device("cpu"))[0]
+    ]
     assert copy.calls == 15
-    for drawn in noise.values():
-        assert sum(torch.equal(drawn, other) for other in noise.values()) == 1
+    for drawn in noise:
+        assert sum(torch.equal(drawn, other) for other in noise) == 1
 
 
 @pytest.mark.parametrize("name", BUNDLES_WITH_COPIES)
@@ -92,7 +94,7 @@ def test_a_bundle_trains_on_copies_and_validates_without_any(name, tiny_dataset)
 def test_copies_are_no_part_of_what_validates_evaluates_or_predicts(name):
     folder = bundle_folder(name)
     training, evaluation = read_config(folder, "train"), read_config(folder, "evaluate")
-    assert "AugmentedCopyd" in str(training["random_transforms"])
+    assert "AugmentedCopyd" in str(training["copy_transforms"])
     elsewhere = [training["validate"], training["deterministic_transforms"], training["slice_transforms"]]
     elsewhere += [evaluation["preprocessing"], evaluation["dataset"], read_config(folder, "inference")]
     for part in map(str, elsewhere):
