@@ -9,6 +9,7 @@ from . import studies as studies
 from . import tables as tables
 from . import transforms as transforms
 from .errors import InputError as InputError
+from .inference.corrected import measure_files as measure_files
 from .inference.model import Model as Model
 from .inference.model import load as load
 from .inference.predict import predict as predict

@@ -45,7 +45,7 @@ def bfloat16_is_fast(device: "torch.device") -> bool:
     return False
 
 
-PACKAGES = ("covid-monai", "torch", "monai", "pytorch-ignite", "numpy", "nibabel", "scipy")
+PACKAGES = ("covid-monai", "torch", "monai", "pytorch-ignite", "numpy", "nibabel", "scipy", "SimpleITK", "pydicom")
 
 # what a container or a cluster's job may use; absent outside of them
 _MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")

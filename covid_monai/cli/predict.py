@@ -104,12 +104,15 @@ def predict(
     keeps what is done.
     """
     from covid_monai.catalog.literals import parse_setting
-    from covid_monai.errors import InputError
+    from covid_monai.errors import InputError, InputWarning
     from covid_monai.inference.inputs import find_inputs
     from covid_monai.inference.predict import predict as segment
     from covid_monai.inference.study_record import StudySettings
 
     found = find_inputs(inputs, measure=measure, series=series)
+    if preview and found.studies:
+        message = "previews are drawn of NIfTI that is not measured; the studies get none"
+        warnings.warn(message, InputWarning, stacklevel=2)
     teller = _Teller(len(found), preview)
     with teller:
         segment(

@@ -1,4 +1,5 @@
 from .autocast import AutocastInferer as AutocastInferer
+from .corrected import measure_files as measure_files
 from .inputs import find_images as find_images
 from .masks import SaveMasks as SaveMasks
 from .model import Model as Model
@@ -6,3 +7,4 @@ from .model import load as load
 from .prediction import Prediction as Prediction
 from .segment import Segmenter as Segmenter
 from .segment import as_list as as_list
+from .study_record import StudySettings as StudySettings

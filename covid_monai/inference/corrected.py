@@ -1,28 +1,22 @@
 """Measurements of a mask that exists already, such as one that was corrected by hand."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from covid_monai.errors import InputError, InputWarning, collecting_warnings
+from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import protecting, sha256_of, write_json
-from covid_monai.inference.mask_record import read_record
+from covid_monai.inference.given_masks import labels_of_record, labels_on, with_classes
 from covid_monai.inference.prediction import PredictedFile
-from covid_monai.inference.study import MASK, MEASUREMENTS, read_the_study, write_measurements
+from covid_monai.inference.study import MEASUREMENTS, read_the_study, write_measurements
 from covid_monai.inference.study_inputs import StudyInput, digests_of, find_study_inputs, key_of, salt_of
 from covid_monai.inference.study_record import RECORD, Stopwatch, StudySettings, is_finished, record_of_study
 from covid_monai.inference.study_table import write_table
-from covid_monai.measurements import Measurements, classes_of, measure
-from covid_monai.measurements.definitions import CLASSES
+from covid_monai.measurements import Measurements, measure
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study
-from covid_monai.transforms.grid import GRID_TOLERANCE, corner_distance, differences, rounded_up
-from covid_monai.transforms.nifti import is_nifti
 
 _STAGING = ".writing-study"
 
@@ -75,19 +69,19 @@ def measure_files(
         with stopwatch("hash"):
             digests = digests_of(given.files)
             of_mask = {f"{name}_sha256": sha256_of(file) for name, file in masks.items()}
-        labels = labels or _labels_of_record(masks["mask"])
+        labels = labels or labels_of_record(masks["mask"])
         of_mask["labels"] = labels or "assumed"
         key = key_of(given, digests, salt_of(folder))
         place = folder / key
         done = PredictedFile(given.place, Path(mask), study=key, measurements=place / MEASUREMENTS)
-        if not overwrite and (place / MEASUREMENTS).exists():
-            if is_finished(place, digests, chosen, origin=None, mask=of_mask):
-                return replace(done, kept=True)
-            raise InputError(
-                f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
-                "choose another `output`"
-            )
+        if not overwrite and is_finished(place, digests, chosen, origin=None, mask=of_mask):
+            return replace(done, kept=True)
         with staged_files(place, _STAGING, RECORD) as staging:
+            if not overwrite and (place / MEASUREMENTS).exists():
+                raise InputError(
+                    f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
+                    "choose another `output`"
+                )
             with collecting_warnings() as doubts:
                 read, measurements = _measured(given, masks, labels, chosen, grid, stopwatch)
             written = write_measurements(staging.path, key, measurements)
@@ -137,7 +131,7 @@ def _measured(
     with stopwatch("read"):
         study = read_the_study(given, settings, **grid)
         values = labels_on(study, masks["mask"], **grid)
-        mask, classes = _classes(values, masks["mask"], labels)
+        mask, classes = with_classes(values, masks["mask"], labels)
     with stopwatch("lungs"):
         if "lungs" in masks:
             lungs = from_labels(labels_on(study, masks["lungs"], **grid), study.affine, hu=study.hu)
@@ -158,84 +152,3 @@ def _measured(
             floor_percent=settings.floor_percent,
         )
     return study, measurements
-
-
-def labels_on(
-    study: Study, path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None
-) -> NDArray[np.integer]:
-    """The labels of a mask in the order of a study's voxels; nothing is resampled.
-
-    Args:
-        study: that the mask belongs to.
-        path: NIfTI, NRRD or MetaImage.
-        orientation: of NIfTI files that do not say.
-        grid_tolerance: by how many mm the grids may differ; None for 0.01.
-
-    Raises:
-        InputError: the file cannot be read, or lies on another grid.
-    """
-    from nibabel import orientations
-
-    values, affine = _read_labels(path, orientation, grid_tolerance)
-    change = orientations.ornt_transform(orientations.io_orientation(affine), orientations.io_orientation(study.affine))
-    turned: NDArray[np.integer] = orientations.apply_orientation(values, change)
-    affine = affine @ orientations.inv_ornt_aff(change, values.shape)
-    if turned.shape != study.hu.shape:
-        raise InputError(
-            f"{path} has {' x '.join(map(str, turned.shape))} voxels in the order of the CT, the CT has "
-            f"{' x '.join(map(str, study.hu.shape))}; resample it (nearest neighbour) to the CT's grid"
-        )
-    apart = corner_distance(affine, study.affine, turned.shape)
-    if apart > (GRID_TOLERANCE if grid_tolerance is None else grid_tolerance):
-        raise InputError(
-            f"{path} lies on another grid than the CT: voxels are up to {apart:.3g} mm apart "
-            f"({differences(affine, study.affine)}); resample it (nearest neighbour) to the CT's grid, or take the two "
-            f"for one with `grid_tolerance` {rounded_up(apart)}"
-        )
-    return turned
-
-
-def _read_labels(
-    path: Path, orientation: str | None, grid_tolerance: float | None
-) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
-    from covid_monai.data.sources.mask_values import whole_labels
-    from covid_monai.scoring.mask_files import read_mask_file
-    from covid_monai.transforms.nifti import read_nifti
-
-    if is_nifti(path):
-        # a tilted gantry's shear is the CT's, and was told of there
-        with collecting_warnings():
-            image = read_nifti(path, orientation=orientation, grid_tolerance=grid_tolerance, allow_shear=True)
-        return whole_labels(np.asanyarray(image.dataobj), str(path)), image.affine
-    found = read_mask_file(path)
-    if found.affine is None:
-        raise InputError(f"{path} is a picture, which lies nowhere; give the mask as NIfTI, NRRD or MetaImage")
-    return found.labels, found.affine
-
-
-def _classes(values: NDArray[np.integer], path: Path, labels: str | None) -> tuple[NDArray[np.integer], dict[int, str]]:
-    """The mask with its classes: as they are said, or as they most likely are."""
-    import warnings
-
-    from covid_monai.scoring.label_classes import parse_label_classes
-
-    if labels is None:
-        one_class = values.max(initial=0) <= 1
-        labels = _as_labels(["background", "lesion"] if one_class else ["background", *CLASSES.values()])
-        warnings.warn(
-            f"{path} has no record beside it that names its classes; taken as {labels}: say otherwise by `labels`",
-            InputWarning,
-            stacklevel=2,
-        )
-    parsed = parse_label_classes(labels)
-    return parsed.apply(values, str(path)), classes_of(parsed.names)
-
-
-def _labels_of_record(mask: Path) -> str | None:
-    """What the values of a mask are by the record beside it, or beside the mask that it was made from."""
-    record = read_record(mask) or read_record(mask.with_name(MASK))
-    return None if record is None else _as_labels(record.class_names)
-
-
-def _as_labels(names: Sequence[str]) -> str:
-    return ",".join(f"{value}={name.replace('_', '-')}" for value, name in enumerate(names) if value)

@@ -99,12 +99,13 @@ def _results(
         finished = is_finished(folder, digests, run.settings, origin=run.model.origin)
         if finished and set(wanted) <= set(earlier["outputs"]):
             return replace(done, kept=True)
-        if any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
+    with staged_files(folder, _STAGING, RECORD) as staging:
+        # what a killed call left in part has been taken back by now
+        if not run.overwrite and any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
             raise InputError(
                 f"{given.place}: {folder} holds results that were made otherwise or changed since; give "
                 "`overwrite=True` to replace them, or choose another `output`"
             )
-    with staged_files(folder, _STAGING, RECORD) as staging:
         record, warnings = _write(run, given, digests, result.study, staging.path, stopwatch, progress)
         write_json(staging.path / RECORD, record)
         staging.publish(stale=[folder / str(name) for name in earlier.get("outputs", ())])
@@ -138,7 +139,9 @@ def _write(
         prediction.save(folder / MASK, probability=folder / PROBABILITY if run.probabilities else None)
         prediction.write_labels(lungs.labels, folder / LUNGS)
         write_measurements(folder, key, measurements)
-    warnings = (*doubts, *(f"{given.place}: {warning}" for warning in measurements.warnings))
+    # those of the lungs are this study's, the others the same for each study of a call
+    of_lungs = {warning: f"{given.place}: {warning}" for warning in lungs.warnings}
+    warnings = (*doubts, *(of_lungs.get(warning, warning) for warning in measurements.warnings))
     record = record_of_study(
         key,
         given,

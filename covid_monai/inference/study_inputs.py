@@ -20,6 +20,9 @@ from covid_monai.transforms.nifti import is_nifti
 SALT = ".salt"
 """The file in the output folder by which the same study has the same key in every call; nobody else needs it."""
 
+# of files that are left out, each
+_SHOWN = 5
+
 _ARCHIVES_AND_VOLUMES = (".zip", ".dcm", ".dicom", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -31,6 +34,7 @@ class StudyInput:
         place: where it lies, as it was given.
         name: the ``study`` column of a table of studies; None where no table names it.
         series: what is read; None where nothing can be, and ``error`` says why.
+        problems: files that are left out, each with the reason.
         warnings: what was not as one would expect when it was looked for.
         error: why there is no series.
     """
@@ -38,6 +42,7 @@ class StudyInput:
     place: Path
     name: str | None = None
     series: FoundSeries | None = None
+    problems: tuple[tuple[Path, str], ...] = ()
     warnings: tuple[str, ...] = ()
     error: str | None = None
 
@@ -85,6 +90,7 @@ def find_study_inputs(paths: Iterable[Path], *, series: str | None = None) -> li
 
 
 def _at(path: Path, name: str | None, series: str | None) -> Iterator[StudyInput]:
+    found = Found(path, ())
     with collecting_warnings() as messages:
         try:
             found = find_studies(path)
@@ -93,9 +99,9 @@ def _at(path: Path, name: str | None, series: str | None) -> Iterator[StudyInput
                 return
             taken = series_of(found, series)
         except (InputError, OSError) as error:
-            yield StudyInput(path, name, error=" ".join(str(error).split()))
+            yield StudyInput(path, name, None, found.problems, error=" ".join(str(error).split()))
             return
-    yield StudyInput(path, name, taken, warnings=(*messages, *_left_out(found)))
+    yield StudyInput(path, name, taken, found.problems, (*messages, *_left_out(found)))
 
 
 def _each(found: Found) -> Iterator[StudyInput]:
@@ -106,7 +112,11 @@ def _each(found: Found) -> Iterator[StudyInput]:
 
 
 def _left_out(found: Found) -> list[str]:
-    return [f"{path} {reason}; it is left out" for path, reason in found.problems]
+    shown = [f"{path} {reason}; it is left out" for path, reason in found.problems[:_SHOWN]]
+    more = len(found.problems) - _SHOWN
+    if more > 0:
+        shown.append(f"{found.path}: {more} more files are left out; `covid-monai data studies` names them")
+    return shown
 
 
 def key_of(study: StudyInput, digests: Iterable[str], salt: bytes) -> str:
@@ -121,7 +131,7 @@ def key_of(study: StudyInput, digests: Iterable[str], salt: bytes) -> str:
         return study.name
     if study.series is None:
         identity = os.path.realpath(study.place)
-    elif study.series.slices:
+    elif study.series.slices and study.series.slices[0].values.get("SeriesInstanceUID"):
         identity = study.series.name
     else:
         identity = " ".join(digests)
@@ -135,7 +145,12 @@ def salt_of(output: Path) -> bytes:
     place = output / SALT
     if not place.is_file():
         write_text(place, secrets.token_hex(32) + "\n")
-    return bytes.fromhex(place.read_text(encoding="ascii").strip())
+    try:
+        return bytes.fromhex(place.read_text(encoding="ascii").strip())
+    except ValueError as error:
+        raise InputError(
+            f"{place} is damaged, by which studies have the same keys in every call; delete it, and new keys are drawn"
+        ) from error
 
 
 def digests_of(files: Iterable[Path]) -> list[str]:

@@ -175,14 +175,15 @@ def read_record_of_study(folder: Path) -> dict[str, Any]:
 
 def without_identifiers(text: str, given: StudyInput) -> str:
     """A message without the paths, file names and UIDs of a study."""
+    for path, reason in given.problems:
+        for name in (str(path), path.name):
+            text = text.replace(f"{name} {reason}", f"a file {reason}")
     places = {str(given.place), os_path(given.place), *map(str, given.files)}
     if given.series is not None:
         places |= {str(header.entry.path) for header in given.series.slices}
         places.add(str(given.series.place))
     for place in sorted(filter(None, places), key=len, reverse=True):
         text = re.sub(re.escape(place) + r"(?:/[^\s:;,]+)*", "the study", text)
-    for name in sorted({Path(place).name for place in places if Path(place).name}, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "a file", text)
     return _UID.sub("a UID", text)
 
 

@@ -67,6 +67,8 @@ class SliceGeometry:
     def heights(self, k: int) -> Array:
         """How high the centres of the voxels of slice ``k`` lie: (i, j), mm, growing towards the head."""
         row = self.affine[_SUPERIOR]
+        if self._level_slices:
+            return np.broadcast_to(row[2] * self._places[k] + row[3], self.shape[:2])
         across = row[0] * np.arange(self.shape[0])[:, None] + row[1] * np.arange(self.shape[1])
         return np.asarray(across + row[2] * self._places[k] + row[3])
 

@@ -8,16 +8,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.measurements.completeness import Completeness
-from covid_monai.measurements.definitions import CLASSES, SIDES, Number, Unknown
+from covid_monai.measurements.definitions import CLASSES, SIDES, Number, Unknown, known
 from covid_monai.measurements.document import Measurements
 from covid_monai.measurements.geometry import Array, SliceGeometry
 from covid_monai.measurements.hu_statistics import HUStatistics, hu_statistics
-from covid_monai.measurements.lesions import without_specks
+from covid_monai.measurements.lesions import Lesions, without_specks
 from covid_monai.measurements.region import LungRegions, Region, find_region
 from covid_monai.measurements.severity import severity_of
 from covid_monai.measurements.thirds import thirds_of
 from covid_monai.measurements.volumes import Part, part_of, unknown_part, whole_volumes
 from covid_monai.measurements.zones import Planes, planes_of, zones_of
+
+OUTSIDE_PERCENT = 5.0
+"""More of the mask's lesion than this outside the lungs is warned of."""
 
 _NO_TISSUE = "there is no aerated or infected tissue"
 
@@ -87,7 +90,7 @@ def measure(
         lesions=lesions,
         hu=_hu(values, region, geometry, true_hu),
         effusion_ml=no_volumes or _effusion(region, geometry),
-        warnings=tuple(dict.fromkeys((*lungs.warnings, *_warnings(region, placeholder_spacing)))),
+        warnings=tuple(dict.fromkeys((*lungs.warnings, *_warnings(region, lesions, placeholder_spacing)))),
     )
 
 
@@ -116,8 +119,13 @@ def _effusion(region: Region, geometry: SliceGeometry) -> Number:
     return float(region.effusion.sum(axis=(0, 1)) @ geometry.voxel_ml)
 
 
-def _warnings(region: Region, placeholder_spacing: bool) -> list[str]:
+def _warnings(region: Region, lesions: Lesions, placeholder_spacing: bool) -> list[str]:
     found = []
+    if (outside := known(lesions.outside_percent) or 0.0) > OUTSIDE_PERCENT:
+        found.append(
+            f"{outside:.1f} % of the mask's lesion lies outside the lungs that were found, and is in no share: see "
+            "whether the lungs lack dense parts, or the mask marks other tissue"
+        )
     if "effusion" not in region.findings:
         found.append("the mask has no class for effusion: where the lungs hold effusion it counts as lung")
     if placeholder_spacing:

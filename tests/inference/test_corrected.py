@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from covid_monai.errors import InputError
-from covid_monai.inference.corrected import labels_on, measure_files
+from covid_monai.errors import InputError, InputWarning
+from covid_monai.inference.corrected import measure_files
+from covid_monai.inference.given_masks import labels_on
 from covid_monai.inference.study_record import StudySettings
 from covid_monai.studies import read_study
 from tests.inference.drawn_studies import coarse_thorax, write_dicom, write_nifti
@@ -86,6 +87,26 @@ def test_a_mask_of_slicer_is_read(files, thorax, tmp_path):
     assert_drawn(content)
 
 
+@pytest.mark.parametrize("shift", [0.0, 1.9])
+def test_a_mask_of_a_part_of_the_grid_is_put_in_its_place(shift, files, thorax, tmp_path):
+    where = np.nonzero(thorax.mask)
+    box = tuple(slice(axis.min(), axis.max() + 1) for axis in where)
+    affine = thorax.affine.copy()
+    affine[:3, 3] = (thorax.affine @ [*(part.start for part in box), 1])[:3]
+    affine[1, 3] += shift
+    part = write_nifti(tmp_path / "part.nii.gz", thorax.mask[box], affine)
+    study = read_study(files["ct"])
+    if shift:
+        with pytest.raises(InputError, match="no part of its grid"):
+            labels_on(study, part)
+        return
+    with pytest.warns(InputWarning, match="the rest is taken as 0"):
+        np.testing.assert_array_equal(labels_on(study, part), thorax.mask)
+    affine[:3, 3] = (thorax.affine @ [50, 0, 0, 1])[:3]
+    with pytest.raises(InputError, match="no part of its grid"):
+        labels_on(study, write_nifti(tmp_path / "beyond.nii.gz", thorax.mask[box], affine))
+
+
 def test_a_mask_of_a_tilted_gantry_fits_its_ct(tmp_path):
     thorax = coarse_thorax(tilt=15)
     write_dicom(tmp_path / "ct", thorax)
@@ -131,11 +152,11 @@ def test_what_does_not_belong_together_is_refused_with_the_reason(files, thorax,
     shifted = thorax.affine.copy()
     shifted[0, 3] += 1
     moved = write_nifti(tmp_path / "moved.nii.gz", thorax.mask, shifted)
-    short = write_nifti(tmp_path / "short.nii.gz", thorax.mask[:, :, 1:], thorax.affine)
+    longer = write_nifti(tmp_path / "long.nii.gz", np.pad(thorax.mask, ((0, 0), (0, 0), (0, 1))), thorax.affine)
     with pytest.raises(InputError, match="up to 1 mm apart"):
         measure_files(files["ct"], moved, tmp_path / "out", labels=LABELS)
-    with pytest.raises(InputError, match="60 x 40 x 59 voxels"):
-        measure_files(files["ct"], short, tmp_path / "out", labels=LABELS)
+    with pytest.raises(InputError, match="60 x 40 x 61 voxels"):
+        measure_files(files["ct"], longer, tmp_path / "out", labels=LABELS)
     with pytest.raises(InputError, match="is not a file"):
         measure_files(files["ct"], tmp_path / "none.nii.gz", tmp_path / "out")
     with pytest.raises(InputError, match="the label 3"):

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 import covid_monai as cm
 from covid_monai.errors import InputError
+from covid_monai.files import sha256_of
 from covid_monai.inference import study as study_module
 from covid_monai.inference.inputs import find_inputs
 from covid_monai.inference.predict import predict
@@ -162,6 +163,20 @@ def test_a_call_that_is_interrupted_leaves_nothing_half_written_and_can_be_made_
     assert again.error is None
 
 
+def test_what_a_killed_call_had_moved_in_part_is_taken_back_and_made_again(dicom, tiny_run, tmp_path):
+    (done,) = predict([dicom[0]], tmp_path, tiny_run)
+    folder = done.mask.parent
+    staging = folder / ".writing-study"
+    staging.mkdir()
+    journal = {name: sha256_of(folder / name) for name in FILES}
+    (staging / ".journal.json").write_text(json.dumps({"last": "run.json", "files": journal}))
+    for name in ("run.json", "measurements.json"):
+        (folder / name).rename(staging / name)
+    (again,) = predict([dicom[0]], tmp_path, tiny_run)
+    assert (again.error, again.kept) == (None, False)
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
 def test_a_table_names_its_studies_and_one_that_fails_stops_no_other(dicom, tiny_run, tmp_path):
     folder, _ = dicom
     shutil.copytree(folder, tmp_path / "second")
@@ -265,3 +280,51 @@ def test_a_series_is_chosen_by_its_uid(tiny_run, tmp_path):
         assert results(done.mask.parent)["run"]["identifiers"]["series_uid"] == uid
     (none,) = predict([tmp_path / "in"], tmp_path / "out", tiny_run, series="1.2.3")
     assert "no series 1.2.3" in none.error
+
+
+def test_a_study_that_cannot_be_read_is_noted_without_the_names_of_its_files(dicom, tiny_run, tmp_path):
+    place = tmp_path / "Doe_Jane"
+    place.mkdir()
+    (place / "Doe_Jane_1.dcm").write_bytes(b"")
+    (done,) = predict([place], tmp_path / "out", tiny_run)
+    assert "Doe_Jane_1.dcm is empty" in done.error
+    (row,) = rows(tmp_path / "out")
+    assert (row["state"], row["study"]) == ("failed", done.study)
+    assert "a file is empty" in row["error"]
+    assert "Doe" not in (tmp_path / "out" / "measurements.csv").read_text()
+    assert "Doe" not in (tmp_path / "out" / done.study / "run.json").read_text()
+
+
+def test_files_that_are_left_out_are_warned_of_and_noted_without_their_names(dicom, tiny_run, tmp_path):
+    place = tmp_path / "Doe_Jane"
+    shutil.copytree(dicom[0], place)
+    for index in range(7):
+        (place / f"Doe_{index}.dcm").write_bytes(b"")
+    (done,) = predict([place], tmp_path / "out", tiny_run)
+    assert done.error is None
+    assert f"{place / 'Doe_0.dcm'} is empty; it is left out" in done.warnings
+    assert any("2 more files are left out" in warning for warning in done.warnings)
+    record = (done.mask.parent / "run.json").read_text()
+    assert "a file is empty; it is left out" in record
+    assert "Doe" not in record
+
+
+def test_a_damaged_salt_is_told_with_what_to_do(dicom, tiny_run, tmp_path):
+    (tmp_path / ".salt").write_text("no salt")
+    with pytest.raises(InputError, match="delete it"):
+        predict([dicom[0]], tmp_path, tiny_run)
+
+
+def test_grey_values_have_shares_and_no_hounsfield_units(tiny_run, tmp_path):
+    thorax = coarse_thorax()
+    grey = np.clip((thorax.hu + 1024.0) / 1624 * 255, 0, 255).round().astype(np.uint8)
+    image = write_nifti(tmp_path / "grey.nii.gz", grey, thorax.affine)
+    (refused,) = predict([image], tmp_path / "out", tiny_run, measure=True)
+    assert "8-bit" in refused.error
+    (done,) = predict([image], tmp_path / "out", tiny_run, measure=True, intensity="window")
+    assert done.error is None
+    content = results(done.mask.parent)["measurements"]
+    assert content["lungs"]["both"]["infected_percent"] is not None
+    assert content["lungs"]["both"]["consolidation_percent"] is None
+    assert content["hu"]["lung"]["mean"] is None
+    assert content["settings"]["divided"] == "not divided"

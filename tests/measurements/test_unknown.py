@@ -142,6 +142,15 @@ def test_warnings_of_the_lungs_stand_in_the_measurements(thorax):
     assert "one lung is dense" in with_lungs(thorax, warnings=("one lung is dense",)).warnings
 
 
+def test_much_lesion_outside_the_lungs_is_warned_of(thorax):
+    outside = 100 * STRAY.ml() / (STRAY.ml() + OPACITY.ml() + DENSE.ml())
+    assert any(
+        f"{outside:.0f}." in warning and "outside the lungs" in warning for warning in thorax.measured().warnings
+    )
+    within = np.where(thorax.lungs.labels > 0, thorax.mask, 0)
+    assert replace(thorax, mask=within).measured().warnings == ()
+
+
 def test_the_documents_are_json_without_nan_and_name_each_null(thorax):
     for found in (thorax.measured(), with_lungs(thorax, cut=frozenset({"top"}), carina=None)):
         content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
