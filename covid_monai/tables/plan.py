@@ -8,9 +8,9 @@ from typing import Any
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.tables.table import CONTROL_ARMS, DATA_VARIANTS, FULL, PROTOCOLS, Row, Table
 
-SEEDS = {"paper": 1, "grouped": 3, "control-grouped": 3, "control-ungrouped": 3}
-"""How many seeds are run in full where none are asked for: papers train once, and the grouped protocol says how much
-one training differs from the next. Both control arms have the same seeds."""
+SEEDS = 3
+"""How many seeds are run in full where none are asked for, equally many under every protocol: one training says nothing
+of how much the next differs, without which no value and no claim is judged."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def plan(
         protocols: of :attr:`covid_monai.tables.table.Table.all_protocols`; without the control arms if None.
         rows: of the table, see :func:`chosen_rows`; all that have a bundle if None.
         folds: from 0; all of the table, or under a smaller budget the first few, if None.
-        seeds: how many, counted from 0; :data:`SEEDS` of each protocol, or 1 under a smaller budget, if None.
+        seeds: how many, counted from 0; :data:`SEEDS`, or 1 under a smaller budget, if None.
         budget: ``full``, or one of the table's smaller ones.
 
     Raises:
@@ -89,11 +89,10 @@ def plan(
         raise InputError(f"fold {outside[0]} does not exist; {table.name} has folds 0 to {table.folds - 1}")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds is {seeds}; it is how many trainings of each fold there are, at least 1")
-    counts = {name: seeds or (SEEDS[name] if budget == FULL else 1) for name in protocols}
+    count = seeds or (SEEDS if budget == FULL else 1)
     return [
         _job(table, protocol, row, fold, seed, budget)
-        for seed, fold, row, protocol in product(range(max(counts.values())), folds, rows, protocols)
-        if seed < counts[protocol]
+        for seed, fold, row, protocol in product(range(count), folds, rows, protocols)
     ]
 
 

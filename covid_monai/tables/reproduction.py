@@ -99,8 +99,7 @@ def reproduce(
         protocol: ``paper``, ``grouped``, ``both``, ``control`` (two arms that differ in grouping alone), or ``all``.
         rows: each a row's label, slug or number, or several by ``1,3-5``; all where empty.
         folds: such as ``0,2-4``; all, or under a smaller budget the first few, if None.
-        seeds: trainings of each fold; 1 under paper, 3 under grouped and in the control arms, 1 under a smaller budget,
-            if None.
+        seeds: trainings of each fold; 3, or 1 under a smaller budget, if None.
         budget: ``full``, ``quick``, or another one of the table's.
         resume: go on with what is in ``output``, if anything is; other processes may be doing the same just now.
         allow_deviations: what the data may miss of the table's needs: ``canvas`` (slices are crops), ``sources``.

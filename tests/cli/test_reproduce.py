@@ -17,7 +17,7 @@ from covid_monai.tables.reproduction import RunOptions, reproduce
 from tests.tables.small_data import write_slices
 from tests.tables.tiny_table import SMALL, content, write_table
 
-ONE_JOB = ("--protocol", "paper", "--rows", "1", "--folds", "0")
+ONE_JOB = ("--protocol", "paper", "--rows", "1", "--folds", "0", "--seeds", "1")
 
 
 def run(*arguments):
@@ -33,7 +33,7 @@ def table(tmp_path_factory):
 def begun(table, tiny_dataset, tmp_path_factory):
     """An output folder in which one of the table's jobs is done; not to be changed."""
     output = tmp_path_factory.mktemp("begun")
-    (outcome,) = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], folds="0")
+    (outcome,) = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], folds="0", seeds=1)
     assert outcome.status == "done", outcome.message
     return output
 
@@ -141,7 +141,9 @@ def test_data_that_cannot_be_split_leave_a_folder_that_can_be_used_again(table, 
     result = run(few, "--data", tiny_dataset, "-o", tmp_path / "output")
     assert result.exit_code == 1
     assert "50 folds need as many groups" in result.stderr
-    (outcome,) = reproduce(str(table), tiny_dataset, tmp_path / "output", protocol="paper", rows=["1"], folds="0")
+    (outcome,) = reproduce(
+        str(table), tiny_dataset, tmp_path / "output", protocol="paper", rows=["1"], folds="0", seeds=1
+    )
     assert outcome.status == "done"
 
 
@@ -162,7 +164,9 @@ def test_a_dry_run_prints_jobs_and_commands_and_writes_nothing(table, tiny_datas
 
 
 def test_a_dry_run_on_a_running_table_shows_its_state(table, tiny_dataset, begun):
-    result = run(table, "--data", tiny_dataset, "-o", begun, "--dry-run", "--protocol", "paper", "--resume")
+    result = run(
+        table, "--data", tiny_dataset, "-o", begun, "--dry-run", "--protocol", "paper", "--seeds", "1", "--resume"
+    )
     assert result.output.splitlines()[-3:] == [
         "paper | SegNet + DL               #.",
         "paper | A-SegNet + TL (0.3, 0.7)  ..",
@@ -186,7 +190,7 @@ def kill_in_fold_1(self, engine):
     if engine.state.epoch == 2 and "fold1" in str(self.path):
         os.kill(os.getpid(), signal.SIGKILL)
 log.EpochLog.add_loss = kill_in_fold_1
-reproduce(*sys.argv[1:], protocol="paper", rows=["1"])
+reproduce(*sys.argv[1:], protocol="paper", rows=["1"], seeds=1)
 """
 
 
@@ -202,7 +206,7 @@ def test_a_killed_table_goes_on_in_mid_job_and_leaves_done_jobs_alone(tiny_datas
     assert len((cut / "log.jsonl").read_text().splitlines()) == 1
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
 
-    outcomes = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], resume=True)
+    outcomes = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], seeds=1, resume=True)
 
     assert [outcome.status for outcome in outcomes] == ["found", "done"]
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == before
@@ -216,7 +220,7 @@ def test_a_killed_table_goes_on_in_mid_job_and_leaves_done_jobs_alone(tiny_datas
 TWO = """
 import json, sys
 from covid_monai.tables.reproduction import reproduce
-outcomes = reproduce(*sys.argv[1:4], protocol="paper", rows=["1"], resume=True)
+outcomes = reproduce(*sys.argv[1:4], protocol="paper", rows=["1"], seeds=1, resume=True)
 print(json.dumps({outcome.job.folder: outcome.status for outcome in outcomes}))
 """
 
@@ -241,7 +245,9 @@ def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
     rows[0]["settings"]["learning_rate"] = 1e30
     table = write_table(tmp_path, {"rows": rows, "settings": {**SMALL, "epochs": 1}})
     lines = []
-    outcomes = reproduce(str(table), tiny_dataset, tmp_path / "output", protocol="paper", folds="0", write=lines.append)
+    outcomes = reproduce(
+        str(table), tiny_dataset, tmp_path / "output", protocol="paper", folds="0", seeds=1, write=lines.append
+    )
     assert [outcome.status for outcome in outcomes] == ["failed", "done"]
     assert any("failed: the loss is nan in epoch 1" in line for line in lines)
     result = run(table, "--data", tiny_dataset, "-o", tmp_path / "output", *ONE_JOB, "--resume")
@@ -255,7 +261,9 @@ def test_a_job_that_fails_does_not_stop_the_others(tiny_dataset, tmp_path):
 def test_processes_divide_the_threads_and_the_stored_command_says_so(table, tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     output = tmp_path / "output"
-    outcomes = reproduce(str(table), tiny_dataset, output, protocol="paper", rows=["1"], workers=2, device="cpu")
+    outcomes = reproduce(
+        str(table), tiny_dataset, output, protocol="paper", rows=["1"], seeds=1, workers=2, device="cpu"
+    )
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
     stored = json.loads((output / outcomes[0].job.folder / "job.json").read_text())
     prefix, *command = shlex.split(stored["commands"][0])

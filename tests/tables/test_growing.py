@@ -29,9 +29,9 @@ def begun(patients, tmp_path):
 def test_a_table_in_part_says_how_many_jobs_the_whole_one_has(begun):
     output, jobs = begun
     findings = find(output)
-    assert (len(jobs), findings.made_of) == (8, "1 of 8 jobs asked for, of 16 in the table")
+    assert (len(jobs), findings.made_of) == (12, "1 of 12 jobs asked for, of 24 in the table")
     quick = replace(findings, results=replace(findings.results, budget="quick"))
-    assert quick.made_of == "1 of 8 jobs (budget quick)"
+    assert quick.made_of == "1 of 12 jobs (budget quick)"
 
 
 def test_the_table_is_written_when_a_job_is_done_and_only_then(begun):
@@ -43,7 +43,7 @@ def test_the_table_is_written_when_a_job_is_done_and_only_then(begun):
         table.ended(Outcome(jobs[0], status))
         assert not (output / "table.md").exists()
     table.ended(Outcome(jobs[0], "done"))
-    assert "Made of 1 of 8 jobs asked for, of 16 in the table." in (output / "table.md").read_text()
+    assert "Made of 1 of 12 jobs asked for, of 24 in the table." in (output / "table.md").read_text()
     assert (output / "table.csv").exists()
     assert (output / "table.json").exists()
     assert listener.begun == [jobs[0].fold]
@@ -92,4 +92,4 @@ def test_an_interruption_leaves_the_table_of_what_is_done(begun, patients, monke
     monkeypatch.setattr("covid_monai.tables.claim.check_needs", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
         reproduction.reproduce(str(table), patients, output, rows=["1"], resume=True, write=lambda _: None)
-    assert "Made of 1 of 8 jobs" in (output / "table.md").read_text()
+    assert "Made of 1 of 12 jobs" in (output / "table.md").read_text()

@@ -25,8 +25,8 @@ def folders(jobs):
 def test_every_row_has_a_fold_before_any_has_the_next():
     table = read_table("zhou2020-v1")
     jobs = plan(table)
-    # 4 rows of the paper and 4 variants, 5 folds, 1 seed under paper and 3 under grouped
-    assert len(jobs) == len(set(folders(jobs))) == 8 * 5 * (1 + 3)
+    # 4 rows of the paper and 4 variants, 5 folds, 3 seeds under both protocols
+    assert len(jobs) == len(set(folders(jobs))) == 8 * 5 * 2 * 3
     first = jobs[:16]
     assert {(job.fold, job.seed) for job in first} == {(0, 0)}
     assert {(job.protocol, job.row) for job in first} == {

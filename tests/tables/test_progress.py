@@ -10,7 +10,7 @@ from tests.tables.tiny_table import write_table
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):
-    return plan(read_table(str(write_table(tmp_path_factory.mktemp("table")))), ["paper"])
+    return plan(read_table(str(write_table(tmp_path_factory.mktemp("table")))), ["paper"], seeds=1)
 
 
 class Clock:
