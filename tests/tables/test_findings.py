@@ -17,7 +17,7 @@ def test_the_same_folder_gives_the_same_findings(finished, findings):
 def test_a_moved_folder_gives_the_same_findings(finished, findings, tmp_path):
     moved = find(shutil.copytree(finished, tmp_path / "moved"))
     assert moved.entries == findings.entries
-    assert moved.made_of == "15 of 16 jobs"
+    assert moved.made_of == "15 of 16 jobs asked for, of 24 in the table"
 
 
 def test_quick_stands_behind_title_and_count(finished, tmp_path):

@@ -62,7 +62,7 @@ def test_the_page_tells_what_the_files_tell(page, found):
     text = " ".join(Page(page).text.split())
     for item in (
         "Tiny table",
-        "Made of 7 of 8 jobs asked for, of 16 in the table.",
+        "Made of 7 of 8 jobs asked for, of 24 in the table.",
         "the loss is <nan>",
         "Published <only>",
         "For research, not for diagnosis.",

@@ -67,7 +67,7 @@ def test_no_file_names_a_folder_of_this_machine(files, finished, patients):
 
 def test_the_markdown_says_rules_rest_and_verdicts(files):
     text = (files / "table.md").read_text()
-    assert "Made of 15 of 16 jobs." in text
+    assert "Made of 15 of 16 jobs asked for, of 24 in the table." in text
     assert "- grouped | SegNet + DL | fold 1 | seed 1: failed, the loss is nan" in text
     assert f"| Published only | 50.25 |{f' {ABSENT} |' * 9}" in text
     assert "Not comparable with the published values: it is something else." in text
