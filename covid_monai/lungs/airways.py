@@ -59,7 +59,7 @@ def find_airways(hu: npt.NDArray[np.float32], body: Body, spacing: npt.NDArray[n
 
     The trachea is the longest column of round dark spots near the body's midline; from it a region grows at rising
     thresholds until it breaks out into the lungs; the one but last before is taken (Mori et al. 1996,
-    doi:10.1109/ICPR.1996.546840).
+    "Recognition of bronchus in three-dimensional X-ray CT images", ICPR).
     """
     trachea = _trachea(hu, body, spacing)
     if trachea is None:
