@@ -96,7 +96,7 @@ def test_what_cannot_be_cropped_is_refused(chest):
     image = item_of(chest.hu, chest.affine)
     with pytest.raises(InputError, match="affine"):
         CropToLungsd("image")({"image": torch.zeros(1, 4, 4, 4)})
-    with pytest.raises(InputError, match="resized"):
+    with pytest.raises(InputError, match="crop before resizing"):
         CropToLungsd(["image", "label"])({"image": image, "label": item_of(chest.truth[:-1], chest.affine)})
     with pytest.raises(InputError, match="margin_mm"):
         box_of_lungs(chest.truth, chest.affine, margin_mm=-1)
