@@ -104,6 +104,10 @@ def _job_line(job: Mapping[str, Any], output: Path, places: Places) -> dict[str,
     environment = _json_of(home / "environment.json")
     versions = environment.pop("packages", {})
     stretched = (job["thresholds"] or {}).get("stretched")
+    configuration = _literal_settings(home / "config.yaml")
+    if "bundle_root" in configuration:
+        # jobs may come from another installation than the one that publishes them
+        places = {str(Path(configuration["bundle_root"]).parent): BUNDLES, **places}
     line = {key: value for key, value in job.items() if key not in ("evaluation", "scored", "thresholds")} | {
         "validation_dice": _json_of(home / "model.json").get("validation_dice"),
         "dice_mean_over_thresholds": stretched and stretched["mean_over_thresholds"]["value"],
@@ -112,7 +116,7 @@ def _job_line(job: Mapping[str, Any], output: Path, places: Places) -> dict[str,
         "covid_monai": versions.pop("covid-monai", None),
         "packages": versions,
         "environment": environment,
-        "configuration": _literal_settings(home / "config.yaml"),
+        "configuration": configuration,
     }
     return {key: _as_field(_without_places(value, places)) for key, value in line.items()}
 

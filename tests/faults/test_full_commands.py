@@ -130,7 +130,18 @@ def test_report_names_the_file_and_keeps_the_page_before(trained, tmp_path):
 @pytest.mark.slow
 def test_reproduce_names_the_file_of_the_job_and_goes_on_when_there_is_space(tiny_dataset, tmp_path):
     table = write_table(tmp_path / "table", {"settings": {**SMALL_TABLE, "epochs": 1}})
-    command = ["reproduce", table, "--data", tiny_dataset, "-o", tmp_path / "out", "--protocol", "paper", "--seeds", "1"]
+    command = [
+        "reproduce",
+        table,
+        "--data",
+        tiny_dataset,
+        "-o",
+        tmp_path / "out",
+        "--protocol",
+        "paper",
+        "--seeds",
+        "1",
+    ]
     command += ["--rows", 1, "--device", "cpu", "--resume"]
     with files_of_at_most(20_000):
         result = run(*command)

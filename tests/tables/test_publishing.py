@@ -74,6 +74,15 @@ def test_no_place_of_this_machine_is_published(published, output, patients):
     assert configuration["dataset_dir"] == "DATA"
 
 
+def test_the_bundles_of_another_installation_are_no_place_of_this_machine_either(output, tmp_path):
+    moved = shutil.copytree(output, tmp_path / "output")
+    for path in moved.glob("jobs/*/*/*/config.yaml"):
+        path.write_text(f"{path.read_text()}bundle_root: /elsewhere/site-packages/bundles/a_segnet_ct_segmentation\n")
+    publish(moved, tmp_path / "published")
+    roots = {json.loads(job["configuration"])["bundle_root"] for job in jobs_of(tmp_path / "published")}
+    assert roots == {"BUNDLES/a_segnet_ct_segmentation"}
+
+
 def test_every_job_has_its_settings_hashes_versions_and_costs(published, output):
     jobs = jobs_of(published)
     assert len(jobs) == 15
@@ -263,7 +272,7 @@ def test_published_results_of_rows_that_are_gone_are_not_judged_anew(published):
         read_published(published, judged_by=table)
 
 
-@pytest.mark.parametrize("name", ["official-split", "zhou2020-v1"])
+@pytest.mark.parametrize("name", ["official-split", "zhou2020-v1", "zhou2021-v4"])
 def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them(name):
     folder = Path(__file__).parents[2] / "docs" / "results" / name
     assert len(list(folder.rglob("*"))) <= 13
