@@ -113,6 +113,7 @@ def test_python_in_the_documents_runs(text, workplace):
     exec(compile(text, "document", "exec"), {"__name__": "document"})
 
 
+@pytest.mark.slow
 def test_the_way_from_a_scanner_to_a_table_is_as_it_is_shown(tiny_run, tmp_path, monkeypatch, capsys):
     for name in ("first", "second"):
         write_dicom(tmp_path / "scanner" / name)

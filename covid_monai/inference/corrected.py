@@ -9,16 +9,14 @@ from typing import Any
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import protecting, sha256_of, write_json
 from covid_monai.inference.given_masks import labels_of_record, labels_on, with_classes
-from covid_monai.inference.prediction import PredictedFile
-from covid_monai.inference.study import MEASUREMENTS, read_the_study, write_measurements
+from covid_monai.inference.prediction import PredictedFile, measure_study
+from covid_monai.inference.study import MEASUREMENTS, STAGING, read_the_study, write_measurements
 from covid_monai.inference.study_inputs import StudyInput, digests_of, find_study_inputs, key_of, salt_of
 from covid_monai.inference.study_record import RECORD, Stopwatch, StudySettings, is_finished, record_of_study
 from covid_monai.inference.study_table import write_table
-from covid_monai.measurements import Measurements, measure
+from covid_monai.measurements import Measurements
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study
-
-_STAGING = ".writing-study"
 
 
 def measure_files(
@@ -76,7 +74,7 @@ def measure_files(
         done = PredictedFile(given.place, Path(mask), study=key, measurements=place / MEASUREMENTS)
         if not overwrite and is_finished(place, digests, chosen, origin=None, mask=of_mask):
             return replace(done, kept=True)
-        with staged_files(place, _STAGING, RECORD) as staging:
+        with staged_files(place, STAGING, RECORD) as staging:
             if not overwrite and (place / MEASUREMENTS).exists():
                 raise InputError(
                     f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
@@ -138,15 +136,11 @@ def _measured(
         else:
             lungs = find_lungs(study.hu, study.affine)
     with stopwatch("measure"):
-        measurements = measure(
-            study.hu,
-            study.affine,
+        measurements = measure_study(
+            study,
             mask,
             lungs,
-            extents=study.extents,
             classes=classes,
-            true_hu=study.intensity == "hu",
-            placeholder_spacing=study.placeholder_spacing,
             ground_glass_below=settings.ground_glass_below,
             floor_ml=settings.floor_ml,
             floor_percent=settings.floor_percent,

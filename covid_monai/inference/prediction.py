@@ -16,6 +16,7 @@ from covid_monai.files import protecting, replacing
 from covid_monai.inference.components import without_small_components
 from covid_monai.inference.mask_record import Origin, write_record
 from covid_monai.inference.masks import write_on_grid
+from covid_monai.measurements.definitions import FLOOR_ML, FLOOR_PERCENT, GROUND_GLASS_BELOW_HU
 
 if TYPE_CHECKING:
     import nibabel
@@ -48,6 +49,34 @@ class PredictedFile:
     error: str | None = None
     study: str | None = None
     measurements: Path | None = None
+
+
+def measure_study(
+    study: "Study",
+    mask: NDArray[Any],
+    lungs: "Lungs",
+    *,
+    classes: Mapping[int, str],
+    ground_glass_below: float,
+    floor_ml: float,
+    floor_percent: float,
+) -> "Measurements":
+    """Measure a study with a mask on its grid; see :func:`covid_monai.measurements.measure`."""
+    from covid_monai.measurements import measure
+
+    return measure(
+        study.hu,
+        study.affine,
+        mask,
+        lungs,
+        extents=study.extents,
+        classes=classes,
+        true_hu=study.intensity == "hu",
+        placeholder_spacing=study.placeholder_spacing,
+        ground_glass_below=ground_glass_below,
+        floor_ml=floor_ml,
+        floor_percent=floor_percent,
+    )
 
 
 class Prediction:
@@ -113,25 +142,24 @@ class Prediction:
         return self.measure()
 
     def measure(
-        self, *, ground_glass_below: float = -200.0, floor_ml: float = 0.05, floor_percent: float = 0.1
+        self,
+        *,
+        ground_glass_below: float = GROUND_GLASS_BELOW_HU,
+        floor_ml: float = FLOOR_ML,
+        floor_percent: float = FLOOR_PERCENT,
     ) -> "Measurements":
         """Measure the study with the mask and :attr:`lungs`; see :func:`covid_monai.measurements.measure`.
 
         Raises:
             InputError: the CT was not given as a study, or the model has classes that cannot be measured.
         """
-        from covid_monai.measurements import classes_of, measure
+        from covid_monai.measurements import classes_of
 
-        study = self._given_study()
-        return measure(
-            study.hu,
-            study.affine,
+        return measure_study(
+            self._given_study(),
             self.mask,
             self.lungs,
-            extents=study.extents,
             classes=classes_of(self.class_names),
-            true_hu=study.intensity == "hu",
-            placeholder_spacing=study.placeholder_spacing,
             ground_glass_below=ground_glass_below,
             floor_ml=floor_ml,
             floor_percent=floor_percent,

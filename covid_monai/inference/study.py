@@ -26,7 +26,8 @@ from covid_monai.studies import Study, read_study
 MASK, LUNGS, MEASUREMENTS, PROBABILITY = "mask.nii.gz", "lungs.nii.gz", "measurements.json", "probability.nii.gz"
 """Files in the folder of a study, beside its record."""
 
-_STAGING = ".writing-study"
+STAGING = ".writing-study"
+"""What a study's results are written to, before they appear together."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _results(
         finished = is_finished(folder, digests, run.settings, origin=run.model.origin)
         if finished and set(wanted) <= set(earlier["outputs"]):
             return replace(done, kept=True)
-    with staged_files(folder, _STAGING, RECORD) as staging:
+    with staged_files(folder, STAGING, RECORD) as staging:
         # what a killed call left in part has been taken back by now
         if not run.overwrite and any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
             raise InputError(

@@ -15,7 +15,12 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of
 from covid_monai.inference.mask_record import Origin, as_json
 from covid_monai.inference.study_inputs import StudyInput
-from covid_monai.measurements import DEFINITIONS_VERSION
+from covid_monai.measurements.definitions import (
+    DEFINITIONS_VERSION,
+    FLOOR_ML,
+    FLOOR_PERCENT,
+    GROUND_GLASS_BELOW_HU,
+)
 from covid_monai.studies import Study
 
 FORMAT = "covid-monai study"
@@ -43,9 +48,9 @@ class StudySettings:
 
     intensity: str = "checked"
     spacing: str = "auto"
-    ground_glass_below: float = -200.0
-    floor_ml: float = 0.05
-    floor_percent: float = 0.1
+    ground_glass_below: float = GROUND_GLASS_BELOW_HU
+    floor_ml: float = FLOOR_ML
+    floor_percent: float = FLOOR_PERCENT
     keep_identifiers: bool = False
 
     @property

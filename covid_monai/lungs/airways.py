@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from covid_monai.lungs.body import Body, share_in_tissue
-from covid_monai.lungs.morphology import Mask, components
+from covid_monai.lungs.morphology import Mask, box_around, components
 
 # a trachea in one slice, with room for children, for sabre sheaths, and for spacings that are wrong by half
 _TRACHEA_BELOW = -700
@@ -73,13 +73,9 @@ def find_airways(hu: npt.NDArray[np.float32], body: Body, spacing: npt.NDArray[n
 
 def _grown(hu: npt.NDArray[np.float32], air: Mask, seed: Mask, spacing: npt.NDArray[np.float64]) -> Mask:
     """The trachea with the bronchi that it grows into, within ``_BRONCHI_MM`` of it."""
-    from scipy.ndimage import find_objects, label
+    from scipy.ndimage import label
 
-    reach = [round(_BRONCHI_MM / step) for step in spacing]
-    box = tuple(
-        slice(max(0, at.start - more), at.stop + more)
-        for at, more in zip(find_objects(seed.astype(np.uint8))[0], reach, strict=True)
-    )
+    box = box_around(seed, _BRONCHI_MM, spacing)
     start, within, values = seed[box], air[box], hu[box]
     before = grown = start
     for threshold in _THRESHOLDS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from covid_monai.lungs.morphology import Mask, components, filled, largest, signed_distance
+from covid_monai.lungs.morphology import Mask, box_around, components, filled, largest, signed_distance
 
 AIR_BELOW = -400
 """HU, half-way between aerated lung and soft tissue, as in Hu, Hoffman and Reinhardt 2001 (doi:10.1109/42.929615)."""
@@ -49,13 +49,7 @@ def find_body(hu: npt.NDArray[np.float32], spacing: npt.NDArray[np.float64]) -> 
 
 def share_in_tissue(region: Mask, hu: npt.NDArray[np.float32], spacing: npt.NDArray[np.float64]) -> float:
     """How much of what lies around a region is soft tissue or bone; 0 where nothing does."""
-    from scipy.ndimage import find_objects
-
-    reach = [int(np.ceil(_RING_MM[1] / step)) + 1 for step in spacing]
-    box = tuple(
-        slice(max(0, at.start - more), at.stop + more)
-        for at, more in zip(find_objects(region.astype(np.uint8))[0], reach, strict=True)
-    )
+    box = box_around(region, _RING_MM[1], spacing)
     away = signed_distance(region[box], spacing)
     ring = (away > _RING_MM[0]) & (away < _RING_MM[1])
     return float((hu[box][ring] > _TISSUE_ABOVE).mean()) if ring.any() else 0.0

@@ -14,7 +14,7 @@ _TO_RIBS_MM = 1.0
 # of 5 voxels along each axis without the lung and its rim: the mean, and how much of it has air in it. Muscle, heart
 # and liver are denser in the mean, and fat, with a mean like that of consolidation, has no air in it
 _TISSUE_HU = (-300, 150)
-_WINDOW = 5
+_NEIGHBOURHOOD = 5
 _LEAST_TISSUE = 0.08
 _MEAN_BELOW = -20
 _WITH_AIR_BELOW = -180
@@ -83,10 +83,10 @@ def _airy(hu: npt.NDArray[np.float32], cavities: npt.NDArray[np.uint8], within: 
 
     beyond_rim = (within > 0) & ~binary_dilation(cavities > 0)
     tissue = beyond_rim & (hu > _TISSUE_HU[0]) & (hu < _TISSUE_HU[1])
-    share = uniform_filter(tissue.astype(np.float32), _WINDOW)
+    share = uniform_filter(tissue.astype(np.float32), _NEIGHBOURHOOD)
     enough = np.maximum(share, _LEAST_TISSUE)
-    mean = uniform_filter(np.where(tissue, hu, 0).astype(np.float32), _WINDOW) / enough
-    airy = uniform_filter((tissue & (hu < _WITH_AIR_BELOW)).astype(np.float32), _WINDOW) / enough
+    mean = uniform_filter(np.where(tissue, hu, 0).astype(np.float32), _NEIGHBOURHOOD) / enough
+    airy = uniform_filter((tissue & (hu < _WITH_AIR_BELOW)).astype(np.float32), _NEIGHBOURHOOD) / enough
     candidates = (within > 0) & (share > _LEAST_TISSUE) & (mean < _MEAN_BELOW) & (airy >= _LEAST_WITH_AIR)
     candidates &= hu < _SOFT_BELOW
     core = binary_opening(candidates & beyond_rim, np.ones((2, 2, 2), bool))

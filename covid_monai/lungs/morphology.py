@@ -61,6 +61,14 @@ def largest(mask: Mask) -> Mask:
     return (labels == sizes.argmax()) & mask
 
 
+def box_around(mask: Mask, reach_mm: float, spacing: npt.NDArray[np.float64]) -> tuple[slice, ...]:
+    """The box of a mask that is not empty, with all that lies within ``reach_mm`` of it."""
+    found = _box_of(mask)
+    assert found is not None
+    reach = [int(np.ceil(reach_mm / step)) for step in spacing]
+    return tuple(slice(max(0, at.start - more), at.stop + more) for at, more in zip(found, reach, strict=True))
+
+
 def _box_of(mask: Mask) -> tuple[slice, ...] | None:
     from scipy.ndimage import find_objects
 

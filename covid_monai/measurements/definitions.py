@@ -38,6 +38,9 @@ SIDES = ("right", "left")
 
 LEVELS = ("upper", "middle", "lower")
 
+GROUND_GLASS_BELOW_HU, FLOOR_ML, FLOOR_PERCENT = -200.0, 0.05, 0.1
+"""The settings of this version, unless one says otherwise."""
+
 Mask = NDArray[np.bool_]
 
 

@@ -8,7 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from covid_monai.errors import InputError
 from covid_monai.measurements.completeness import Completeness
-from covid_monai.measurements.definitions import CLASSES, SIDES, Number, Unknown, known
+from covid_monai.measurements.definitions import (
+    CLASSES,
+    FLOOR_ML,
+    FLOOR_PERCENT,
+    GROUND_GLASS_BELOW_HU,
+    SIDES,
+    Number,
+    Unknown,
+    known,
+)
 from covid_monai.measurements.document import Measurements
 from covid_monai.measurements.geometry import Array, SliceGeometry
 from covid_monai.measurements.hu_statistics import HUStatistics, hu_statistics
@@ -33,11 +42,11 @@ def measure(
     *,
     extents: ArrayLike | None = None,
     classes: Mapping[int, str] = CLASSES,
-    ground_glass_below: float = -200.0,
+    ground_glass_below: float = GROUND_GLASS_BELOW_HU,
     true_hu: bool = True,
     placeholder_spacing: bool = False,
-    floor_ml: float = 0.05,
-    floor_percent: float = 0.1,
+    floor_ml: float = FLOOR_ML,
+    floor_percent: float = FLOOR_PERCENT,
 ) -> Measurements:
     """Measure the lesions of a CT by the definitions of docs/measurements.md.
 

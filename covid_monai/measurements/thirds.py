@@ -3,10 +3,10 @@
 import numpy as np
 
 from covid_monai.measurements.completeness import Completeness, cavity
-from covid_monai.measurements.definitions import LEVELS, SIDES, Unknown
+from covid_monai.measurements.definitions import SIDES, Unknown
 from covid_monai.measurements.geometry import Array, SliceGeometry
 from covid_monai.measurements.region import LungRegions, Region
-from covid_monai.measurements.volumes import Part, part_of, unknown_part, volumes_between
+from covid_monai.measurements.volumes import Part, parts_by_level, volumes_between
 
 
 def thirds_of(
@@ -33,16 +33,13 @@ def thirds_of(
         by side, then by level.
     """
     edges = np.array([_edges(lungs, geometry, side) for side in SIDES])
-    volumes = volumes_between(region, geometry, edges)
-    empty = "this third holds no aerated or infected tissue"
-    found: dict[str, dict[str, Part]] = {}
-    for side, bands in zip(SIDES, volumes, strict=True):
-        missing = whole.missing(side)
-        found[side] = {
-            level: unknown_part(missing) if missing else part_of(band, region, empty=empty, no_volumes=no_volumes)
-            for level, band in zip(LEVELS, bands[::-1], strict=True)
-        }
-    return found
+    return parts_by_level(
+        volumes_between(region, geometry, edges),
+        region,
+        missing=lambda side, _: whole.missing(side),
+        empty=lambda *_: "this third holds no aerated or infected tissue",
+        no_volumes=no_volumes,
+    )
 
 
 def _edges(lungs: LungRegions, geometry: SliceGeometry, side: str) -> Array:

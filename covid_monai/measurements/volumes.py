@@ -1,10 +1,11 @@
 """Volumes and shares of both lungs, each lung, and parts of them between heights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from covid_monai.measurements.definitions import Number, Unknown, percentage
+from covid_monai.measurements.definitions import LEVELS, SIDES, Number, Unknown, percentage
 from covid_monai.measurements.geometry import Array, SliceGeometry, slices_with
 from covid_monai.measurements.region import CONSOLIDATION, GROUND_GLASS, NOT_DIVIDED, Region
 
@@ -68,6 +69,35 @@ def volumes_between(region: Region, geometry: SliceGeometry, edges: Array) -> Ar
 def whole_volumes(region: Region, geometry: SliceGeometry) -> Array:
     """The volumes of each lung in mL: (2, 4), by side and kind of lesion, none among them."""
     return volumes_between(region, geometry, np.array([[-np.inf, np.inf]] * 2))[:, 0]
+
+
+def parts_by_level(
+    volumes: Array,
+    region: Region,
+    *,
+    missing: Callable[[str, str], str | None],
+    empty: Callable[[str, str], str],
+    no_volumes: Unknown | None = None,
+) -> dict[str, dict[str, Part]]:
+    """What is told of three bands of each lung, by side, then by level.
+
+    Args:
+        volumes: (2, 3, 4), by side, band from below, and kind of lesion.
+        region: what they are parts of.
+        missing: of a side and a level, why nothing can be told of it; None where something can.
+        empty: of a side and a level, why shares cannot be told where it holds no lung.
+        no_volumes: why volumes in mL are unknown; None where they are known.
+    """
+
+    def part(side: str, level: str, band: Array) -> Part:
+        if reason := missing(side, level):
+            return unknown_part(reason)
+        return part_of(band, region, empty=empty(side, level), no_volumes=no_volumes)
+
+    return {
+        side: {level: part(side, level, band) for level, band in zip(LEVELS, bands[::-1], strict=True)}
+        for side, bands in zip(SIDES, volumes, strict=True)
+    }
 
 
 def part_of(volumes: Array, region: Region, *, empty: str, no_volumes: Unknown | None = None) -> Part:

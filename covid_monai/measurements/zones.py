@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from covid_monai.measurements.completeness import EDGES, Completeness
-from covid_monai.measurements.definitions import LEVELS, SIDES, Number, Unknown, known
+from covid_monai.measurements.definitions import Number, Unknown, known
 from covid_monai.measurements.geometry import Array, SliceGeometry
 from covid_monai.measurements.region import LungRegions, Region
-from covid_monai.measurements.volumes import Part, part_of, unknown_part, volumes_between
+from covid_monai.measurements.volumes import Part, parts_by_level, volumes_between
 
 VEINS_BELOW_CARINA = 1 / 3
 """Of the way from the carina to the lower end of the lungs; a surrogate of the inferior pulmonary veins' level."""
@@ -74,26 +74,20 @@ def zones_of(
     """
     inner = [known(planes.veins), known(planes.carina)]
     edges: Array = np.array([[-np.inf, *(0.0 if height is None else height for height in inner), np.inf]] * 2)
-    volumes = volumes_between(region, geometry, edges)
-    found: dict[str, dict[str, Part]] = {}
-    for side, bands in zip(SIDES, volumes, strict=True):
-        found[side] = {}
-        for level, band in zip(LEVELS, bands[::-1], strict=True):
-            empty = f"the {side} lung has no aerated or infected tissue in its {level} zone"
-            missing = _missing(side, level, planes, whole)
-            found[side][level] = (
-                unknown_part(missing) if missing else part_of(band, region, empty=empty, no_volumes=no_volumes)
-            )
-    return found
+    return parts_by_level(
+        volumes_between(region, geometry, edges),
+        region,
+        missing=lambda side, level: _missing(side, level, planes, whole),
+        empty=lambda side, level: f"the {side} lung has no aerated or infected tissue in its {level} zone",
+        no_volumes=no_volumes,
+    )
 
 
 def _missing(side: str, level: str, planes: Planes, whole: Completeness) -> str | None:
     """Why a zone cannot be told; None where it can."""
-    ends = {"upper": "bottom", "lower": "top", "middle": None}[level]
-    # the top of the field does not cut a lower zone, nor its bottom an upper one
-    edges = [edge for edge in EDGES if edge != ends]
-    if level == "middle":
-        edges = [edge for edge in EDGES if edge not in ("top", "bottom")]
+    # the top of the field does not cut a lower zone, nor its bottom an upper one, and neither a middle one
+    beyond = {"upper": ("bottom",), "middle": ("top", "bottom"), "lower": ("top",)}[level]
+    edges = [edge for edge in EDGES if edge not in beyond]
     if missing := whole.missing(side, edges=edges):
         return missing
     needed = {"upper": [planes.carina], "middle": [planes.carina, planes.veins], "lower": [planes.veins]}[level]

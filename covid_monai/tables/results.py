@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Results:
 
     def scores_of(self, protocol: str, row: Row) -> pd.DataFrame:
         """All scores of a row under a protocol."""
-        return self.scores[(self.scores["protocol"] == protocol) & (self.scores["slug"] == row.slug)]
+        return self._scores_by_row.get((protocol, row.slug), self.scores.iloc[:0])
 
     @property
     def mask_scores(self) -> pd.DataFrame:
@@ -120,12 +121,29 @@ class Results:
 
     def curves_of(self, protocol: str, row: Row) -> pd.DataFrame:
         """The threshold curves of all slices of a row under a protocol."""
-        return self.curves[(self.curves["protocol"] == protocol) & (self.curves["slug"] == row.slug)]
+        return self._curves_by_row.get((protocol, row.slug), self.curves.iloc[:0])
+
+    # every measure, contrast and claim asks for them again
+    @cached_property
+    def _scores_by_row(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return _by_row(self.scores)
+
+    @cached_property
+    def _curves_by_row(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return _by_row(self.curves)
 
     def planned(self, protocol: str, row: Row) -> int:
         """How many jobs of a row were asked for under a protocol."""
         waiting = [each for each in self.missing if (each.job.protocol, each.job.slug) == (protocol, row.slug)]
         return len(self.jobs_of(protocol, row)) + len(waiting)
+
+
+def _by_row(lines: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """By protocol and slug, in the order of the lines."""
+    if not len(lines):
+        return {}
+    groups = lines.groupby(["protocol", "slug"], sort=False)
+    return {(str(protocol), str(slug)): own for (protocol, slug), own in groups}
 
 
 def collect(output: Path) -> Results:

@@ -112,6 +112,7 @@ def test_wrong_usage_is_status_2():
     assert run("trian").exit_code == 2
 
 
+@pytest.mark.slow
 def test_interruption_is_status_130(tiny_dataset, tmp_path):
     script = (
         "import os, signal, sys; from covid_monai.handlers import log; from covid_monai.cli import main\n"

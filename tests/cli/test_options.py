@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 from covid_monai.cli.options import RenamedOptions, as_options
 from covid_monai.cli.root import root
+from covid_monai.inference.study_record import StudySettings
 
 
 @click.command(cls=RenamedOptions, renamed={"--part": "--subset"}, removed={"--window": "use --roi-size"})
@@ -70,3 +71,12 @@ def test_options_of_the_last_release_are_told_by_their_new_names(arguments, mess
     result = CliRunner().invoke(root, arguments)
     assert result.exit_code in (1, 2)
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "measure"])
+def test_the_options_of_studies_have_the_defaults_of_the_definitions(command):
+    """They stand in the command line as numbers, since its help imports nothing."""
+    settings = StudySettings()
+    defaults = {option.name: option.default for option in root.get_command(None, command).params}
+    for name in ("intensity", "spacing", "ground_glass_below", "floor_ml", "floor_percent"):
+        assert defaults[name] == getattr(settings, name)

@@ -124,7 +124,7 @@ def assert_complete(output: Path) -> None:
             READERS[path.suffix](path)
 
 
-SLOW = {"train", "reproduce"}
+SLOW = {"prepare", "train", "predict", "reproduce"}
 
 
 @pytest.mark.timeout(480 + 60 * KILLS)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -39,7 +41,7 @@ def test_only_cases_of_both_rows_are_compared(findings):
     first = results.table.rows[0]
     of_first = (results.scores["slug"] == first.slug) & (results.scores["case"] >= "p2")
     kept = results.scores[of_first | (results.scores["slug"] != first.slug)]
-    fewer = type(results)(**{**vars(results), "scores": kept.reset_index(drop=True)})
+    fewer = replace(results, scores=kept.reset_index(drop=True))
     (pair,) = [row for row in compare_rows(fewer) if row.protocol == "paper"]
     assert (pair.cases, pair.units) == (12, 6)
 
@@ -48,5 +50,5 @@ def test_rows_without_a_common_case_are_no_pair(findings):
     results = findings.results
     slices = results.scores[results.scores["level"] == "slice"]
     early = (slices["slug"] == results.table.rows[0].slug) == (slices["case"] < "p4")
-    apart = type(results)(**{**vars(results), "scores": pd.DataFrame(slices[early]).reset_index(drop=True)})
+    apart = replace(results, scores=pd.DataFrame(slices[early]).reset_index(drop=True))
     assert compare_rows(apart) == []

@@ -203,6 +203,7 @@ def without_exposed_groups(folder, name):
     return place
 
 
+@pytest.mark.slow
 def test_results_that_do_not_name_their_exposed_slices_have_them_by_their_findings(published, tmp_path):
     old = read_published(without_exposed_groups(tmp_path, "zhou2020-v1"))
     paper = next(audit for audit in old.audits if audit.name == "paper")

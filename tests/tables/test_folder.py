@@ -76,6 +76,7 @@ def as_release_0_1(output):
     return output
 
 
+@pytest.mark.slow
 def test_a_folder_of_release_0_1_gives_the_same_scores_and_can_be_published(finished, tmp_path):
     old = as_release_0_1(shutil.copytree(finished, tmp_path / "old"))
     now, before = collect(finished), collect(old)

@@ -143,6 +143,7 @@ def test_the_files_of_the_control_arms_alone_say_what_they_show(control):
     )
 
 
+@pytest.mark.slow
 def test_the_control_arms_alone_have_a_page_and_are_published_and_read_again(control, tmp_path):
     output = control.results.output
     write_results(output)

@@ -18,6 +18,9 @@ from covid_monai.tables.published import OLD_LABELS, publish_again, read_publish
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.write import claim_frame, compact_claims_markdown, compact_markdown, frame, write_table
 
+# each publishes whole tables, pictures too; together they take over a minute of a processor
+pytestmark = pytest.mark.slow
+
 JOB = "jobs/paper/segnet-dl/fold0-seed0"
 
 

@@ -70,6 +70,7 @@ def test_where_a_job_lacks_the_grid_all_are_on_the_datas_own(output, tmp_path):
     assert pixels(results.scores) == pixels(collect(output).native_scores)
 
 
+@pytest.mark.slow
 def test_both_are_published_and_read_again(output, tmp_path):
     write_results(output)
     findings = find(output)
