@@ -48,12 +48,9 @@ def tiny(name: str, folder: Path) -> Path:
     return path
 
 
-# it has every bundle; all tables together take two minutes of a processor
-FAST = "official-split"
-NAMES = [name if name == FAST else pytest.param(name, marks=pytest.mark.slow) for name in table_names()]
-
-
-@pytest.mark.parametrize("name", NAMES)
+# all tables together take two minutes of a processor
+@pytest.mark.slow
+@pytest.mark.parametrize("name", table_names())
 def test_a_table_runs_from_its_rows_to_its_page(name, phantom, tmp_path):
     table, output = tiny(name, tmp_path), tmp_path / "output"
     arguments = ["reproduce", str(table), "--data", str(phantom), "-o", str(output), "--budget", "quick"]
