@@ -14,6 +14,7 @@ from covid_monai.catalog.settings import Schema, settings_schema
 from covid_monai.catalog.sizes import Size, network_sizes
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, sha256_of, write_json
+from covid_monai.weights import WEIGHTS_RECORD_FILE
 
 # rooms of MONAI's transforms that leave the values of an image as they are
 _VALUES_STAY = tuple(f"monai.transforms.{room}." for room in ("io", "utility", "spatial", "croppad"))
@@ -86,6 +87,7 @@ class Description:
         losses: all that its setting ``loss`` can name.
         settings: of its training, with their values.
         schema: the JSON schema of each of its settings, with ``description`` and ``unit``; empty where it has none.
+        terms: of use of the weights that it brings along; None where it has none.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Description:
     losses: Sequence[str]
     settings: Mapping[str, Any]
     schema: Mapping[str, Schema]
+    terms: str | None
 
     @property
     def parameters(self) -> int:
@@ -132,7 +135,13 @@ def describe_bundle(name: str) -> Description:
         losses=computed["losses"],
         settings={key: value for key, value in config.items() if _is_setting(value)},
         schema=settings_schema(folder),
+        terms=_terms(folder),
     )
+
+
+def _terms(folder: Path) -> str | None:
+    note = folder / "models" / WEIGHTS_RECORD_FILE
+    return read_json(note).get("terms") if note.is_file() else None
 
 
 def store_description(folder: Path) -> None:

@@ -36,6 +36,7 @@ def _content(described: "Description") -> dict[str, Any]:
         "name": metadata.get("name", described.name),
         "description": metadata["description"],
         "references": metadata.get("references", []),
+        "terms": described.terms,
         **_size(network),
         "counted": COUNTED,
         "input": {
@@ -89,6 +90,7 @@ def _text(described: "Description") -> str:
         "input": f"{shown['channels']} channel, {height} x {width} pixels, HU window {shown['window']}",
         "intensities": "; ".join(shown["intensities"]) or "as they are",
         "classes": ", ".join(f"{index} {name}" for index, name in enumerate(content["classes"])) or "not named",
+        "weights": f"shipped, {content['terms']}; the code is Apache-2.0" if content["terms"] else "none shipped",
         "losses": ", ".join(f"{name} (its own)" if name == content["loss"] else name for name in content["losses"]),
     }
     lines += _columns(facts)

@@ -126,6 +126,13 @@ def slices(
     show_default=True,
     help="Crop volumes to a box around their lungs; slices alone stay as they are.",
 )
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Keep the slices of a volume whose index is a multiple of N.  [default: all]",
+)
 @orientation_option
 @grid_tolerance_option
 @_common_options
@@ -137,6 +144,7 @@ def nifti(
     lesion_slices_only: bool,
     spacing: str,
     crop: str,
+    every: int,
     orientation: str | None,
     grid_tolerance: float | None,
     output: Path,
@@ -165,6 +173,7 @@ def nifti(
         orientation=orientation,
         grid_tolerance=grid_tolerance,
         crop=crop,
+        every=every,
     )
     import_source(source, folder, output, overwrite)
 

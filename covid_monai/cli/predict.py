@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 @click.option(
     "--run",
     "runs",
-    required=True,
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged.",
+    help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged. "
+    " [default: shipped, the model of the package: research use, non-commercial (CC BY-NC-SA 4.0)]",
 )
 @settings_option
 @click.option(
@@ -71,7 +70,7 @@ if TYPE_CHECKING:
 def predict(
     inputs: tuple[str, ...],
     output: Path,
-    runs: tuple[Path, ...],
+    runs: tuple[str, ...],
     assignments: tuple[str, ...],
     roi_size: int | None,
     intensity: str,
@@ -108,6 +107,7 @@ def predict(
     from covid_monai.inference.inputs import find_inputs
     from covid_monai.inference.predict import predict as segment
     from covid_monai.inference.study_record import StudySettings
+    from covid_monai.run.trained import SHIPPED
 
     found = find_inputs(inputs, measure=measure, series=series)
     if preview and found.studies:
@@ -118,7 +118,7 @@ def predict(
         segment(
             found,
             output,
-            runs,
+            runs or SHIPPED,
             studies=StudySettings(
                 spacing=spacing,
                 ground_glass_below=ground_glass_below,

@@ -18,7 +18,10 @@ import click
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings; --set goes over it.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option(
-    "--init", type=click.Path(path_type=Path), metavar="RUN", help="Begin with the weights of another run (fine-tune)."
+    "--init",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Begin with the weights of another run (fine-tune), or with `shipped`, those of the package.",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on from the last complete epoch of the run in OUTPUT, with its settings."

@@ -6,6 +6,7 @@ from .distributed import MeanOverProcesses as MeanOverProcesses
 from .distributed import synchronise_batch_norm as synchronise_batch_norm
 from .log import EpochLog as EpochLog
 from .log import Progress as Progress
+from .moving_average import MovingAverage as MovingAverage
 from .seeding import SeedEpoch as SeedEpoch
 from .seeding import start_from_seed as start_from_seed
 from .state import EpochState as EpochState

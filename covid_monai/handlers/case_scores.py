@@ -37,6 +37,7 @@ class CaseScores:
         folder: for these files.
         class_names: the network's classes, background first.
         scoring_grid: the size of a second grid in pixels, such as ``[512, 512]``; None for none.
+        unspecified_lesions: see :class:`covid_monai.scoring.Scorer`.
 
     Raises:
         InputError: ``scoring_grid`` is no size.
@@ -47,10 +48,12 @@ class CaseScores:
         folder: str | os.PathLike[str],
         class_names: list[str],
         scoring_grid: int | Sequence[int] | None = None,
+        unspecified_lesions: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.class_names = class_names
         self.grid = None if scoring_grid is None else checked_grid(scoring_grid)
+        self.unspecified_lesions = unspecified_lesions
 
     def attach(self, engine: Engine) -> None:
         """Listen to ``engine``, whose output must have ``pred``, ``probability`` and ``reference`` on one grid.
@@ -64,8 +67,9 @@ class CaseScores:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
-        self.scorer = Scorer(self.class_names)
-        self.grid_scorer = None if self.grid is None else Scorer(self.class_names)
+        unspecified = self.unspecified_lesions
+        self.scorer = Scorer(self.class_names, unspecified_lesions=unspecified)
+        self.grid_scorer = None if self.grid is None else Scorer(self.class_names, unspecified_lesions=unspecified)
         self.seconds_per_slice: list[float] = []
         self.slices = 0
         self.bar = progress_bar(
@@ -103,8 +107,8 @@ class CaseScores:
         self.scorer.add(
             prediction=prediction,
             reference=reference[0].cpu().numpy().astype(np.uint8),
-            # the lesion, whatever its class, is all that is not background
-            probability=1 - output["probability"][0].cpu().numpy(),
+            # of any lesion; outside of a crop no class has a probability, background neither
+            probability=output["probability"][1:].sum(dim=0).clamp(max=1).cpu().numpy(),
             spacing=tuple(voxel_sizes(affine)) if batch["spacing_known"] else None,
             **names,
         )

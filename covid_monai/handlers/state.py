@@ -87,7 +87,7 @@ class EpochState:
 
     Args:
         folder: where the states are kept, ``RUN/state``.
-        objects: what has ``state_dict`` and ``load_state_dict``, by name.
+        objects: what has ``state_dict`` and ``load_state_dict``, by name; an empty state is left out.
         resume: whether to load the last complete epoch, if there is one, when the engine starts.
     """
 
@@ -108,7 +108,8 @@ class EpochState:
         if folder is None:
             return
         for name, thing in self.objects.items():
-            thing.load_state_dict(load_nested(folder, name))
+            if thing.state_dict():
+                thing.load_state_dict(load_nested(folder, name))
         counters = load_nested(folder, "engine")
         engine.state.epoch = counters["epoch"]
         engine.state.iteration = counters["iteration"]
@@ -139,5 +140,6 @@ class EpochState:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name, thing in self.objects.items():
-            save_nested(folder, name, thing.state_dict())
+            if state := thing.state_dict():
+                save_nested(folder, name, state)
         save_nested(folder, "engine", {"epoch": engine.state.epoch, "iteration": engine.state.iteration})

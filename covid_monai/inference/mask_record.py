@@ -24,11 +24,13 @@ class Origin:
         bundle: the bundle's name.
         weights: SHA-256 of the weights.
         settings: how images are read and the network is applied, where that is not the bundle's default.
+        terms: under which the weights may be used, where they say so.
     """
 
     bundle: str
     weights: str
     settings: Mapping[str, Any]
+    terms: str | None = None
 
 
 def record_file(mask: Path) -> Path:
@@ -70,6 +72,7 @@ def write_record(
             "image_sha256": sha256_of(image) if image is not None else None,
             "bundle": origin.bundle,
             "weights_sha256": origin.weights,
+            "terms": origin.terms,
             "settings": as_json(origin.settings),
             "classes": {str(value): name for value, name in enumerate(class_names)},
             "voxels": {str(value): count for value, count in enumerate(voxels)},

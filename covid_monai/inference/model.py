@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from covid_monai.catalog.config import read_config
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
 from covid_monai.inference.components import check_volume
 from covid_monai.inference.mask_record import Origin
 from covid_monai.inference.prediction import Prediction
 from covid_monai.run.crops import warn_of_whole_slices
-from covid_monai.run.trained import find_trained
+from covid_monai.run.trained import SHIPPED, Trained, find_trained
 from covid_monai.studies import Study
 from covid_monai.transforms.grid import check_affine, orientation_of
 
@@ -44,6 +45,7 @@ class Model:
         reading: Mapping[str, Any],
         *,
         trained_on_crops: bool = False,
+        crops_volumes: bool = False,
         min_volume_ml: float = 0.0,
     ) -> None:
         self.bundle = origin.bundle
@@ -51,7 +53,7 @@ class Model:
         self.origin = origin
         self._segmenter = segmenter
         self._reading = reading
-        self._trained_on_crops = trained_on_crops
+        self._trained_on_crops, self._crops_volumes = trained_on_crops, crops_volumes
         self._min_volume_ml = min_volume_ml
 
     @property
@@ -86,7 +88,8 @@ class Model:
             image = _as_image((study.hu, study.affine) if study is not None else ct, grid)
             source = os.fspath(path) if path is not None else _as_tensor(image, reading)
             item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
-            if self._trained_on_crops:
+            cropped = self._crops_volumes and image.ndim == 3 and min(image.shape) > 1
+            if self._trained_on_crops and not cropped:
                 warn_of_whole_slices(image, str(path or "the image"))
         for message in messages:
             warnings.warn(message, InputWarning, stacklevel=2)
@@ -103,7 +106,7 @@ class Model:
 
 
 def load(
-    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = SHIPPED,
     *,
     device: str | None = None,
     roi_size: tuple[int, int] | None = None,
@@ -118,7 +121,7 @@ def load(
     """Read a run's weights once, for any number of volumes.
 
     Args:
-        run: a run (:class:`covid_monai.Run`), its folder, or other trained weights; see
+        run: ``shipped`` for the model of the package, a run (:class:`covid_monai.Run`), its folder, or others; see
             :func:`covid_monai.run.trained.find_trained`. Of several, such as the folds of a cross-validation, the
             logits are averaged (:class:`covid_monai.inference.averaging.AveragedNetwork`).
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
@@ -156,15 +159,29 @@ def load(
         given["roi_size"] = list(roi_size)
     beyond = {"mirrored": mirrored, "min_volume_ml": check_volume(min_volume_ml)}
     noted = {**(settings or {}), **given, **{key: value for key, value in beyond.items() if value}}
-    origin = Origin(source.name, "+".join(sorted(each_run.sha256 for each_run in trained)), noted)
+    terms = "; ".join(dict.fromkeys(each_run.terms for each_run in trained if each_run.terms)) or None
+    origin = Origin(source.name, "+".join(sorted(each_run.sha256 for each_run in trained)), noted, terms)
     chosen = {**(settings or {}), **given}
     if device is not None:
         chosen["device"] = device_setting(device)
 
     with plain_input_errors():
         segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
-        crops = any(each_run.record.crops for each_run in trained if each_run.record)
-        return Model(names, segmenter, origin, reading, trained_on_crops=crops, min_volume_ml=min_volume_ml)
+        return Model(
+            names,
+            segmenter,
+            origin,
+            reading,
+            trained_on_crops=any(each_run.on_crops for each_run in trained),
+            crops_volumes=_crops_volumes(trained[0]),
+            min_volume_ml=min_volume_ml,
+        )
+
+
+def _crops_volumes(trained: Trained) -> bool:
+    """Whether the chain crops volumes to the lungs itself; slices alone stay as they are."""
+    config = {**read_config(trained.bundle, "inference"), **trained.settings}
+    return config.get("crop", "none") != "none"
 
 
 def _of_study(reading: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from covid_monai.inference.study_record import StudySettings
 from covid_monai.inference.study_table import write_table
 from covid_monai.measurements import classes_of
 from covid_monai.run.folder import RunFolder
+from covid_monai.run.trained import SHIPPED
 from covid_monai.transforms.nifti import nifti_stem
 
 __all__ = ["PROBABILITIES", "PredictedFile", "find_images", "predict"]
@@ -29,7 +30,7 @@ PROBABILITIES = "probabilities"
 def predict(
     inputs: Iterable[str | os.PathLike[str]] | Inputs,
     output: str | os.PathLike[str],
-    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = SHIPPED,
     *,
     series: str | None = None,
     measure: bool = False,
@@ -61,7 +62,7 @@ def predict(
         inputs: files, folders, CSV tables of studies (columns ``study`` and ``path``) or glob patterns; or what
             :func:`covid_monai.inference.inputs.find_inputs` found of them.
         output: folder for the masks: uint8, on the input's grid; 0 is background.
-        run: a run, its folder, or other trained weights, or several runs to average over; see
+        run: ``shipped`` for the model of the package, a run, its folder, or others, or several to average over; see
             :func:`covid_monai.inference.model.load`.
         series: the UID or name of the series to take, as ``covid-monai data studies`` lists them.
         measure: take NIfTI as studies too.

@@ -121,7 +121,8 @@ class Prediction:
     @cached_property
     def probability(self) -> NDArray[np.float32]:
         """The probability of lesion of any class: float32 from 0 to 1, of the shape of ``mask``."""
-        lesion = (1 - self._probabilities[0]).cpu().numpy().astype(np.float32)
+        # outside of a crop no class has a probability, background neither
+        lesion = self._probabilities[1:].sum(dim=0).clamp(max=1).cpu().numpy().astype(np.float32)
         return lesion.reshape(self.mask.shape)
 
     @cached_property

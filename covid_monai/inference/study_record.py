@@ -140,6 +140,8 @@ def _made_with(
             "weights_sha256": origin.weights,
             "settings": as_json(origin.settings),
         }
+        if origin.terms is not None:
+            model["terms"] = origin.terms
     return {
         "model": model,
         "settings": asdict(settings),

@@ -63,6 +63,8 @@ def _add_run(folder: Path, configs: Mapping[str, str], tensors: dict[str, Any]) 
 
     for name, text in configs.items():
         write_text(folder / "configs" / name, text)
+    # weights that the bundle comes with, and what is said of them
+    shutil.rmtree(folder / "models", ignore_errors=True)
     with replacing(folder / "models" / WEIGHTS_FILE) as temporary:
         save_file(tensors, temporary)
     # not into the file: what torch says of a full disk does not name it

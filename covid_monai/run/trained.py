@@ -1,4 +1,4 @@
-"""Trained weights and what is known of them: a run's, those of MONAI's own command, a bundle's, or a file alone."""
+"""Trained weights and what is known of them: the shipped ones, a run's, those of MONAI's own command, or a bundle's."""
 
 import os
 import warnings
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+SHIPPED = "shipped"
+"""The name of the weights that the package brings along, wherever a run is asked for; a folder of this name is
+``./shipped``."""
+
+SHIPPED_BUNDLE = "covid_lesion_ct_segmentation"
+
+
 @dataclass(frozen=True)
 class Trained:
     """Weights, and what they were trained with as far as it is known.
@@ -29,6 +36,8 @@ class Trained:
         weights: the weights file.
         sha256: of the weights.
         record: of the run; None where the data, the split and the settings are not known.
+        on_crops: whether they were trained on crops of the lungs, as far as that is known.
+        terms: of use, where the weights say so.
     """
 
     home: RunFolder
@@ -37,6 +46,20 @@ class Trained:
     weights: Path
     sha256: str
     record: RunRecord | None
+    on_crops: bool = False
+    terms: str | None = None
+
+
+def shipped_weights() -> Path:
+    """The folder of the weights that the package brings along, with their hash, terms and licence."""
+    return bundle_folder(SHIPPED_BUNDLE) / "models"
+
+
+def _shipped(settings: Mapping[str, Any]) -> Trained:
+    folder = shipped_weights()
+    digest, note = check_weights(folder), read_json(folder / WEIGHTS_RECORD_FILE)
+    weights = folder / WEIGHTS_FILE
+    return Trained(RunFolder(folder), folder.parent, settings, weights, digest, None, note["on_crops"], note["terms"])
 
 
 def find_trained(
@@ -45,8 +68,9 @@ def find_trained(
     """The weights that a path names, of whichever origin.
 
     Args:
-        run: a run folder of ``covid-monai train``; the output folder of MONAI's own command, which has no
-            ``run.json``; a bundle's folder with ``models/model.safetensors``; or a weights file within either.
+        run: ``shipped`` for those of the package; a run folder of ``covid-monai train``; the output folder of MONAI's
+            own command, which has no ``run.json``; a bundle's folder with ``models/model.safetensors``; or a weights
+            file within either.
         settings: overrides of the bundle's configuration that the run does not record, or that go over its own.
         trust: whether configuration that can be executed may come from there;
             see :func:`covid_monai.run.folder.read_run`.
@@ -55,16 +79,19 @@ def find_trained(
         InputError: there are no weights, they are damaged, their bundle is not known, or their configuration is
             executable and not trusted.
     """
+    overrides = dict(settings or {})
+    if os.fspath(run) == SHIPPED:
+        return _shipped(overrides)
     path = Path(run)
     # a weights file alone would be built with the settings of the bundle, not those of its run
     if path.is_file() and (beside := RunFolder(path.parent)).record.is_file() and path.name == beside.weights.name:
         path = path.parent
-    overrides = dict(settings or {})
     if (RunFolder(path).record).is_file():
         record = read_run(path, trust=trust)
         bundle = bundle_folder(record.bundle)
         home = RunFolder(path)
-        return Trained(home, bundle, {**record.settings, **overrides}, home.weights, check_weights(home), record)
+        known = {**record.settings, **overrides}
+        return Trained(home, bundle, known, home.weights, check_weights(home), record, bool(record.crops))
     weights, bundle = _weights_and_bundle(path, trust)
     warnings.warn(
         f"{path} has no run.json: what {bundle.name} was trained on, and with which settings, is not known, and the "

@@ -22,6 +22,7 @@ from covid_monai.files import protecting, sha256_of, write_json, write_text
 from covid_monai.run.crops import trained_on_crops
 from covid_monai.run.folder import RunFolder, RunRecord, read_run, write_run
 from covid_monai.run.run import Run
+from covid_monai.run.trained import SHIPPED, shipped_weights
 from covid_monai.weights import check_weights, load_weights
 
 MAY_CHANGE_ON_RESUME = ("epochs", "patience", "workers")
@@ -61,7 +62,8 @@ def train(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
         resume: go on from the last complete epoch of the run in ``output``; where none was begun, start afresh and
             warn. The weights at the end are those of a run that was never interrupted.
-        init: a run folder whose kept weights training begins with (fine-tuning); its network must be the same one.
+        init: a run folder whose kept weights training begins with (fine-tuning), or ``shipped`` for those of the
+            package; the network must be the same one.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -79,6 +81,7 @@ def train(
         raise InputError(f"no split file at {split}; make one, such as by `{command}`")
     for key in {*(settings or {})} & {*GIVEN_OTHERWISE}:
         raise InputError(f"{key} is not one of the `settings`: it is given by {GIVEN_OTHERWISE[key]}")
+    begin = shipped_weights() if init is not None and os.fspath(init) == SHIPPED else init
     record = RunRecord(
         bundle=stored_name(source),
         settings=dict(settings or {}),
@@ -86,7 +89,7 @@ def train(
         manifest=sha256_of(dataset.folder / FILE_NAME),
         split=sha256_of(split),
         fold=fold,
-        init=None if init is None else check_weights(init),
+        init=None if begin is None else check_weights(begin),
         crops=trained_on_crops(dataset),
     )
     resume = _goes_on(folder, resume)
@@ -107,7 +110,7 @@ def train(
     from covid_monai.handlers.seeding import determinism_restored
     from covid_monai.progress import progress_shown
 
-    start = RunFolder(init) if init is not None and not resume else None
+    start = RunFolder(begin) if begin is not None and not resume else None
     inputs = [dataset.folder / FILE_NAME, *([] if start is None else [start.weights])]
     if not (folder.split.exists() and folder.split.samefile(split)):
         inputs.append(split)

@@ -11,8 +11,12 @@ from covid_monai.errors import InputError
 _ROUNDING = 1e-3
 
 
-def check_label_maps(case: str, prediction: NDArray[Any], reference: NDArray[Any], classes: int) -> None:
+def check_label_maps(
+    case: str, prediction: NDArray[Any], reference: NDArray[Any], classes: int, *, unspecified_lesions: bool = False
+) -> None:
     """Both are integer arrays (x, y, z) of one shape with labels 0..``classes`` - 1.
+
+    With ``unspecified_lesions`` the reference may have ``classes`` too.
 
     Raises:
         InputError: they are not; the message names the case.
@@ -26,14 +30,15 @@ def check_label_maps(case: str, prediction: NDArray[Any], reference: NDArray[Any
         raise InputError(
             f"case {case}: masks have shape {prediction.shape}; give (x, y, 1) slices or (x, y, z) volumes"
         )
+    highest = {"prediction": classes - 1, "reference": classes - 1 + unspecified_lesions}
     for name, labels in (("prediction", prediction), ("reference", reference)):
         if labels.dtype.kind not in "iub":
             raise InputError(f"case {case}: the {name} is {labels.dtype}; masks are integer label maps, convert it")
         low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= classes:
+        if low < 0 or high > highest[name]:
             raise InputError(
                 f"case {case}: the {name} has labels {low} to {high}; the class table has "
-                f"0 to {classes - 1}, map the labels to it first"
+                f"0 to {highest[name]}, map the labels to it first"
             )
 
 

@@ -36,12 +36,21 @@ class Scorer:
             union of the lesion classes is scored too, as ``"any lesion"``.
         tolerance_mm: tolerance of the surface Dice.
         seed: seed of the bootstrap.
+        unspecified_lesions: whether a reference may have one label more than there are classes, for lesions of a kind
+            that nobody wrote down. Where a reference has it, all lesions are scored as one, and no single kinds.
 
     Raises:
         InputError: fewer than one lesion class, more than 255, or a name that is not unique.
     """
 
-    def __init__(self, class_names: Sequence[str], tolerance_mm: float = 2.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        tolerance_mm: float = 2.0,
+        seed: int = 0,
+        *,
+        unspecified_lesions: bool = False,
+    ) -> None:
         self.class_names = tuple(class_names)
         self.tolerance_mm = tolerance_mm
         self.seed = seed
@@ -53,7 +62,10 @@ class Scorer:
             )
         self._targets: dict[str, tuple[int, ...]] = {name: (label,) for label, name in enumerate(lesions, start=1)}
         if len(lesions) > 1:
-            self._targets[ANY_LESION] = tuple(range(1, len(self.class_names)))
+            # a class beyond the names is a lesion too
+            self._targets[ANY_LESION] = tuple(range(1, len(self.class_names) + unspecified_lesions))
+        self._unspecified_lesions = unspecified_lesions
+        self._kinds_known = True
         self._rows: list[dict[str, Any]] = []
         self._cases: set[str] = set()
         self._curves: list[NamedCurve] = []
@@ -97,7 +109,8 @@ class Scorer:
                 Nothing of the case is kept then.
         """
         prediction, reference = np.asarray(prediction), np.asarray(reference)
-        check_label_maps(case, prediction, reference, len(self.class_names))
+        classes = len(self.class_names)
+        check_label_maps(case, prediction, reference, classes, unspecified_lesions=self._unspecified_lesions)
         check_spacing(case, spacing, position_mm)
         if probability is not None:
             probability = np.asarray(probability)
@@ -109,6 +122,7 @@ class Scorer:
         if volume:
             self._patient_of[volume] = patient
             self._source_of.setdefault(volume, source)
+        self._kinds_known &= not (reference == classes).any()
         names = {"case": case, "patient": patient, "volume": volume, "source": source}
         for k in range(prediction.shape[2]):
             index = k if whole else slice
@@ -136,8 +150,10 @@ class Scorer:
         """
         if not self._rows:
             raise InputError("no case was scored; give at least one prediction with its reference")
+        scored = tuple(self._targets) if self._kinds_known else (ANY_LESION,)
         rows = pd.DataFrame([*self._rows, *self._volume_rows()])
-        return summarise(rows, tuple(self._targets), self._curves, self.tolerance_mm, self.seed)
+        rows = rows[rows["class"].isin(scored)].reset_index(drop=True)
+        return summarise(rows, scored, self._curves, self.tolerance_mm, self.seed)
 
     def write(self, folder: str | os.PathLike[str]) -> Summary:
         """Write scores.csv, scores.json, scores.md, and where there were probabilities the two on thresholds.
@@ -173,7 +189,7 @@ class Scorer:
         reference: NDArray[Any],
         spacing: tuple[float, float, float] | None,
     ) -> None:
-        confusion = confusion_matrix(prediction, reference, len(self.class_names))
+        confusion = confusion_matrix(prediction, reference, len(self.class_names) + self._unspecified_lesions)
         in_plane = None if spacing is None else spacing[:2]
         surfaces = self._surfaces(prediction, reference, in_plane)
         for name, labels in self._targets.items():

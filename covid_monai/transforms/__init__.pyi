@@ -1,11 +1,14 @@
 from .label_resizing import ResizeLabelsd as ResizeLabelsd
 from .labels import LabelsToClassesd as LabelsToClassesd
+from .labels import ProbabilitiesToClassesd as ProbabilitiesToClassesd
 from .random_batches import BatchRandAffined as BatchRandAffined
 from .random_batches import BatchRandFlipd as BatchRandFlipd
-from .random_batches import BatchRandGaussianNoised as BatchRandGaussianNoised
-from .random_batches import BatchRandScaleIntensityd as BatchRandScaleIntensityd
-from .random_batches import BatchRandShiftIntensityd as BatchRandShiftIntensityd
 from .random_batches import RandomBatchTransform as RandomBatchTransform
+from .random_intensities import BatchRandAdjustContrastd as BatchRandAdjustContrastd
+from .random_intensities import BatchRandGaussianNoised as BatchRandGaussianNoised
+from .random_intensities import BatchRandGaussianSmoothd as BatchRandGaussianSmoothd
+from .random_intensities import BatchRandScaleIntensityd as BatchRandScaleIntensityd
+from .random_intensities import BatchRandShiftIntensityd as BatchRandShiftIntensityd
 from .reader import HounsfieldReader as HounsfieldReader
 from .slices import AugmentedCopyd as AugmentedCopyd
 from .slices import NormalizeSlicesd as NormalizeSlicesd

@@ -1,11 +1,12 @@
-"""From a data set's labels to a network's classes."""
+"""From a data set's labels to a network's classes, and from its probabilities to classes."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapLabelValued
+from monai.transforms import MapLabelValued, MapTransform
+from torch import Tensor
 
 from covid_monai.errors import InputError
 
@@ -49,3 +50,35 @@ class LabelsToClassesd(MapLabelValued):
                 )
         mapped: dict[Hashable, Any] = super().__call__(data)
         return mapped
+
+
+class ProbabilitiesToClassesd(MapTransform):
+    """The class of each voxel: background, or the likeliest kind of lesion where there is one at all.
+
+    There is a lesion where the probabilities of all kinds together exceed the threshold. The likeliest class of all
+    would be background where two kinds share a larger probability between them.
+
+    Args:
+        keys: of probabilities ``(C, ...)``, background first, which become ``(1, ...)`` classes.
+        threshold: between 0 and 1.
+
+    Raises:
+        InputError: the threshold is not.
+    """
+
+    def __init__(self, keys: KeysCollection, threshold: float = 0.5) -> None:
+        if not 0 < threshold < 1:
+            raise InputError(f"threshold is {threshold}; it must lie between 0 and 1")
+        super().__init__(keys)
+        self.threshold = threshold
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Classes in place of the probabilities of each key."""
+        classes = dict(data)
+        for key in self.key_iterator(classes):
+            probabilities: Tensor = classes[key]
+            kinds = 1 + probabilities[1:].argmax(dim=0, keepdim=True)
+            # outside of a crop no class has a probability, background neither
+            lesion = probabilities[1:].sum(dim=0, keepdim=True) > self.threshold
+            classes[key] = torch.where(lesion, kinds.to(probabilities.dtype), torch.zeros_like(probabilities[:1]))
+        return classes

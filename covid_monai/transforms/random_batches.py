@@ -13,7 +13,7 @@ from monai.utils import ensure_tuple, ensure_tuple_rep
 from torch import Tensor
 from torch.nn import functional
 
-from covid_monai.transforms.counter_random import CounterRandom, normal_fields
+from covid_monai.transforms.counter_random import CounterRandom
 from covid_monai.transforms.label_resizing import LARGEST_SHARE, of_largest_share
 
 
@@ -55,11 +55,6 @@ class RandomBatchTransform(ABC):
     @abstractmethod
     def change(self, parts: list[Tensor], parameters: list[Tensor]) -> list[Tensor]:
         """The chosen slices of each key, transformed by their parameters."""
-
-
-def _on(device: torch.device, parameter: Tensor) -> Tensor:
-    # not every device has float64
-    return parameter.float().to(device) if parameter.is_floating_point() else parameter.to(device)
 
 
 class BatchRandFlipd(RandomBatchTransform):
@@ -153,58 +148,3 @@ def _matrices(parameters: list[Tensor], size: Sequence[int]) -> Tensor:
     along_width = torch.stack([cos * factors[1], sin * factors[0] * height / width, zero], dim=1)
     along_height = torch.stack([-sin * factors[1] * width / height, cos * factors[0], zero], dim=1)
     return torch.stack([along_width, along_height], dim=1)
-
-
-class BatchRandScaleIntensityd(RandomBatchTransform):
-    """Multiply the values of slices by a factor of 1 - ``factors`` to 1 + ``factors``."""
-
-    def __init__(self, keys: KeysCollection, prob: float, factors: float) -> None:
-        super().__init__(keys, prob)
-        self.factors = factors
-
-    def draw(self, draws: CounterRandom) -> list[Tensor]:
-        """The factor less 1."""
-        return [draws.uniform(-self.factors, self.factors)]
-
-    def change(self, parts: list[Tensor], parameters: list[Tensor]) -> list[Tensor]:
-        """Multiply all."""
-        return [part * (1 + _each(parameters[0], part)) for part in parts]
-
-
-class BatchRandShiftIntensityd(RandomBatchTransform):
-    """Add a number of -``offsets`` to ``offsets`` to the values of slices."""
-
-    def __init__(self, keys: KeysCollection, prob: float, offsets: float) -> None:
-        super().__init__(keys, prob)
-        self.offsets = offsets
-
-    def draw(self, draws: CounterRandom) -> list[Tensor]:
-        """The number."""
-        return [draws.uniform(-self.offsets, self.offsets)]
-
-    def change(self, parts: list[Tensor], parameters: list[Tensor]) -> list[Tensor]:
-        """Add to all."""
-        return [part + _each(parameters[0], part) for part in parts]
-
-
-class BatchRandGaussianNoised(RandomBatchTransform):
-    """Add Gaussian noise with a standard deviation of 0 to ``std``; all keys of a slice get the same."""
-
-    def __init__(self, keys: KeysCollection, prob: float, std: float) -> None:
-        super().__init__(keys, prob)
-        self.std = std
-
-    def draw(self, draws: CounterRandom) -> list[Tensor]:
-        """The standard deviation, and the seed of the noise."""
-        return [draws.uniform(0, self.std), draws.words()]
-
-    def change(self, parts: list[Tensor], parameters: list[Tensor]) -> list[Tensor]:
-        """Add to all."""
-        deviation, seeds = parameters
-        noise = normal_fields(seeds, parts[0].shape[1:])
-        return [torch.addcmul(part, _each(deviation, part), noise.to(part)) for part in parts]
-
-
-def _each(parameter: Tensor, part: Tensor) -> Tensor:
-    """A slice's number each as something that multiplies or is added to ``(N, C, H, W)``."""
-    return parameter.to(part).view(-1, 1, 1, 1)

@@ -22,6 +22,7 @@ from tests.handlers.processes import log_of, train_in_processes
 BUNDLES = {
     "a_segnet_ct_segmentation": {"channels": [4, 4, 8, 8, 8], "image_size": [64, 64]},
     "au_net_ct_segmentation": {"channels": [4, 8, 8, 8, 8], "image_size": [64, 64]},
+    "covid_lesion_ct_segmentation": {"channels": [4, 8, 8, 8, 8], "image_size": [64, 64]},
     "residual_attention_unet_ct_segmentation": {
         "channels": [4, 8, 16, 32, 64],
         "cardinality": 2,

@@ -12,6 +12,7 @@ from covid_monai.catalog.config import config_files
 SETTINGS = {
     "a_segnet_ct_segmentation": {"channels": [8, 8, 16, 16, 16], "learning_rate": 0.05},
     "au_net_ct_segmentation": {"channels": [8, 8, 16, 16, 16], "learning_rate": 0.01},
+    "covid_lesion_ct_segmentation": {"channels": [8, 8, 16, 16, 16], "learning_rate": 0.25},
     "residual_attention_unet_ct_segmentation": {
         "channels": [8, 16, 32, 64, 128],
         "cardinality": 4,

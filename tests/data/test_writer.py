@@ -34,6 +34,22 @@ def source_of(*pairs: Pair) -> NiftiSlices:
     return NiftiSlices(pairs, {1: 1, 2: 2}, "test", "CC0")
 
 
+@pytest.mark.parametrize(("every", "kept"), [(1, [0, 1, 2, 3, 4]), (2, [0, 2, 4]), (3, [0, 3]), (9, [0])])
+def test_every_nth_slice_of_a_volume_is_kept_where_asked_for(tmp_path, every, kept):
+    source = NiftiSlices([write_volume(tmp_path, "a", depth=5)], {1: 1, 2: 2}, "test", "CC0", every=every)
+    assert source.count == len(kept)
+    dataset = prepare(source, tmp_path / "out")
+    assert [case.slice for case in dataset.cases] == kept
+    whole = prepare(source_of(write_volume(tmp_path, "a", depth=5)), tmp_path / "whole")
+    by_slice = {case.slice: case.sha256 for case in whole.cases}
+    assert [case.sha256 for case in dataset.cases] == [by_slice[index] for index in kept]
+
+
+def test_a_step_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InputError, match="every is 0; give 1 for all slices"):
+        NiftiSlices([write_volume(tmp_path, "a")], {1: 1, 2: 2}, "test", "CC0", every=0)
+
+
 def files_in(folder) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 

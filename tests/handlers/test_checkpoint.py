@@ -120,7 +120,8 @@ def test_every_bundle_keeps_the_best_unless_told_otherwise(bundle):
 
     folder = bundle_folder(bundle)
     config = read_config(folder, "train")
-    assert config["weights_kept"] == KEPT[0]
+    # the moving average of a schedule that falls to nothing is best at its end
+    assert config["weights_kept"] == (KEPT[1] if config["weight_averaging"] else KEPT[0])
     check_settings(config, {"weights_kept": "last"}, bundle)
     parser = build_workflow(folder, "train", {"weights_kept": "last"}).parser
     assert parser.get_parsed_content("train#events#weights#kept") == "last"

@@ -39,6 +39,14 @@ def test_slices_are_those_of_the_box_and_keep_their_place(pair, tmp_path):
     assert sum(sum(case.pixels.values()) for case in dataset.cases) == lesion.sum() - 1
 
 
+def test_every_nth_slice_counts_from_the_volumes_first_one_whatever_the_box(pair, tmp_path):
+    files, chest, _ = pair
+    source = NiftiSlices([files], {1: 1}, "chests", spacing_known=True, crop="lungs", every=3)
+    box = box_to_crop(chest.hu, chest.affine, "chest")[2]
+    kept = [case.slice for case in prepare(source, tmp_path / "data").cases]
+    assert kept == [index for index in range(box.start, box.stop) if index % 3 == 0]
+
+
 def test_another_crop_is_refused(pair):
     with pytest.raises(InputError, match="'none' or 'lungs'"):
         NiftiSlices([pair[0]], {1: 1}, "chests", crop="body")

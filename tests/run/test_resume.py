@@ -44,6 +44,8 @@ train(bundle, data, output, settings={**SETTINGS, "workers": int(workers)})
 OTHERS = {
     # the rate is halved in the middle, by a count that has to survive
     "au_net": {"channels": [4, 4, 8], "heads": 2, "image_size": [32, 32], "learning_rate_patience": 1, "patience": 4},
+    # the moving average of the weights, and a cycle of rates over all epochs
+    "covid_lesion": {"channels": [4, 4, 8], "heads": 2, "image_size": [32, 32], "augmentation": 0.5},
     # every step hashes by rotations of its own
     "residual_attention_unet": {
         "channels": [4, 8, 16],
@@ -123,7 +125,7 @@ def test_schedules_and_hashing_go_on_where_a_killed_run_stopped(bundle, tiny_dat
     assert history(output) == history(whole)
     if bundle == "au_net":
         assert [json.loads(line)["learning_rate"] for line in rows(whole)] == [rate, rate, rate / 2, rate / 4]
-    else:
+    elif bundle == "residual_attention_unet":
         weights = load_file(whole / "state" / "epoch-0004" / "network.safetensors")
         steps = [int(value) for name, value in weights.items() if name.endswith("attention.step")]
         # three slices, each as it is and turned, in batches of two, for four epochs

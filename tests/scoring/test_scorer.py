@@ -149,3 +149,31 @@ def test_masks_of_a_volume_in_mm_are_kept_compressed():
     reference[50:120, 60:130] = 1
     add_slices(scorer, reference, reference)
     assert 0 < scorer.mask_bytes < reference.size / 20
+
+
+def test_a_lesion_of_a_kind_that_nobody_wrote_down_is_scored_as_a_lesion_and_as_no_kind():
+    prediction, reference = volume_pair()
+    unspecified = np.where(reference > 0, len(NAMES), 0)
+    known, unknown = Scorer(NAMES), Scorer(NAMES, unspecified_lesions=True)
+    add_slices(known, prediction, reference)
+    add_slices(unknown, prediction, unspecified)
+    frame = unknown.summary().rows
+    assert {*frame["class"]} == {"any lesion"}
+    expected = known.summary().rows.query("`class` == 'any lesion'")
+    for column in ("level", "slice", "tp", "fp", "fn", "tn", "dice", "hd95_mm"):
+        np.testing.assert_array_equal(frame[column], expected[column])
+
+
+def test_kinds_are_scored_where_all_of_them_are_known_although_others_might_not_be():
+    prediction, reference = volume_pair()
+    scorer = Scorer(NAMES, unspecified_lesions=True)
+    add_slices(scorer, prediction, reference)
+    assert {*scorer.summary().rows["class"]} == {*NAMES[1:], "any lesion"}
+
+
+def test_only_a_reference_may_have_the_label_beyond_the_classes():
+    mask = np.full((4, 4, 1), len(NAMES))
+    with pytest.raises(InputError, match="the prediction has labels"):
+        Scorer(NAMES, unspecified_lesions=True).add(case="a", prediction=mask, reference=mask * 0, spacing=None)
+    with pytest.raises(InputError, match="the reference has labels"):
+        Scorer(NAMES).add(case="a", prediction=mask * 0, reference=mask, spacing=None)

@@ -52,9 +52,12 @@ class NiftiSlices:
         orientation: where the axes run in files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
         grid_tolerance: how far in mm a voxel may lie from image to mask, and from sform to qform; None for 0.01.
         crop: ``lungs`` for a box around the lungs of each volume, ``none``; slices alone stay as they are.
+        every: keep the slices of each volume, or of its crop, whose index is a multiple of this number; neighbouring
+            slices of thin ones show nearly the same.
 
     Raises:
-        InputError: a pair's grids differ, the patients' list names other volumes, or the crop is none of these.
+        InputError: a pair's grids differ, the patients' list names other volumes, or the crop or ``every`` is none of
+            these.
     """
 
     def __init__(
@@ -71,10 +74,13 @@ class NiftiSlices:
         orientation: str | None = None,
         grid_tolerance: float | None = None,
         crop: str = "none",
+        every: int = 1,
     ) -> None:
         if crop not in ("none", "lungs"):
             raise InputError(f"crop is {crop!r}; give 'none' or 'lungs'")
-        self._crop = crop
+        if every < 1:
+            raise InputError(f"every is {every}; give 1 for all slices, 2 for every second one")
+        self._crop, self._every = crop, every
         self.name, self.licence, self.label_map = name, licence, dict(label_map)
         self._pairs = pairs
         self._patients: Mapping[str, str | None] = patients or {}
@@ -97,7 +103,9 @@ class NiftiSlices:
     @property
     def count(self) -> int | None:
         """Number of slices; None where some may be left out, which takes reading them all."""
-        return None if self._lesion_slices_only or self._crop != "none" else sum(self._depths)
+        if self._lesion_slices_only or self._crop != "none":
+            return None
+        return sum(-(-depth // self._every) for depth in self._depths)
 
     def __iter__(self) -> Iterator[SourceSlice]:
         """Read one volume after the other."""
@@ -118,7 +126,8 @@ class NiftiSlices:
             canvas = Canvas((labels.shape[0], labels.shape[1]), (across.start, along.start))
         values, labels = values[across, along], labels[across, along]
         affine[:3, 3] += affine[:3, :2] @ [across.start, along.start]
-        for index in range(slices.start, slices.stop):
+        first = -(-slices.start // self._every) * self._every
+        for index in range(first, slices.stop, self._every):
             pixels = count_labels(labels[:, :, index])
             if self._lesion_slices_only and not pixels:
                 continue
