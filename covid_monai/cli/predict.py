@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "runs",
     multiple=True,
     help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged. "
-    " [default: shipped, the model of the package: research use, non-commercial (CC BY-NC-SA 4.0)]",
+    " [default: shipped, the weights of covid_lesion, where the installation has them]",
 )
 @settings_option
 @click.option(

@@ -51,8 +51,18 @@ class Trained:
 
 
 def shipped_weights() -> Path:
-    """The folder of the weights that the package brings along, with their hash, terms and licence."""
-    return bundle_folder(SHIPPED_BUNDLE) / "models"
+    """The folder of the weights that the package brings along, with their hash, terms and licence.
+
+    Raises:
+        InputError: this installation was made without them.
+    """
+    folder = bundle_folder(SHIPPED_BUNDLE) / "models"
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise InputError(
+            f"this installation has no weights of {SHIPPED_BUNDLE}: give the `run` of a training "
+            "(`covid-monai train covid_lesion`), or make them by `make model`"
+        )
+    return folder
 
 
 def _shipped(settings: Mapping[str, Any]) -> Trained:

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.files import read_json, sha256_of, write_json
-from covid_monai.run.trained import SHIPPED_BUNDLE, shipped_weights
+from covid_monai.run.trained import SHIPPED_BUNDLE
 from covid_monai.weights import WEIGHTS_FILE, WEIGHTS_RECORD_FILE
 
 TERMS = (
@@ -30,7 +31,7 @@ def main(run: Path) -> None:
         name: tensor.half() if tensor.dtype == torch.float32 else tensor
         for name, tensor in load_file(run / WEIGHTS_FILE).items()
     }
-    weights = shipped_weights() / WEIGHTS_FILE
+    weights = bundle_folder(SHIPPED_BUNDLE) / "models" / WEIGHTS_FILE
     weights.parent.mkdir(exist_ok=True)
     save_file(tensors, weights)
     # safetensors makes files for their owner alone

@@ -13,13 +13,13 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def commands(*arguments: str) -> dict[str, str]:
-    """The demo's commands of covid-monai, by their first word."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("DATA", "VOLUME", "MAKEFLAGS")}
+    """The demo's commands of covid-monai, by their first word; ``shipped`` is the prediction of the shipped model."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("CT", "DATA", "VOLUME", "MAKEFLAGS")}
     done = subprocess.run(
         ["make", "-n", "demo", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     words = [line.partition("bin/covid-monai ")[2] for line in done.stdout.splitlines()]
-    return {line.split()[0]: line for line in words if line}
+    return {"shipped" if "/shipped " in line else line.split()[0]: line for line in words if line}
 
 
 def test_the_phantom_has_a_score_to_reach_and_another_patient_to_segment():
@@ -27,6 +27,14 @@ def test_the_phantom_has_a_score_to_reach_and_another_patient_to_segment():
     assert demo["data"]
     assert "--at-least 0." in demo["evaluate"]
     assert "unseen/volumes/images/phantom_01.nii.gz" in demo["predict"]
+
+
+def test_the_shipped_model_segments_the_unseen_phantom_or_a_ct_that_is_named(tiny_dataset):
+    if (ROOT / "bundles/covid_lesion_ct_segmentation/models/model.safetensors").is_file():
+        assert "predict runs/demo/unseen/volumes/images/phantom_01.nii.gz -o" in commands()["shipped"]
+    assert "predict scans/first -o" in commands("CT=scans/first")["shipped"]
+    assert "shipped" not in commands(f"DATA={tiny_dataset}")
+    assert "predict scans/first -o" in commands(f"DATA={tiny_dataset}", "CT=scans/first")["shipped"]
 
 
 def test_own_slices_are_segmented_without_being_named(tiny_dataset):
