@@ -23,6 +23,8 @@ def whole(value: float | None) -> str:
 
 
 def _digits(value: float) -> str:
+    if value == 0:
+        return "0"
     if 0 < value < 0.1:
         return "under 0.1"
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}".replace(",", " ")

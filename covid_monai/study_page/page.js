@@ -36,12 +36,12 @@
     coronal: {
       axis: "y", across: "x", down: "z", columns: NX, rows: NZ, mm: [MM_X, MM_Z], letters: ["R", "L", "H", "F"],
       start: () => (NZ - 1) * SLICE + state.y * NX, right: 1, below: -SLICE, count: NY, flip: true,
-      name: () => `${state.y + 1} of ${NY} from the front`,
+      name: () => `${state.y + 1} of ${NY}`,
     },
     sagittal: {
       axis: "x", across: "y", down: "z", columns: NY, rows: NZ, mm: [MM_Y, MM_Z], letters: ["A", "P", "H", "F"],
       start: () => (NZ - 1) * SLICE + state.x, right: NX, below: -SLICE, count: NX, flip: true,
-      name: () => `${state.x + 1} of ${NX} from the right`,
+      name: () => `${state.x + 1} of ${NX}`,
     },
   };
 
@@ -122,11 +122,8 @@
       context.drawImage(view.paint.canvas, place.left, place.top, place.width, place.height);
     }
     drawCross(view, place, dot);
-    context.shadowColor = "#000";
-    context.shadowBlur = 4 * dot;
-    drawLetters(view, dot);
+    drawLetters(view, place, dot);
     drawScale(view, place, dot);
-    context.shadowBlur = 0;
     view.caption.textContent = plane.name();
   };
 
@@ -143,38 +140,50 @@
     context.stroke();
   };
 
-  const drawLetters = ({ plane, canvas, context }, dot) => {
+  /* legible on black air and on white bone */
+  const write = (context, text, across, down, dot) => {
+    context.lineJoin = "round";
+    context.lineWidth = 3.5 * dot;
+    context.strokeStyle = "rgba(0, 0, 0, .8)";
+    context.fillStyle = "#f2f5f8";
+    context.strokeText(text, across, down);
+    context.fillText(text, across, down);
+  };
+
+  const drawLetters = ({ plane, canvas, context }, place, dot) => {
     const inset = 12 * dot;
     context.font = `600 ${12.5 * dot}px system-ui, sans-serif`;
-    context.fillStyle = "#e9eef4";
     context.textAlign = "center";
     context.textBaseline = "middle";
     const middle = [canvas.width / 2, canvas.height / 2];
-    const at = [[inset, middle[1]], [canvas.width - inset, middle[1]], [middle[0], inset], [middle[0], canvas.height - inset]];
-    plane.letters.forEach((letter, index) => context.fillText(letter, ...at[index]));
+    const [left, top] = [place.left + inset, place.top + inset];
+    const at = [[left, middle[1]], [canvas.width - left, middle[1]], [middle[0], top], [middle[0], canvas.height - top]];
+    plane.letters.forEach((letter, index) => write(context, letter, ...at[index], dot));
   };
 
   const drawScale = ({ canvas, context }, place, dot) => {
     context.font = `${11.5 * dot}px system-ui, sans-serif`;
-    context.fillStyle = context.strokeStyle = "#e9eef4";
     context.textBaseline = "alphabetic";
     const [end, base] = [canvas.width - 12 * dot, canvas.height - 12 * dot];
     context.textAlign = "right";
     if (!content.known) {
-      context.fillText("no scale: spacing unknown", end, base);
+      write(context, "no scale: spacing unknown", end, base, dot);
       return;
     }
     const length = [200, 100, 50, 20, 10, 5].find((mm) => mm * place.scale <= canvas.width * 0.24) || 2;
     const start = end - length * place.scale;
-    context.lineWidth = 1.5 * dot;
-    context.beginPath();
-    context.moveTo(start, base - 5 * dot);
-    context.lineTo(start, base);
-    context.lineTo(end, base);
-    context.lineTo(end, base - 5 * dot);
-    context.stroke();
+    for (const [width, colour] of [[4.5, "rgba(0, 0, 0, .8)"], [1.5, "#f2f5f8"]]) {
+      context.lineWidth = width * dot;
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.moveTo(start, base - 5 * dot);
+      context.lineTo(start, base);
+      context.lineTo(end, base);
+      context.lineTo(end, base - 5 * dot);
+      context.stroke();
+    }
     context.textAlign = "center";
-    context.fillText(`${length} mm`, (start + end) / 2, base - 6 * dot);
+    write(context, `${length} mm`, (start + end) / 2, base - 7 * dot, dot);
   };
 
   let asked = 0;
@@ -350,10 +359,10 @@
       return `M${points.join("L")}L${back.join("L")}Z`;
     };
     const ground = lungs.map(() => 0);
-    add({ d: line(lungs.map((area) => (90 * area) / mostLung), ground), fill: "#232a32", stroke: "#4c5763", "stroke-width": 1 });
+    add({ d: line(lungs.map((area) => (94 * area) / mostLung), ground), fill: "#232a32", stroke: "#4c5763", "stroke-width": 1 });
     let below = ground;
     for (const { finding, values } of most ? lesion : []) {
-      const top = below.map((height, slice) => height + (88 * values[slice]) / most);
+      const top = below.map((height, slice) => height + (64 * values[slice]) / most);
       add({ d: line(top, below), fill: content.findings[finding].colour });
       below = top;
     }
@@ -377,7 +386,8 @@
     refresh();
   };
 
-  const scratch = bitmapOf(NX, NY).canvas.getContext("2d", { willReadFrequently: true });
+  const scratch = Object.assign(document.createElement("canvas"), { width: NX, height: NY })
+    .getContext("2d", { willReadFrequently: true });
   const pixelsAreAltered = () => {
     scratch.fillStyle = "rgb(37, 37, 37)";
     scratch.fillRect(0, 0, NX, NY);

@@ -82,6 +82,7 @@ def write_page(
         thumbnail=_data_uri("webp", thumbnail),
         software=f"covid-monai {covid_monai.__version__}",
         sentence=summary.sentence_of(document),
+        because=_capital(summary.because_of(document)),
         figures=summary.figures_of(document),
         legend=_legend(labels, document),
         projection=_zone_figure(labels, spacing, profile, document),
@@ -99,6 +100,10 @@ def write_page(
     return {name: folder / name for name in (PAGE, THUMBNAIL)}
 
 
+def _capital(text: str | None) -> str | None:
+    return text[:1].upper() + text[1:] if text else None
+
+
 def _lps_spacing(study: Study) -> tuple[float, float, float]:
     """Along x, y and z of LPS order; between slices along their normal."""
     from nibabel import orientations
@@ -108,9 +113,7 @@ def _lps_spacing(study: Study) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _viewer(
-    volume: ShownVolume, labels: Painted, profile: Profile, slice_mm: float, *, known: bool
-) -> dict[str, Any]:
+def _viewer(volume: ShownVolume, labels: Painted, profile: Profile, slice_mm: float, *, known: bool) -> dict[str, Any]:
     """What the script needs."""
     return {
         "size": volume.size,
@@ -178,7 +181,9 @@ def _zone_figure(
             {**asdict(zone), "percent": percent(zone.percent), "score": whole(zone.score)}
             for zone in zones_of(dict(document), projection.edges)
         ],
-        "known": any(each["infected_percent"] is not None for side in document["zones"].values() for each in side.values()),
+        "known": any(
+            each["infected_percent"] is not None for side in document["zones"].values() for each in side.values()
+        ),
         "sides": {side: percent(lungs[side]["infected_percent"]) for side in ("right", "left")},
         "reasons": [text for place, text in document["unknown"].items() if place.startswith("zones.")][:1],
         "absent": ABSENT,
@@ -188,7 +193,11 @@ def _zone_figure(
 def _reduction(volume: ShownVolume, study: Study) -> str:
     """In how far the pictures show less than the CT has."""
     size, pixel = volume.size, volume.pixel_mm
-    shown = f"{size[0]} x {size[1]} pixels" if study.placeholder_spacing else f"pixels of {pixel[0]:.2f} x {pixel[1]:.2f} mm"
+    shown = (
+        f"{size[0]} x {size[1]} pixels"
+        if study.placeholder_spacing
+        else f"pixels of {pixel[0]:.2f} x {pixel[1]:.2f} mm"
+    )
     if volume.reduced == 1:
         return f"Shown with all {shown}"
     return f"Shown with {shown}, means of {volume.reduced:.2g} x {volume.reduced:.2g} of the CT's"

@@ -46,9 +46,7 @@ class Zone:
     score: float | None
 
 
-def projection_of(
-    painted: Painted, spacing: tuple[float, float, float], planes: dict[str, float]
-) -> Projection | None:
+def projection_of(painted: Painted, spacing: tuple[float, float, float], planes: dict[str, float]) -> Projection | None:
     """The projection of a study; None where no lung was found.
 
     Args:

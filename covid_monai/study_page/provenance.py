@@ -76,7 +76,7 @@ def read_lines(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("voxels", f"{columns} x {rows} x {slices}"),
         ("spacing", "unknown (a placeholder in the file)" if read["placeholder_spacing"] else spacing),
         ("intensities", intensity.get(read["intensity"], read["intensity"])),
-        ("files, SHA-256 of the first", _short(next(iter(record["files_sha256"]), ""))),
+        ("first file, SHA-256", _short(next(iter(record["files_sha256"]), ""))),
     ]
 
 

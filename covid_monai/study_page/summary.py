@@ -24,12 +24,11 @@ def sentence_of(document: Mapping[str, Any]) -> str:
     lungs, field = document["lungs"], document["in_field"]
     both = lungs["both"]
     if both["infected_percent"] is None:
-        why = reason(document, "lungs.both.infected_percent")
         seen = field["infected_percent"]
         if seen is None:
-            return f"Nothing can be said of the lungs: {why}."
-        found = "No lesion is seen" if not document["lesions"]["count"] else f"Lesions fill {percent(seen)}"
-        return f"{found} of what the field of view shows of the lungs; the share of whole lungs is unknown: {why}."
+            return "Nothing can be said of the lungs."
+        found = "No lesion is seen in" if not document["lesions"]["count"] else f"Lesions fill {percent(seen)} of"
+        return f"{found} what the field of view shows of the lungs; the share of whole lungs is unknown."
     if not document["lesions"]["count"]:
         return "No lesion was found in the lungs."
     sides = {side: lungs[side]["infected_percent"] for side in ("right", "left")}
@@ -37,6 +36,11 @@ def sentence_of(document: Mapping[str, Any]) -> str:
     if None not in sides.values():
         sentence += f", {percent(sides['right'])} of the right and {percent(sides['left'])} of the left one"
     return f"{sentence}{_kinds(both)}."
+
+
+def because_of(document: Mapping[str, Any]) -> str | None:
+    """Why the sentence has no share of whole lungs; None where it has."""
+    return reason(document, "lungs.both.infected_percent")
 
 
 def _kinds(part: Mapping[str, Any]) -> str:
@@ -58,7 +62,9 @@ def figures_of(document: Mapping[str, Any]) -> list[Figure]:
 def _share(document: Mapping[str, Any]) -> Figure:
     lungs = document["lungs"]
     if (share := lungs["both"]["infected_percent"]) is not None:
-        sides = f"right {percent(lungs['right']['infected_percent'])}, left {percent(lungs['left']['infected_percent'])}"
+        sides = (
+            f"right {percent(lungs['right']['infected_percent'])}, left {percent(lungs['left']['infected_percent'])}"
+        )
         return Figure("Infected share of the lungs", percent(share), sides)
     if (seen := document["in_field"]["infected_percent"]) is not None:
         return Figure("Infected share", percent(seen), "of what the field of view shows of the lungs")

@@ -15,7 +15,7 @@ class Table:
     Attributes:
         title: what it is of.
         columns: their headings, that of the rows' names first.
-        rows: texts, the name first.
+        rows: texts, the name first; none where all of them are unknown.
         definitions: (name, text) of what stands in it.
         unknown: why values are unknown, each reason once.
     """
@@ -25,6 +25,11 @@ class Table:
     rows: list[tuple[str, ...]]
     definitions: list[tuple[str, str]]
     unknown: list[str]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it is of parts of the lungs, with a column for each measure."""
+        return self.columns[: len(_PART_COLUMNS)] == _PART_COLUMNS
 
 
 _PART_COLUMNS = ("", "lung", "lesion", "infected", "ground-glass", "consolidation")
@@ -58,9 +63,7 @@ def _lungs(document: Mapping[str, Any]) -> Table:
 
 
 def _grades(severity: Mapping[str, Any]) -> tuple[str, ...]:
-    of_side = [
-        (severity["worse_lung_grade"] or ABSENT) if severity["worse_lung"] == side else "" for side in SIDES
-    ]
+    of_side = [(severity["worse_lung_grade"] or ABSENT) if severity["worse_lung"] == side else "" for side in SIDES]
     return severity["both_lungs_grade"] or ABSENT, *of_side, ""
 
 
@@ -71,6 +74,8 @@ def _levels(document: Mapping[str, Any], kind: str) -> Table:
         for level in LEVELS:
             row = _part(f"{side} {level}", document[f"{kind}s"][side][level])
             rows.append(row if scores is None else (*row, whole(scores[side][level])))
+    if all(cell == ABSENT for row in rows for cell in row[1:]):
+        rows = []
     columns = _PART_COLUMNS if scores is None else (*_PART_COLUMNS, "score")
     used = (kind,) if scores is None else (kind, "zone_score")
     return Table(f"{kind.capitalize()}s", columns, rows, _defined(used), _reasons(document, f"{kind}s."))
@@ -112,5 +117,6 @@ def _defined(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _reasons(document: Mapping[str, Any], *places: str) -> list[str]:
-    found = (text for place, text in document["unknown"].items() if place.startswith(places))
-    return list(dict.fromkeys(found))
+    found = dict.fromkeys(text for place, text in document["unknown"].items() if place.startswith(places))
+    # a reason of both lungs is that of the right and that of the left one
+    return [text for text in found if "; " not in text or not set(text.split("; ")) <= set(found)]
