@@ -34,6 +34,7 @@ class Model:
     Attributes:
         bundle: the bundle's name.
         class_names: what it tells apart, background first.
+        trained_on: what the weights were trained on, in words, as far as it is known.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Model:
         origin: Origin,
         reading: Mapping[str, Any],
         *,
+        trained_on: tuple[str, ...] = (),
         trained_on_crops: bool = False,
         min_volume_ml: float = 0.0,
     ) -> None:
         self.bundle = origin.bundle
         self.class_names = class_names
         self.origin = origin
+        self.trained_on = trained_on
         self._segmenter = segmenter
         self._reading = reading
         self._trained_on_crops = trained_on_crops
@@ -164,7 +167,15 @@ def load(
     with plain_input_errors():
         segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
         crops = any(each_run.record.crops for each_run in trained if each_run.record)
-        return Model(names, segmenter, origin, reading, trained_on_crops=crops, min_volume_ml=min_volume_ml)
+        return Model(
+            names,
+            segmenter,
+            origin,
+            reading,
+            trained_on=tuple(dict.fromkeys(each_run.data for each_run in trained)),
+            trained_on_crops=crops,
+            min_volume_ml=min_volume_ml,
+        )
 
 
 def _of_study(reading: Mapping[str, Any]) -> dict[str, Any]:

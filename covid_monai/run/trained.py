@@ -38,6 +38,14 @@ class Trained:
     sha256: str
     record: RunRecord | None
 
+    @property
+    def data(self) -> str:
+        """What the weights were trained on, in words, without paths."""
+        if self.record is None:
+            return "not known: the weights have no record of a run"
+        name = Path(self.record.data).name
+        return f"data set {name}, fold {self.record.fold} (dataset.json, SHA-256 {self.record.manifest[:12]})"
+
 
 def find_trained(
     run: str | os.PathLike[str], *, settings: Mapping[str, Any] | None = None, trust: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-ABSENT = "–"
+ABSENT = "\N{EN DASH}"
 """Stands where a value is unknown."""
 
 
@@ -19,7 +19,7 @@ def millilitres(value: float | None) -> str:
 
 def whole(value: float | None) -> str:
     """A number without decimals."""
-    return ABSENT if value is None else f"{value:,.0f}".replace(",", " ").replace("-", "−")
+    return ABSENT if value is None else f"{value:,.0f}".replace(",", " ").replace("-", "\N{MINUS SIGN}")
 
 
 def _digits(value: float) -> str:

@@ -336,7 +336,7 @@
     slider.setAttribute("aria-valuetext", `slice ${state.z + 1} of ${NZ}`);
     document.querySelector(".here").style.left = `${along(state.z)}%`;
     const { areas, unit } = content.profile;
-    const found = areas.map(({ finding, values }) => [content.findings[finding].name, values[state.z]]).filter(([, value]) => value);
+    const found = areas.map(({ finding, values }) => [content.findings[finding].name, values[state.z]]).filter(([, value]) => value >= 0.05);
     byId("where").textContent = [`slice ${state.z + 1} of ${NZ}`,
       ...found.map(([name, value]) => `${name} ${unit === "pixels" ? value : value.toFixed(1)} ${unit}`)].join("  ·  ");
   };

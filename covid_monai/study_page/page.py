@@ -1,22 +1,19 @@
 """A study's page: one file with its slices, its mask, what was measured and how; it loads nothing."""
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import DictLoader, Environment, StrictUndefined
 from numpy.typing import NDArray
 
 import covid_monai
 from covid_monai.files import write_text
 from covid_monai.palette import FINDING_COLOURS, LUNG_WINDOW, SOFT_TISSUE_WINDOW
 from covid_monai.studies import Study
-from covid_monai.study_page import provenance, summary, tables
+from covid_monai.study_page import PAGE, THUMBNAIL, provenance, summary, tables
+from covid_monai.study_page.embedding import as_script, as_text, data_uri, filled, text_of
 from covid_monai.study_page.labels import FINDINGS, SIDE_BITS, Painted, packed, painted
 from covid_monai.study_page.numbers import ABSENT, millilitres, percent, whole
 from covid_monai.study_page.profile import Profile, profile_of
@@ -24,9 +21,6 @@ from covid_monai.study_page.projection import projection_of, zones_of
 from covid_monai.study_page.thumbnail import thumbnail_of
 from covid_monai.study_page.volume import HU_KNOTS, LEVEL_KNOTS, ShownVolume, shown_volume
 from covid_monai.transforms.grid import to_lps
-
-PAGE, THUMBNAIL = "page.html", "thumbnail.webp"
-"""Files in the folder of a study."""
 
 _WORDS = {
     "ground_glass": "ground-glass",
@@ -72,14 +66,15 @@ def write_page(
     k = profile.largest
     thumbnail = thumbnail_of(hu[:, :, k], labels.codes[:, :, k], spacing[:2])
     viewer = _viewer(volume, labels, profile, spacing[2], known=not study.placeholder_spacing)
-    page = _template("page.html").render(
-        css=_text("page.css"),
-        script=_text("page.js"),
-        viewer=_as_script({key: value for key, value in viewer.items() if key not in ("slices", "labels")}),
-        slices=_as_script(viewer["slices"]),
+    page = filled(
+        "page.html",
+        css=text_of("page.css"),
+        script=text_of("page.js"),
+        viewer=as_script({key: value for key, value in viewer.items() if key not in ("slices", "labels")}),
+        slices=as_script(viewer["slices"]),
         labels=viewer["labels"],
         study=record["study"],
-        thumbnail=_data_uri("webp", thumbnail),
+        thumbnail=data_uri("webp", thumbnail),
         software=f"covid-monai {covid_monai.__version__}",
         sentence=summary.sentence_of(document),
         because=_capital(summary.because_of(document)),
@@ -126,8 +121,8 @@ def _viewer(volume: ShownVolume, labels: Painted, profile: Profile, slice_mm: fl
         "profile": asdict(profile)
         | {"areas": [{"finding": FINDINGS.index(name), "values": values} for name, values in profile.areas.items()]},
         "start": _start(labels.codes, profile.largest, volume),
-        "slices": [base64.b64encode(each).decode("ascii") for each in volume.slices],
-        "labels": base64.b64encode(packed(labels.codes, volume.size)).decode("ascii"),
+        "slices": [as_text(each) for each in volume.slices],
+        "labels": as_text(packed(labels.codes, volume.size)),
     }
 
 
@@ -173,7 +168,7 @@ def _zone_figure(
         return None
     lungs = document["lungs"]
     return {
-        "picture": _data_uri("png", projection.picture),
+        "picture": data_uri("png", projection.picture),
         "width": projection.size[0],
         "height": projection.size[1],
         "edges": projection.edges,
@@ -201,27 +196,3 @@ def _reduction(volume: ShownVolume, study: Study) -> str:
     if volume.reduced == 1:
         return f"Shown with all {shown}"
     return f"Shown with {shown}, means of {volume.reduced:.2g} x {volume.reduced:.2g} of the CT's"
-
-
-def _template(name: str) -> Any:
-    environment = Environment(
-        loader=DictLoader({name: _text(name)}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
-
-
-def _text(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _as_script(content: Any) -> str:
-    """JSON that stands in a script of HTML, where no tag may begin."""
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

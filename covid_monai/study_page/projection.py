@@ -59,7 +59,8 @@ def projection_of(painted: Painted, spacing: tuple[float, float, float], planes:
         return None
     margins = [max(1, round(_MARGIN_MM / spacing[axis])) for axis in (0, 2)]
     (left, right), (low, high) = (
-        _range(lung.any(axis=others), margin) for others, margin in zip(((1, 2), (0, 1)), margins, strict=True)
+        _range(np.asarray(lung.any(axis=others)), margin)
+        for others, margin in zip(((1, 2), (0, 1)), margins, strict=True)
     )
     depths = {
         name: _seen(painted.of(name)[left:right, :, low:high].sum(axis=1) * spacing[1])

@@ -1,6 +1,6 @@
 """The measurements as tables, each with the definitions that its numbers go by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     definitions: list[tuple[str, str]]
     unknown: list[str]
 
