@@ -14,14 +14,14 @@ import covid_monai
 PACKAGE = Path(covid_monai.__file__).parent
 
 LAYERS = (
-    ("errors", "files", "csv_files", "staging", "progress", "environment", "weights"),
+    ("errors", "files", "csv_files", "staging", "progress", "environment", "weights", "palette"),
     ("losses", "networks"),
     ("transforms",),
     ("studies", "lungs"),
     ("data",),
     ("scoring", "measurements"),
     ("catalog", "handlers"),
-    ("run",),
+    ("run", "study_page"),
     ("workflow", "inference"),
     ("report",),
     ("tables",),

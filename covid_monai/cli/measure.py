@@ -25,6 +25,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--intensity", default="checked", show_default=True, type=INTENSITY, help="As for predict.")
 @orientation_option
 @grid_tolerance_option
+@click.option("--report", "page", is_flag=True, help="Write page.html too, to look at; for several an index.html.")
 @click.option("--overwrite", is_flag=True, help="Replace measurements that are there and were made otherwise.")
 def measure(
     ct: Path,
@@ -42,6 +43,7 @@ def measure(
     intensity: str,
     orientation: str | None,
     grid_tolerance: float | None,
+    page: bool,
     overwrite: bool,
 ) -> None:
     """Measure CT with a mask of any tool, or with the one of `predict` after it was corrected by hand.
@@ -76,9 +78,12 @@ def measure(
         orientation=orientation,
         grid_tolerance=grid_tolerance,
         overwrite=overwrite,
+        page=page,
     )
     for warning in done.warnings:
         warnings.warn(warning, InputWarning, stacklevel=2)
     click.echo(f"{done.measurements}" + (" (kept, it was done before)" if done.kept else ""))
     if done.measurements is not None:
         click.echo(summary_of(read_json(done.measurements)))
+    if done.page is not None:
+        click.echo(f"{done.page}")

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 @study_options
 @click.option("--probabilities", is_flag=True, help="Write the probability of any lesion too, float32.")
 @click.option("--preview", is_flag=True, help="Write previews/<name>.png of NIfTI too: slices with the mask over them.")
+@click.option("--report", "page", is_flag=True, help="Write each study's page.html too, to look at, and an index.html.")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there, made otherwise or changed by hand.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
@@ -87,6 +88,7 @@ def predict(
     keep_identifiers: bool,
     probabilities: bool,
     preview: bool,
+    page: bool,
     overwrite: bool,
     device: str | None,
     trust_run: bool,
@@ -111,7 +113,10 @@ def predict(
 
     found = find_inputs(inputs, measure=measure, series=series)
     if preview and found.studies:
-        message = "previews are drawn of NIfTI that is not measured; the studies get none"
+        message = "previews are drawn of NIfTI that is not measured; studies get a page with `page=True`"
+        warnings.warn(message, InputWarning, stacklevel=2)
+    if page and found.images:
+        message = "pages are of studies; NIfTI files are studies with `measure=True`"
         warnings.warn(message, InputWarning, stacklevel=2)
     teller = _Teller(len(found), preview)
     with teller:
@@ -135,6 +140,7 @@ def predict(
             min_volume_ml=min_volume_ml,
             probabilities=probabilities,
             overwrite=overwrite,
+            page=page,
             device=device,
             trust=trust_run,
             started=teller.start,
@@ -196,6 +202,8 @@ class _Teller:
         click.echo(f"{source}{made}" + (" (kept, it was done before)" if done.kept else ""))
         if done.measurements is not None:
             click.echo(f"    {summary_of(read_json(done.measurements))}")
+        if done.page is not None:
+            click.echo(f"    {done.page}")
         if self._preview and done.study is None:
             self._draw(done.image, done.mask)
 

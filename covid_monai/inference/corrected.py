@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import protecting, sha256_of, write_json
@@ -12,11 +15,14 @@ from covid_monai.inference.given_masks import labels_of_record, labels_on, with_
 from covid_monai.inference.prediction import PredictedFile, measure_study
 from covid_monai.inference.study import MEASUREMENTS, STAGING, read_the_study, write_measurements
 from covid_monai.inference.study_inputs import StudyInput, digests_of, find_study_inputs, key_of, salt_of
+from covid_monai.inference.study_pages import add_page, has_page, lungs_without_airways, write_index_of
 from covid_monai.inference.study_record import RECORD, Stopwatch, StudySettings, is_finished, record_of_study
 from covid_monai.inference.study_table import write_table
+from covid_monai.lungs import Lungs
 from covid_monai.measurements import Measurements
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study
+from covid_monai.study_page import PAGE, THUMBNAIL
 
 
 def measure_files(
@@ -32,6 +38,7 @@ def measure_files(
     orientation: str | None = None,
     grid_tolerance: float | None = None,
     overwrite: bool = False,
+    page: bool = False,
 ) -> PredictedFile:
     """Measure a CT with a mask, and write ``measurements.json`` and ``run.json`` to the study's folder in ``output``.
 
@@ -52,6 +59,7 @@ def measure_files(
         orientation: of NIfTI files that do not say; see :func:`covid_monai.transforms.nifti.open_nifti`.
         grid_tolerance: by how many mm the grids may differ; None for 0.01.
         overwrite: replace measurements that are there and were made otherwise.
+        page: whether to write ``page.html`` too, and ``index.html`` for several (:mod:`covid_monai.study_page`).
 
     Raises:
         InputError: a file cannot be used, lies on another grid, or holds a value that has no class; or there are other
@@ -72,16 +80,19 @@ def measure_files(
         key = key_of(given, digests, salt_of(folder))
         place = folder / key
         done = PredictedFile(given.place, Path(mask), study=key, measurements=place / MEASUREMENTS)
-        if not overwrite and is_finished(place, digests, chosen, origin=None, mask=of_mask):
+        done = replace(done, page=place / PAGE if page else None)
+        finished = not overwrite and is_finished(place, digests, chosen, origin=None, mask=of_mask)
+        if finished and (not page or has_page(place)):
             return replace(done, kept=True)
         with staged_files(place, STAGING, RECORD) as staging:
-            if not overwrite and (place / MEASUREMENTS).exists():
+            if not (overwrite or finished) and (place / MEASUREMENTS).exists():
                 raise InputError(
                     f"{place} holds measurements that were made otherwise; give `overwrite=True` to replace them, or "
                     "choose another `output`"
                 )
             with collecting_warnings() as doubts:
-                read, measurements = _measured(given, masks, labels, chosen, grid, stopwatch)
+                measured = _measured(given, masks, labels, chosen, grid, stopwatch)
+            read, measurements = measured.study, measured.measurements
             written = write_measurements(staging.path, key, measurements)
             record = record_of_study(
                 key,
@@ -95,9 +106,16 @@ def measure_files(
                 outputs={MEASUREMENTS: written},
                 seconds=stopwatch.seconds,
             )
+            if page:
+                lung = lungs_without_airways(measured.lungs)
+                document, classes = measurements.to_dict(), measured.classes
+                add_page(staging.path, record, read, measured.mask, lung, classes=classes, document=document)
             write_json(staging.path / RECORD, record)
-            staging.publish()
+            # a page of other measurements is none of these
+            staging.publish(stale=[place / PAGE, place / THUMBNAIL])
         write_table(folder)
+        if page:
+            write_index_of(folder, MEASUREMENTS)
     return replace(done, warnings=tuple(dict.fromkeys((*given.warnings, *doubts, *measurements.warnings))))
 
 
@@ -116,6 +134,15 @@ def _the_study(ct: Path, name: str | None, series: str | None) -> StudyInput:
     return replace(given, name=name) if name is not None else given
 
 
+@dataclass(frozen=True)
+class _Measured:
+    study: Study
+    mask: NDArray[np.integer]
+    classes: dict[int, str]
+    lungs: Lungs
+    measurements: Measurements
+
+
 def _measured(
     given: StudyInput,
     masks: Mapping[str, Path],
@@ -123,7 +150,7 @@ def _measured(
     settings: StudySettings,
     grid: Mapping[str, Any],
     stopwatch: Stopwatch,
-) -> tuple[Study, Measurements]:
+) -> _Measured:
     from covid_monai.lungs import find_lungs, from_labels
 
     with stopwatch("read"):
@@ -145,4 +172,4 @@ def _measured(
             floor_ml=settings.floor_ml,
             floor_percent=settings.floor_percent,
         )
-    return study, measurements
+    return _Measured(study, mask, classes, lungs, measurements)

@@ -35,6 +35,7 @@ class Model:
     Attributes:
         bundle: the bundle's name.
         class_names: what it tells apart, background first.
+        trained_on: what the weights were trained on, in words, as far as it is known.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Model:
         origin: Origin,
         reading: Mapping[str, Any],
         *,
+        trained_on: tuple[str, ...] = (),
         trained_on_crops: bool = False,
         crops_volumes: bool = False,
         min_volume_ml: float = 0.0,
@@ -51,6 +53,7 @@ class Model:
         self.bundle = origin.bundle
         self.class_names = class_names
         self.origin = origin
+        self.trained_on = trained_on
         self._segmenter = segmenter
         self._reading = reading
         self._trained_on_crops, self._crops_volumes = trained_on_crops, crops_volumes
@@ -172,6 +175,7 @@ def load(
             segmenter,
             origin,
             reading,
+            trained_on=tuple(dict.fromkeys(each_run.data for each_run in trained)),
             trained_on_crops=any(each_run.on_crops for each_run in trained),
             crops_volumes=_crops_volumes(trained[0]),
             min_volume_ml=min_volume_ml,

@@ -12,8 +12,9 @@ from covid_monai.inference.inputs import Inputs, find_images, find_inputs
 from covid_monai.inference.mask_record import is_unchanged, record_file
 from covid_monai.inference.model import Model, load
 from covid_monai.inference.prediction import PredictedFile
-from covid_monai.inference.study import StudyRun, predict_study
+from covid_monai.inference.study import MEASUREMENTS, StudyRun, predict_study
 from covid_monai.inference.study_inputs import StudyInput, salt_of
+from covid_monai.inference.study_pages import write_index_of
 from covid_monai.inference.study_record import StudySettings
 from covid_monai.inference.study_table import write_table
 from covid_monai.measurements import classes_of
@@ -43,6 +44,7 @@ def predict(
     min_volume_ml: float = 0.0,
     probabilities: bool = False,
     overwrite: bool = False,
+    page: bool = False,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
@@ -77,6 +79,8 @@ def predict(
             a study ``probability.nii.gz``.
         overwrite: replace masks that are there and were made otherwise: from another image, with another model or
             settings, or by somebody's hand.
+        page: whether each study gets ``page.html`` to look at, and several an ``index.html``
+            (:mod:`covid_monai.study_page`); a page that is missing is made of results that are there.
         device: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
@@ -121,7 +125,7 @@ def predict(
         if found.studies:
             classes_of(model.class_names)
             of_studies = replace(studies or StudySettings(), intensity=intensity)
-            options = (orientation, grid_tolerance, probabilities, overwrite)
+            options = (orientation, grid_tolerance, probabilities, overwrite, page)
             of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
             _predict_studies(of_all, found.studies, started, progress, tell)
     return predictions
@@ -150,6 +154,8 @@ def _predict_studies(
             tell(predict_study(run, study, progress=progress))
     finally:
         write_table(run.output)
+        if run.page:
+            write_index_of(run.output, MEASUREMENTS)
 
 
 def _segment(

@@ -39,6 +39,7 @@ class PredictedFile:
         error: why there is no mask.
         study: the key that stands for a study in all that is written; None for an image.
         measurements: the document with what was measured of a study.
+        page: a study's page, where it was asked for.
     """
 
     image: Path
@@ -49,6 +50,7 @@ class PredictedFile:
     error: str | None = None
     study: str | None = None
     measurements: Path | None = None
+    page: Path | None = None
 
 
 def measure_study(

@@ -10,6 +10,7 @@ from covid_monai.files import protecting, write_json
 from covid_monai.inference.model import Model
 from covid_monai.inference.prediction import PredictedFile
 from covid_monai.inference.study_inputs import StudyInput, digests_of, key_of
+from covid_monai.inference.study_pages import add_page, add_page_later, has_page, lungs_without_airways
 from covid_monai.inference.study_record import (
     DONE,
     RECORD,
@@ -19,9 +20,10 @@ from covid_monai.inference.study_record import (
     read_record_of_study,
     record_of_study,
 )
-from covid_monai.measurements import Measurements
+from covid_monai.measurements import Measurements, classes_of
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study, read_study
+from covid_monai.study_page import PAGE
 
 MASK, LUNGS, MEASUREMENTS, PROBABILITY = "mask.nii.gz", "lungs.nii.gz", "measurements.json", "probability.nii.gz"
 """Files in the folder of a study, beside its record."""
@@ -43,6 +45,7 @@ class StudyRun:
         grid_tolerance: of NIfTI files; see :func:`covid_monai.studies.read_study`.
         probabilities: whether the probability of lesion is written too.
         overwrite: replace results that were made otherwise.
+        page: whether each gets its page (:mod:`covid_monai.study_page`).
     """
 
     model: Model
@@ -53,6 +56,7 @@ class StudyRun:
     grid_tolerance: float | None = None
     probabilities: bool = False
     overwrite: bool = False
+    page: bool = False
 
 
 def predict_study(
@@ -93,12 +97,17 @@ def _results(
         mask=folder / MASK,
         measurements=folder / MEASUREMENTS,
         probability=folder / PROBABILITY if run.probabilities else None,
+        page=folder / PAGE if run.page else None,
     )
     wanted = [file.name for file in (done.mask, done.measurements, done.probability) if file is not None]
     earlier = read_record_of_study(folder)
     if not run.overwrite:
         finished = is_finished(folder, digests, run.settings, origin=run.model.origin)
         if finished and set(wanted) <= set(earlier["outputs"]):
+            if run.page and not has_page(folder):
+                study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
+                files = {"mask": folder / MASK, "lungs": folder / LUNGS, "measurements": folder / MEASUREMENTS}
+                add_page_later(folder, study, **files)
             return replace(done, kept=True)
     with staged_files(folder, STAGING, RECORD) as staging:
         # what a killed call left in part has been taken back by now
@@ -154,7 +163,11 @@ def _write(
         warnings=(*given.warnings, *doubts),
         outputs={file.name: file for file in sorted(folder.iterdir()) if file.name != RECORD},
         seconds=stopwatch.seconds,
+        trained_on=run.model.trained_on,
     )
+    if run.page:
+        found, classes = lungs_without_airways(lungs), classes_of(run.model.class_names)
+        add_page(folder, record, study, prediction.mask, found, classes=classes, document=measurements.to_dict())
     return record, warnings
 
 

@@ -22,6 +22,7 @@ from covid_monai.measurements.definitions import (
     GROUND_GLASS_BELOW_HU,
 )
 from covid_monai.studies import Study
+from covid_monai.study_page import PAGE, THUMBNAIL
 
 FORMAT = "covid-monai study"
 VERSION = 1
@@ -90,6 +91,7 @@ def record_of_study(
     outputs: Mapping[str, Path] | None = None,
     seconds: Mapping[str, float] | None = None,
     error: str | None = None,
+    trained_on: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What ``run.json`` holds.
 
@@ -106,6 +108,7 @@ def record_of_study(
         outputs: the complete files, by their names.
         seconds: per stage.
         error: why there is no result; None where there is.
+        trained_on: what the weights were trained on, in words.
     """
     kept = settings.keep_identifiers
     content: dict[str, Any] = {
@@ -115,6 +118,7 @@ def record_of_study(
         "state": DONE if error is None else FAILED,
         "error": error if kept or error is None else without_identifiers(error, given),
         **_made_with(digests, settings, origin, mask),
+        "trained_on": list(trained_on),
         "software": f"covid-monai {covid_monai.__version__}",
         "environment": describe_environment(),
         "device": device,
@@ -159,14 +163,19 @@ def is_finished(
     origin: Origin | None,
     mask: Mapping[str, str] | None = None,
 ) -> bool:
-    """Whether a folder has the results of these files, model, masks and settings, all as they were written."""
+    """Whether a folder has the results of these files, model, masks and settings, all as they were written.
+
+    A page is no result: it can be made of them at any time.
+    """
     content = read_record_of_study(folder)
     if content.get("state") != DONE:
         return False
     expected = _made_with(digests, settings, origin, mask)
     outputs = content.get("outputs", {})
     return {name: content.get(name) for name in expected} == expected and all(
-        (folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in outputs.items()
+        (folder / name).is_file() and sha256_of(folder / name) == digest
+        for name, digest in outputs.items()
+        if name not in (PAGE, THUMBNAIL)
     )
 
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator, NullLocator
 
 from covid_monai.errors import InputError
-from covid_monai.report.style import BLUE, GREY, VERMILION, new_figure, plain_axes
+from covid_monai.palette import BLUE, GREY, VERMILION
+from covid_monai.report.style import new_figure, plain_axes
 
 DrawStyle = Literal["default", "steps-mid"]
 

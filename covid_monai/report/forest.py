@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from covid_monai.errors import InputError
-from covid_monai.report.style import BLUE, BLUISH_GREEN, GREY, ORANGE, SKY_BLUE, VERMILION, new_figure, plain_axes
+from covid_monai.palette import BLUE, BLUISH_GREEN, GREY, ORANGE, SKY_BLUE, VERMILION
+from covid_monai.report.style import new_figure, plain_axes
 
 PROTOCOL_COLOURS = {
     "paper": BLUE,

@@ -12,8 +12,9 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
+from covid_monai.palette import REDDISH_PURPLE
 from covid_monai.report.overlays import AGREEMENT, OverlayCase, agreement
-from covid_monai.report.style import REDDISH_PURPLE, fill_mask, new_figure, show_slice
+from covid_monai.report.style import fill_mask, new_figure, show_slice
 
 REFERENCE = "reference"
 _OPACITY = 0.6

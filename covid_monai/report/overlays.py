@@ -11,16 +11,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.report.style import (
-    BLUISH_GREEN,
-    LUNG_WINDOW,
-    SKY_BLUE,
-    VERMILION,
-    YELLOW,
-    fill_mask,
-    new_figure,
-    show_slice,
-)
+from covid_monai.palette import BLUISH_GREEN, LUNG_WINDOW, SKY_BLUE, VERMILION, YELLOW
+from covid_monai.report.style import fill_mask, new_figure, show_slice
 
 AGREEMENT = {
     "found (true positive)": BLUISH_GREEN,

@@ -14,23 +14,12 @@ from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.inference.mask_record import MaskRecord, read_record
-from covid_monai.report.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    REDDISH_PURPLE,
-    VERMILION,
-    YELLOW,
-    fill_mask,
-    new_figure,
-    outline_mask,
-    show_slice,
-)
+from covid_monai.palette import CLASS_COLOURS, GREY, YELLOW
+from covid_monai.report.style import fill_mask, new_figure, outline_mask, show_slice
 from covid_monai.report.volumes import Volume, read_image, read_mask
 from covid_monai.scoring.overlap import OVERLAP_MEASURES, confusion_matrix, overlap_counts, overlap_measures
 from covid_monai.transforms.grid import GRID_TOLERANCE, corner_distance, differences
 
-_CLASS_COLOURS = (VERMILION, BLUE, ORANGE, REDDISH_PURPLE)
 # faint, since what the network took for a lesion has to be seen
 _OPACITY = 0.25
 _AXIAL_SLICES = 6
@@ -254,7 +243,7 @@ def _coronal_height(extent: NDArray[np.float64], columns: int) -> float:
 
 
 def _colour(value: int) -> str:
-    return _CLASS_COLOURS[(int(value) - 1) % len(_CLASS_COLOURS)]
+    return CLASS_COLOURS[(int(value) - 1) % len(CLASS_COLOURS)]
 
 
 def _size(volume: Volume) -> str:

@@ -1,4 +1,4 @@
-"""What all figures share: colours, fonts, the lung window, and how a figure becomes a file."""
+"""What all figures share: fonts, how a slice and a mask are drawn, and how a figure becomes a file."""
 
 import os
 from collections.abc import Iterator
@@ -13,19 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from covid_monai.files import replacing
-
-# Okabe and Ito's palette, which people with colour-blindness tell apart (https://jfly.uni-koeln.de/color/)
-BLUE = "#0072B2"
-SKY_BLUE = "#56B4E9"
-BLUISH_GREEN = "#009E73"
-YELLOW = "#F0E442"
-ORANGE = "#E69F00"
-VERMILION = "#D55E00"
-REDDISH_PURPLE = "#CC79A7"
-GREY = "#595959"
-
-LUNG_WINDOW = (-1350.0, 150.0)
-"""Centre -600, width 1500 HU."""
+from covid_monai.palette import GREY, LUNG_WINDOW
 
 DOTS_PER_INCH = 200
 _STYLE: Any = {

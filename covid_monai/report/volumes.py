@@ -10,7 +10,7 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
-from covid_monai.report.style import LUNG_WINDOW
+from covid_monai.palette import LUNG_WINDOW
 from covid_monai.transforms.grid import Affine, to_lps
 from covid_monai.transforms.intensity import WINDOW, looks_8_bit, to_hu
 from covid_monai.transforms.nifti import read_nifti

@@ -49,6 +49,14 @@ class Trained:
     on_crops: bool = False
     terms: str | None = None
 
+    @property
+    def data(self) -> str:
+        """What the weights were trained on, in words, without paths."""
+        if self.record is None:
+            return self.terms or "not known: the weights have no record of a run"
+        name = Path(self.record.data).name
+        return f"data set {name}, fold {self.record.fold} (dataset.json, SHA-256 {self.record.manifest[:12]})"
+
 
 def shipped_weights() -> Path:
     """The folder of the weights that the package brings along, with their hash, terms and licence.

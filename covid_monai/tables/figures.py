@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from covid_monai.data.manifest import Case, Dataset
 from covid_monai.errors import InputError
+from covid_monai.palette import GREY
 from covid_monai.report.cases import load_case
 from covid_monai.report.curves import read_log
 from covid_monai.report.forest import PROTOCOL_COLOURS, ForestLine, ForestPanel, in_protocol_order
 from covid_monai.report.overlay_grid import GridCase
-from covid_monai.report.style import GREY, new_figure, plain_axes
+from covid_monai.report.style import new_figure, plain_axes
 from covid_monai.scoring.summary import ANY_LESION
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.render import MINUS, heading_of

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from covid_monai.data.manifest import read_dataset, window_of, write_dataset
+from covid_monai.palette import LUNG_WINDOW
 from covid_monai.report.cases import load_case
 from covid_monai.report.overlays import draw_overlay
-from covid_monai.report.style import LUNG_WINDOW
 
 
 @pytest.mark.parametrize(

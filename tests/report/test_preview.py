@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from covid_monai.errors import InputError
+from covid_monai.palette import YELLOW
 from covid_monai.report import preview
 from covid_monai.report.preview import draw_preview, slices_with_lesion
-from covid_monai.report.style import YELLOW
 from covid_monai.report.volumes import read_image, read_mask
 
 LPS = np.diag([-1.0, -1.0, 2.0, 1.0])
