@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+from pydicom import DataElement
+from pydicom.dataset import Dataset
 
 from covid_monai.exchange.equipment import Algorithm
 from covid_monai.studies import Study, find_studies, read_study
@@ -13,6 +15,8 @@ CLASSES = {1: "ground_glass", 2: "consolidation", 3: "effusion"}
 
 SWAPPED = {"orientation": (0.0, 1.0, 0.0, 1.0, 0.0, 0.0), "step": (0.0, 0.0, -3.0)}
 """Rows that run from front to back."""
+
+DE_IDENTIFIED = "896911bf-1143-4c8d-8f04-f3cd1a7f6204"
 
 TILTED = {"step": (0.0, 0.8, 3.0)}
 
@@ -38,3 +42,12 @@ def drawn_lungs(study: Study) -> np.ndarray:
     lungs = np.zeros(study.hu.shape, np.uint8)
     lungs[3:14, 5:18, 1:7], lungs[18:29, 5:18, 1:7] = 1, 2
     return lungs
+
+
+def without_identifiers(index: int, dataset: Dataset) -> None:
+    """As de-identified series are: no name, a UUID for a UID, nothing that says which image is which."""
+    del dataset.PatientName
+    dataset.SOPInstanceUID = ""
+    dataset.FrameOfReferenceUID = ""
+    # as the file has it; setting it by name would check it
+    dataset.add(DataElement("StudyInstanceUID", "UI", DE_IDENTIFIED, validation_mode=0))
