@@ -18,6 +18,7 @@ LAYERS = (
     ("losses", "networks"),
     ("transforms",),
     ("studies", "lungs"),
+    ("exchange",),
     ("data",),
     ("scoring", "measurements"),
     ("catalog", "handlers"),

@@ -98,6 +98,7 @@ def _read_dicom(found: FoundSeries, mode: str) -> Study:
         identity=identity_of(read),
         files=tuple(dict.fromkeys(header.entry.path for header in read)),
         sources=tuple(dict.fromkeys(header.entry.source for header in read)),
+        slices=tuple(read),
         left_out=left_out,
         warnings=(*(lost if left_out else ()), *found.notes, *stack.oddities),
     )

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from covid_monai.studies.headers import ImageHeader
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Study:
         identity: UIDs of the DICOM series.
         files: what was read, in the order of the slices; each once. A file in an archive is ``archive.zip/name``.
         sources: the files on the disk that have them: the same, or the archive.
+        slices: the headers of a DICOM series' slices, for objects that refer to them; empty for other formats.
         left_out: files of the series that could not be read, and why.
         warnings: what is not as sure as one may believe, without names, paths and UIDs.
     """
@@ -58,6 +63,7 @@ class Study:
     identity: Identity = field(default=Identity(), repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
     sources: tuple[Path, ...] = field(default=(), repr=False)
+    slices: tuple["ImageHeader", ...] = field(default=(), repr=False)
     left_out: tuple[tuple[Path, str], ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
 

@@ -1,0 +1,158 @@
+from uuid import UUID
+
+import highdicom
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+
+from covid_monai.errors import InputError
+from covid_monai.exchange.formats import Formats
+from covid_monai.exchange.reading import read_segmentation
+from covid_monai.exchange.segmentation import segmentation_of
+from covid_monai.exchange.sources import read_sources
+from tests.exchange.drawn_series import (
+    ALGORITHM,
+    CLASSES,
+    DE_IDENTIFIED,
+    SWAPPED,
+    TILTED,
+    drawn_lungs,
+    drawn_mask,
+    drawn_study,
+    without_identifiers,
+)
+
+SEG = frozenset({"dicom-seg"})
+ONLY_SEG = Formats(SEG)
+
+
+def written(tmp_path, *, change=None, mask=None, formats=ONLY_SEG, **changes):
+    study = drawn_study(tmp_path / "series", change, **changes)
+    voxels = drawn_mask(study) if mask is None else mask
+    sources = read_sources(study)
+    made = segmentation_of(voxels, CLASSES, sources, ALGORITHM, lungs=drawn_lungs(study), formats=formats)
+    made.save_as(tmp_path / "mask.dcm")
+    return study, voxels, tmp_path / "mask.dcm"
+
+
+def world_of(labels, affine, value):
+    """The places of a class's voxels, RAS in mm, in a fixed order."""
+    places = np.argwhere(labels == value) @ affine[:3, :3].T + affine[:3, 3]
+    return places[np.lexsort(places.round(2).T)]
+
+
+@pytest.mark.parametrize("changes", [{}, SWAPPED, TILTED], ids=["plain", "rows and columns swapped", "tilted"])
+def test_the_mask_read_back_lies_where_it_was(tmp_path, changes):
+    study, mask, file = written(tmp_path, **changes)
+    read = read_segmentation(file)
+    assert dict(read.names) == CLASSES
+    for value in CLASSES:
+        np.testing.assert_allclose(
+            world_of(read.labels, read.affine, value), world_of(mask, study.affine, value), atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("changes", [{}, SWAPPED], ids=["plain", "rows and columns swapped"])
+def test_highdicom_reads_the_mask_where_it_was(tmp_path, changes):
+    study, mask, file = written(tmp_path, **changes)
+    volume = highdicom.seg.segread(file).get_volume(combine_segments=True)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.affine
+    for value in CLASSES:
+        np.testing.assert_allclose(
+            world_of(volume.array, affine, value), world_of(mask, study.affine, value), atol=1e-3
+        )
+
+
+def test_it_belongs_to_the_patient_the_study_and_the_images(tmp_path):
+    study, _, file = written(tmp_path, change=lambda _, each: setattr(each, "FrameOfReferenceUID", "1.2.3.4"))
+    made = pydicom.dcmread(file)
+    assert (made.PatientID, made.PatientName) == ("secret-17", "Doe^Jane")
+    assert made.StudyInstanceUID == study.identity.study_uid
+    assert made.FrameOfReferenceUID == "1.2.3.4"
+    (series,) = made.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == study.identity.series_uid
+    referenced = {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence}
+    assert referenced <= set(study.identity.sop_instance_uids)
+    for group in made.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+        position = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
+        index = study.identity.sop_instance_uids.index(source)
+        np.testing.assert_allclose(position * [-1, -1, 1], study.positions[index], atol=1e-6)
+
+
+def test_segments_say_what_they_are_and_who_made_them(tmp_path):
+    *_, file = written(tmp_path)
+    segments = pydicom.dcmread(file).SegmentSequence
+    assert [segment.SegmentLabel for segment in segments] == [
+        "Ground-glass opacity",
+        "Consolidation",
+        "Pleural effusion",
+    ]
+    for segment in segments:
+        (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
+        assert algorithm.AlgorithmName == "tiny_ct_segmentation"
+        assert "ab" * 32 in algorithm.AlgorithmParameters
+        assert len(segment.RecommendedDisplayCIELabValue) == 3
+
+
+def test_empty_frames_are_left_out_unless_all_are_asked_for(tmp_path):
+    *_, mask, file = written(tmp_path / "few")
+    filled = sum(int((mask == value).any(axis=(0, 1)).sum()) for value in CLASSES)
+    assert pydicom.dcmread(file).NumberOfFrames == filled
+    *_, file = written(tmp_path / "all", formats=Formats(SEG, all_frames=True))
+    assert pydicom.dcmread(file).NumberOfFrames == 3 * mask.shape[2]
+
+
+def test_an_empty_mask_is_one_too(tmp_path):
+    study = drawn_study(tmp_path / "drawn")
+    *_, file = written(tmp_path, mask=np.zeros(study.hu.shape, np.uint8))
+    assert not read_segmentation(file).labels.any()
+
+
+def test_lungs_are_segments_on_request_and_read_apart(tmp_path):
+    study, mask, file = written(tmp_path, formats=Formats(SEG, lung_segments=True))
+    assert [each.SegmentLabel for each in pydicom.dcmread(file).SegmentSequence][3:] == ["Right lung", "Left lung"]
+    lungs = read_segmentation(file, lungs=True)
+    for value in (1, 2):
+        np.testing.assert_allclose(
+            world_of(lungs.labels, lungs.affine, 3 + value),
+            world_of(drawn_lungs(study), study.affine, value),
+            atol=1e-3,
+        )
+    assert np.count_nonzero(read_segmentation(file).labels) == np.count_nonzero(mask)
+
+
+def test_a_label_map_holds_the_same(tmp_path):
+    study, mask, file = written(tmp_path, formats=Formats(SEG, seg_type="labelmap"))
+    read = read_segmentation(file)
+    for value in CLASSES:
+        np.testing.assert_allclose(
+            world_of(read.labels, read.affine, value), world_of(mask, study.affine, value), atol=1e-3
+        )
+
+
+def test_a_de_identified_series_gets_the_same_stand_ins_every_time(tmp_path):
+    uid = generate_uid()
+    study, mask, file = written(tmp_path, change=without_identifiers, series_uid=uid)
+    made = pydicom.dcmread(file)
+    assert made.PatientName == ""
+    assert made.StudyInstanceUID == f"2.25.{UUID(DE_IDENTIFIED).int}"
+    (warning,) = read_sources(study).warnings
+    assert "StudyInstanceUID" in warning
+    assert "SOPInstanceUID" in warning
+    assert "SeriesInstanceUID" not in warning
+    again = read_sources(study).datasets
+    assert {each.SOPInstanceUID for each in again} >= {
+        item.ReferencedSOPInstanceUID for item in made.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    }
+    assert len({each.SOPInstanceUID for each in again}) == mask.shape[2]
+
+
+def test_another_file_is_no_segmentation(tmp_path):
+    study, *_ = written(tmp_path)
+    with pytest.raises(InputError, match="is no DICOM-SEG"):
+        read_segmentation(study.files[0])
+    (tmp_path / "text.dcm").write_text("no DICOM")
+    with pytest.raises(InputError, match="is no DICOM-SEG"):
+        read_segmentation(tmp_path / "text.dcm")
