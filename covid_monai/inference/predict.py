@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.exchange.formats import NIFTI_ALONE, Formats
 from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.inference.inputs import Inputs, find_images, find_inputs
 from covid_monai.inference.mask_record import is_unchanged, record_file
@@ -42,6 +43,7 @@ def predict(
     min_volume_ml: float = 0.0,
     probabilities: bool = False,
     overwrite: bool = False,
+    formats: Formats = NIFTI_ALONE,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
@@ -76,6 +78,7 @@ def predict(
             a study ``probability.nii.gz``.
         overwrite: replace masks that are there and were made otherwise: from another image, with another model or
             settings, or by somebody's hand.
+        formats: what is written of studies beside NIfTI: DICOM-SEG, DICOM-SR, NRRD.
         device: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
@@ -120,7 +123,7 @@ def predict(
         if found.studies:
             classes_of(model.class_names)
             of_studies = replace(studies or StudySettings(), intensity=intensity)
-            options = (orientation, grid_tolerance, probabilities, overwrite)
+            options = (orientation, grid_tolerance, probabilities, overwrite, formats)
             of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
             _predict_studies(of_all, found.studies, started, progress, tell)
     return predictions
