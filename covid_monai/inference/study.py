@@ -110,8 +110,8 @@ def _results(
         there = set(earlier["outputs"])
         if wanted <= there and not lacks_formats(earlier, run.formats):
             return replace(done, kept=True)
-        # the same results once more, and more of them: nothing is lost
-        replacing = there <= {*wanted, *run.formats.files, record_file(Path(MASK)).name, LUNGS}
+        # the same results once more, and in more formats: nothing is lost
+        replacing = wanted <= there <= {*wanted, *run.formats.files, record_file(Path(MASK)).name, LUNGS}
     with staged_files(folder, STAGING, RECORD) as staging:
         # what a killed call left in part has been taken back by now
         if not replacing and any((folder / name).exists() for name in _RESULTS):
