@@ -44,7 +44,8 @@ def labels_on(
 
     if is_segmentation(path):
         segmented = read_segmentation(path, lungs=lungs)
-        values, affine = segmented.labels, segmented.affine
+        values: NDArray[np.integer] = segmented.labels
+        affine = segmented.affine
     else:
         values, affine = _read_labels(path, orientation, grid_tolerance)
     change = orientations.ornt_transform(orientations.io_orientation(affine), orientations.io_orientation(study.affine))
