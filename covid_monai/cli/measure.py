@@ -12,13 +12,14 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("ct", type=_PATH)
-@click.option("--mask", required=True, type=_PATH, help="Mask on the CT's grid: NIfTI, NRRD or MetaImage.")
+@click.option("--mask", required=True, type=_PATH, help="Mask on the CT's grid: NIfTI, NRRD, MetaImage or DICOM-SEG.")
 @click.option("--lungs", type=_PATH, help="Lungs on the CT's grid, each label over 0.  [default: found in the CT]")
 @click.option("-o", "--output", required=True, type=_PATH, help="Folder for the study's folder and the table.")
 @click.option(
     "--labels",
     metavar="VALUE=CLASS,...",
-    help="Such as 1=ground-glass,2=consolidation,3=effusion or 1=lesion.  [default: as the JSON beside the mask says]",
+    help="Such as 1=ground-glass,2=consolidation,3=effusion or 1=lesion.  [default: as the JSON beside the mask or the "
+    "DICOM-SEG says]",
 )
 @click.option("--study", metavar="NAME", help="The study's name in the table.  [default: a salted hash]")
 @study_options

@@ -62,6 +62,24 @@ if TYPE_CHECKING:
 )
 @click.option("--measure", is_flag=True, help="Take NIfTI volumes as studies too: measure them.")
 @study_options
+@click.option(
+    "--format",
+    "formats",
+    default="nifti",
+    show_default=True,
+    metavar="FORMAT,...",
+    help="Of studies, beside nifti, which is written always: dicom-seg (mask.dcm), dicom-sr (measurements.dcm), nrrd "
+    "(mask.seg.nrrd, for 3D Slicer). DICOM files carry the patient and study of the images that they belong to.",
+)
+@click.option("--lung-segments", is_flag=True, help="Add the two lungs to the DICOM-SEG.")
+@click.option("--all-frames", is_flag=True, help="Keep a DICOM-SEG's empty frames, which are left out else.")
+@click.option(
+    "--seg-type",
+    type=click.Choice(["binary", "labelmap"]),
+    default="binary",
+    show_default=True,
+    help="Of the DICOM-SEG; labelmap is young (2024), and few programs read it yet.",
+)
 @click.option("--probabilities", is_flag=True, help="Write the probability of any lesion too, float32.")
 @click.option("--preview", is_flag=True, help="Write previews/<name>.png of NIfTI too: slices with the mask over them.")
 @click.option("--report", "page", is_flag=True, help="Write each study's page.html too, to look at, and an index.html.")
@@ -86,6 +104,10 @@ def predict(
     floor_ml: float,
     floor_percent: float,
     keep_identifiers: bool,
+    formats: str,
+    lung_segments: bool,
+    all_frames: bool,
+    seg_type: str,
     probabilities: bool,
     preview: bool,
     page: bool,
@@ -106,17 +128,22 @@ def predict(
     """
     from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError, InputWarning
+    from covid_monai.exchange.formats import Formats, parse_formats
     from covid_monai.inference.inputs import find_inputs
     from covid_monai.inference.predict import predict as segment
     from covid_monai.inference.study_record import StudySettings
     from covid_monai.run.trained import SHIPPED
 
+    chosen = Formats(parse_formats(formats), all_frames, lung_segments, seg_type)
     found = find_inputs(inputs, measure=measure, series=series)
     if preview and found.studies:
         message = "previews are drawn of NIfTI that is not measured; studies get a page with `page=True`"
         warnings.warn(message, InputWarning, stacklevel=2)
     if page and found.images:
         message = "pages are of studies; NIfTI files are studies with `measure=True`"
+        warnings.warn(message, InputWarning, stacklevel=2)
+    if chosen.names and found.images:
+        message = "other formats are those of studies; NIfTI that is not measured gets a NIfTI mask alone (--measure)"
         warnings.warn(message, InputWarning, stacklevel=2)
     teller = _Teller(len(found), preview)
     with teller:
@@ -141,6 +168,7 @@ def predict(
             probabilities=probabilities,
             overwrite=overwrite,
             page=page,
+            formats=chosen,
             device=device,
             trust=trust_run,
             started=teller.start,

@@ -75,6 +75,9 @@ class Formats:
         return {"all_frames": self.all_frames, "lung_segments": self.lung_segments, "type": self.seg_type}
 
 
+NIFTI_ALONE = Formats()
+
+
 def parse_formats(text: str) -> frozenset[str]:
     """Formats of a text such as ``nifti,dicom-seg``, without NIfTI, which is written always."""
     names: Sequence[str] = [name.strip().lower() for name in text.split(",")]
@@ -96,20 +99,20 @@ def check_source(place: object, kind: str, headers: Sequence[ImageHeader], forma
     """
     if not formats.of_dicom:
         return
-    wanted = " and ".join(formats.of_dicom)
+    wanted = f"{' and '.join(formats.of_dicom)} cannot be written"
     instead = f"ask for {NIFTI} or {NRRD} as `formats`"
     if kind != "dicom" or not headers:
         raise InputError(
-            f"{place}: {wanted} refers to the DICOM images of a study, and this is {kind}; give the DICOM series that "
-            f"it was made from, or {instead}"
+            f"{place}: {wanted} of {kind}, which has no DICOM images to refer to; give the DICOM series that it was "
+            f"made from, or {instead}"
         )
     if any(header.position is None for header in headers):
         raise InputError(
-            f"{place}: {wanted} lies on the planes of the images, which do not say where they lie (Image Position "
-            f"(Patient)); {instead}"
+            f"{place}: {wanted}, since the images do not say where they lie (Image Position (Patient)); {instead}"
         )
     files = {header.entry.path for header in headers}
     if headers[0].frame is not None and len(files) > 1:
         raise InputError(
-            f"{place}: {wanted} can refer to one file of many frames, and the slices lie in {len(files)}; {instead}"
+            f"{place}: {wanted}, since the slices lie in {len(files)} files of many frames, of which one can be "
+            f"referred to; {instead}"
         )

@@ -63,6 +63,11 @@ def read_segmentation(path: Path, *, lungs: bool = False) -> SegmentedVolume:
         raise InputError(f"{path} is no DICOM-SEG that can be read ({error}); export it again") from error
 
 
+def is_segmentation(path: Path) -> bool:
+    """Whether a mask is taken for a DICOM-SEG, by its file's name."""
+    return path.name.lower().endswith(SEG_ENDINGS)
+
+
 def segment_names(path: Path) -> Mapping[int, str]:
     """What the segments of a DICOM-SEG are, but for the lungs: findings by their codes, others by their labels.
 

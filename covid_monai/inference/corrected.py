@@ -159,7 +159,7 @@ def _measured(
         mask, classes = with_classes(values, masks["mask"], labels)
     with stopwatch("lungs"):
         if "lungs" in masks:
-            lungs = from_labels(labels_on(study, masks["lungs"], **grid), study.affine, hu=study.hu)
+            lungs = from_labels(labels_on(study, masks["lungs"], lungs=True, **grid), study.affine, hu=study.hu)
         else:
             lungs = find_lungs(study.hu, study.affine)
     with stopwatch("measure"):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, InputWarning, collecting_warnings
+from covid_monai.exchange.reading import is_segmentation, read_segmentation, segment_names
 from covid_monai.inference.mask_record import read_record
 from covid_monai.inference.study import MASK
 from covid_monai.measurements import classes_of
@@ -18,7 +19,12 @@ from covid_monai.transforms.nifti import is_nifti
 
 
 def labels_on(
-    study: Study, path: Path, *, orientation: str | None = None, grid_tolerance: float | None = None
+    study: Study,
+    path: Path,
+    *,
+    orientation: str | None = None,
+    grid_tolerance: float | None = None,
+    lungs: bool = False,
 ) -> NDArray[np.integer]:
     """The labels of a mask in the order of a study's voxels; nothing is resampled.
 
@@ -26,16 +32,22 @@ def labels_on(
 
     Args:
         study: that the mask belongs to.
-        path: NIfTI, NRRD or MetaImage.
+        path: NIfTI, NRRD, MetaImage or DICOM-SEG.
         orientation: of NIfTI files that do not say.
         grid_tolerance: by how many mm the grids may differ; None for 0.01.
+        lungs: take the segments of the lungs, where it is a DICOM-SEG, rather than the others.
 
     Raises:
         InputError: the file cannot be read, or lies on another grid.
     """
     from nibabel import orientations
 
-    values, affine = _read_labels(path, orientation, grid_tolerance)
+    if is_segmentation(path):
+        segmented = read_segmentation(path, lungs=lungs)
+        values: NDArray[np.integer] = segmented.labels
+        affine = segmented.affine
+    else:
+        values, affine = _read_labels(path, orientation, grid_tolerance)
     change = orientations.ornt_transform(orientations.io_orientation(affine), orientations.io_orientation(study.affine))
     turned: NDArray[np.integer] = orientations.apply_orientation(values, change)
     affine = affine @ orientations.inv_ornt_aff(change, values.shape)
@@ -47,7 +59,8 @@ def labels_on(
     apart = corner_distance(affine, expected, turned.shape)
     inside = all(start >= 0) and all(start + turned.shape <= study.hu.shape)
     if apart <= tolerance and inside:
-        if turned.shape != study.hu.shape:
+        # a DICOM-SEG leaves empty planes out
+        if turned.shape != study.hu.shape and not is_segmentation(path):
             message = (
                 f"{path} covers {_lengths(turned.shape)} of {_lengths(study.hu.shape)} voxels; the rest is taken as 0"
             )
@@ -88,7 +101,9 @@ def _read_labels(
         return whole_labels(np.asanyarray(image.dataobj), str(path)), image.affine
     found = read_mask_file(path)
     if found.affine is None:
-        raise InputError(f"{path} is a picture, which lies nowhere; give the mask as NIfTI, NRRD or MetaImage")
+        raise InputError(
+            f"{path} is a picture, which lies nowhere; give the mask as NIfTI, NRRD, MetaImage or DICOM-SEG"
+        )
     return found.labels, found.affine
 
 
@@ -123,7 +138,10 @@ def with_classes(
 
 
 def labels_of_record(mask: Path) -> str | None:
-    """What the values of a mask are by the record beside it, or beside the mask that it was made from."""
+    """What the values of a mask are: by a DICOM-SEG's codes, else by the record beside it or its original's."""
+    if is_segmentation(mask):
+        names = segment_names(mask)
+        return ",".join(f"{value}={name.replace('_', '-')}" for value, name in names.items()) or None
     record = read_record(mask) or read_record(mask.with_name(MASK))
     return None if record is None else _as_labels(record.class_names)
 

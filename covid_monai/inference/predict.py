@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.exchange.formats import NIFTI_ALONE, Formats
 from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.inference.inputs import Inputs, find_images, find_inputs
 from covid_monai.inference.mask_record import is_unchanged, record_file
@@ -45,6 +46,7 @@ def predict(
     probabilities: bool = False,
     overwrite: bool = False,
     page: bool = False,
+    formats: Formats = NIFTI_ALONE,
     device: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
@@ -81,6 +83,7 @@ def predict(
             settings, or by somebody's hand.
         page: whether each study gets ``page.html`` to look at, and several an ``index.html``
             (:mod:`covid_monai.study_page`); a page that is missing is made of results that are there.
+        formats: what is written of studies beside NIfTI: DICOM-SEG, DICOM-SR, NRRD.
         device: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
@@ -125,7 +128,7 @@ def predict(
         if found.studies:
             classes_of(model.class_names)
             of_studies = replace(studies or StudySettings(), intensity=intensity)
-            options = (orientation, grid_tolerance, probabilities, overwrite, page)
+            options = (orientation, grid_tolerance, probabilities, overwrite, page, formats)
             of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
             _predict_studies(of_all, found.studies, started, progress, tell)
     return predictions

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.exchange.equipment import Algorithm
+from covid_monai.exchange.formats import FILES, NIFTI_ALONE, Formats, check_source
+from covid_monai.exchange.write import Finished, write_formats
 from covid_monai.files import protecting, write_json
+from covid_monai.inference.mask_record import record_file
 from covid_monai.inference.model import Model
-from covid_monai.inference.prediction import PredictedFile
+from covid_monai.inference.prediction import PredictedFile, Prediction
 from covid_monai.inference.study_inputs import StudyInput, digests_of, key_of
 from covid_monai.inference.study_pages import add_page, add_page_later, has_page, lungs_without_airways
 from covid_monai.inference.study_record import (
@@ -17,6 +21,7 @@ from covid_monai.inference.study_record import (
     Stopwatch,
     StudySettings,
     is_finished,
+    lacks_formats,
     read_record_of_study,
     record_of_study,
 )
@@ -27,6 +32,8 @@ from covid_monai.study_page import PAGE
 
 MASK, LUNGS, MEASUREMENTS, PROBABILITY = "mask.nii.gz", "lungs.nii.gz", "measurements.json", "probability.nii.gz"
 """Files in the folder of a study, beside its record."""
+
+_RESULTS = (MASK, LUNGS, MEASUREMENTS, PROBABILITY, *FILES.values())
 
 STAGING = ".writing-study"
 """What a study's results are written to, before they appear together."""
@@ -46,6 +53,7 @@ class StudyRun:
         probabilities: whether the probability of lesion is written too.
         overwrite: replace results that were made otherwise.
         page: whether each gets its page (:mod:`covid_monai.study_page`).
+        formats: what is written beside NIfTI.
     """
 
     model: Model
@@ -57,6 +65,7 @@ class StudyRun:
     probabilities: bool = False
     overwrite: bool = False
     page: bool = False
+    formats: Formats = NIFTI_ALONE
 
 
 def predict_study(
@@ -99,19 +108,22 @@ def _results(
         probability=folder / PROBABILITY if run.probabilities else None,
         page=folder / PAGE if run.page else None,
     )
-    wanted = [file.name for file in (done.mask, done.measurements, done.probability) if file is not None]
+    wanted = {file.name for file in (done.mask, done.measurements, done.probability) if file is not None}
     earlier = read_record_of_study(folder)
-    if not run.overwrite:
-        finished = is_finished(folder, digests, run.settings, origin=run.model.origin)
-        if finished and set(wanted) <= set(earlier["outputs"]):
+    replacing = run.overwrite
+    if not run.overwrite and is_finished(folder, digests, run.settings, origin=run.model.origin):
+        there = set(earlier["outputs"])
+        if wanted <= there and not lacks_formats(earlier, run.formats):
             if run.page and not has_page(folder):
                 study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
                 files = {"mask": folder / MASK, "lungs": folder / LUNGS, "measurements": folder / MEASUREMENTS}
                 add_page_later(folder, study, **files)
             return replace(done, kept=True)
+        # the same results once more, and in more formats: nothing is lost
+        replacing = wanted <= there <= {*wanted, *run.formats.files, record_file(Path(MASK)).name, LUNGS}
     with staged_files(folder, STAGING, RECORD) as staging:
         # what a killed call left in part has been taken back by now
-        if not run.overwrite and any((folder / name).exists() for name in (MASK, LUNGS, MEASUREMENTS, PROBABILITY)):
+        if not replacing and any((folder / name).exists() for name in _RESULTS):
             raise InputError(
                 f"{given.place}: {folder} holds results that were made otherwise or changed since; give "
                 "`overwrite=True` to replace them, or choose another `output`"
@@ -132,6 +144,8 @@ def _write(
     progress: Callable[[int, int], object] | None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Write a study's results to a folder; its record, and what is not as sure as one may believe."""
+    if given.series is not None:
+        check_source(given.place, given.series.format, given.series.slices, run.formats)
     with collecting_warnings() as doubts:
         with stopwatch("read"):
             study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
@@ -149,9 +163,11 @@ def _write(
         prediction.save(folder / MASK, probability=folder / PROBABILITY if run.probabilities else None)
         prediction.write_labels(lungs.labels, folder / LUNGS)
         write_measurements(folder, key, measurements)
+        made_up = write_formats(folder, run.formats, _finished(prediction, study, measurements))
     # those of the lungs are this study's, the others the same for each study of a call
     of_lungs = {warning: f"{given.place}: {warning}" for warning in lungs.warnings}
-    warnings = (*doubts, *(of_lungs.get(warning, warning) for warning in measurements.warnings))
+    warnings = (*doubts, *(f"{given.place}: {text}" for text in made_up))
+    warnings = (*warnings, *(of_lungs.get(warning, warning) for warning in measurements.warnings))
     record = record_of_study(
         key,
         given,
@@ -160,15 +176,29 @@ def _write(
         origin=run.model.origin,
         study=study,
         device=run.model.device,
-        warnings=(*given.warnings, *doubts),
+        warnings=(*given.warnings, *doubts, *made_up),
         outputs={file.name: file for file in sorted(folder.iterdir()) if file.name != RECORD},
         seconds=stopwatch.seconds,
         trained_on=run.model.trained_on,
+        formats=run.formats,
     )
     if run.page:
         found, classes = lungs_without_airways(lungs), classes_of(run.model.class_names)
         add_page(folder, record, study, prediction.mask, found, classes=classes, document=measurements.to_dict())
     return record, warnings
+
+
+def _finished(prediction: Prediction, study: Study, measurements: Measurements) -> Finished:
+    """What other formats are written of."""
+    origin = prediction.origin
+    return Finished(
+        study,
+        prediction.mask,
+        classes_of(prediction.class_names),
+        prediction.lungs.labels,
+        measurements.to_dict(),
+        Algorithm(origin.bundle, origin.weights),
+    )
 
 
 def read_the_study(

@@ -12,6 +12,7 @@ from typing import Any
 import covid_monai
 from covid_monai.environment import describe_environment
 from covid_monai.errors import InputError
+from covid_monai.exchange.formats import NIFTI_ALONE, Formats
 from covid_monai.files import read_json, sha256_of
 from covid_monai.inference.mask_record import Origin, as_json
 from covid_monai.inference.study_inputs import StudyInput
@@ -27,6 +28,9 @@ from covid_monai.study_page import PAGE, THUMBNAIL
 FORMAT = "covid-monai study"
 VERSION = 1
 RECORD = "run.json"
+
+DICOM_SEG = "dicom_seg"
+"""Where a record has how a DICOM-SEG was written."""
 
 DONE, FAILED = "done", "failed"
 
@@ -92,6 +96,7 @@ def record_of_study(
     seconds: Mapping[str, float] | None = None,
     error: str | None = None,
     trained_on: Sequence[str] = (),
+    formats: Formats = NIFTI_ALONE,
 ) -> dict[str, Any]:
     """What ``run.json`` holds.
 
@@ -109,6 +114,7 @@ def record_of_study(
         seconds: per stage.
         error: why there is no result; None where there is.
         trained_on: what the weights were trained on, in words.
+        formats: what was written beside NIfTI.
     """
     kept = settings.keep_identifiers
     content: dict[str, Any] = {
@@ -124,6 +130,7 @@ def record_of_study(
         "device": device,
         "read": _read(study),
         "assumed": [text if kept else without_identifiers(text, given) for text in warnings],
+        DICOM_SEG: formats.of_segmentation(),
         "outputs": {name: sha256_of(file) for name, file in (outputs or {}).items()},
         "seconds": dict(seconds or {}),
         "peak_memory_bytes": peak_memory(device),
@@ -177,6 +184,14 @@ def is_finished(
         for name, digest in outputs.items()
         if name not in (PAGE, THUMBNAIL)
     )
+
+
+def lacks_formats(content: Mapping[str, Any], formats: Formats) -> bool:
+    """Whether a record is of results without some of the formats, or with a DICOM-SEG that was written otherwise."""
+    if not set(formats.files) <= set(content["outputs"]):
+        return True
+    options = formats.of_segmentation()
+    return options is not None and content.get(DICOM_SEG) != options
 
 
 def read_record_of_study(folder: Path) -> dict[str, Any]:

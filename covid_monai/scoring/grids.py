@@ -26,12 +26,14 @@ class LabelImage:
         labels: (X, Y, Z) integers.
         affine: index to world coordinates (RAS, mm), (4, 4); None for a picture, which lies nowhere.
         coloured: whether the labels are colours 0xRRGGBB.
+        partial: whether it may cover a part of the image alone, and is 0 beside it, as a DICOM-SEG.
     """
 
     path: str
     labels: NDArray[np.integer]
     affine: NDArray[np.float64] | None
     coloured: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ def align(prediction: LabelImage, reference: LabelImage, *, grid_tolerance: floa
         return _align_pictures(prediction, reference)
     turned, affine = to_lps(prediction.labels, prediction.affine)
     expected, expected_affine = to_lps(reference.labels, reference.affine)
+    if prediction.partial:
+        turned, affine = _covering(turned, affine, expected.shape, expected_affine)
+    if reference.partial:
+        expected, expected_affine = _covering(expected, expected_affine, turned.shape, affine)
     tolerance = GRID_TOLERANCE if grid_tolerance is None else grid_tolerance
     if difference := _difference(turned.shape, affine, expected.shape, expected_affine, tolerance):
         raise InputError(f"{prediction.path} lies on another grid than {reference.path}: {difference}")
@@ -77,6 +83,21 @@ def align(prediction: LabelImage, reference: LabelImage, *, grid_tolerance: floa
         spacing.append(spacing.pop(single[0]))
     reordered = orientation_name(prediction.affine) != orientation_name(reference.affine)
     return AlignedMasks(turned, expected, (spacing[0], spacing[1], spacing[2]), reordered)
+
+
+def _covering(
+    labels: NDArray[np.integer], affine: Affine, shape: tuple[int, ...], other: Affine
+) -> tuple[NDArray[np.integer], Affine]:
+    """A label map with 0 around it, as far as another grid reaches beyond it along its own axes; both in LPS order."""
+    first = np.rint(np.linalg.solve(affine, other[:, 3])[:3]).astype(int)
+    before = np.maximum(-first, 0)
+    after = np.maximum(first + shape - labels.shape, 0)
+    # grids that lie far apart are no parts of one image
+    if np.any(before + after >= 2 * np.array(shape)):
+        return labels, affine
+    moved = affine.copy()
+    moved[:3, 3] -= affine[:3, :3] @ before
+    return np.pad(labels, list(zip(before, after, strict=True))), moved
 
 
 def _align_pictures(prediction: LabelImage, reference: LabelImage) -> AlignedMasks:

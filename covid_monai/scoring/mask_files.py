@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError
+from covid_monai.exchange.reading import SEG_ENDINGS, read_segmentation
 from covid_monai.scoring.grids import LabelImage
 from covid_monai.transforms.itk import ITK_FORMATS, open_itk
 
@@ -15,7 +16,7 @@ _NIFTI = (".nii.gz", ".nii")
 _ITK = (".seg.nrrd", *ITK_FORMATS)
 _PICTURES = (".png",)
 _LOSSY = (".jpg", ".jpeg")
-ENDINGS = (*_NIFTI, *_ITK, *_PICTURES)
+ENDINGS = (*_NIFTI, *_ITK, *_PICTURES, *SEG_ENDINGS)
 
 _ONE_LABEL_MAP = "a mask is one label map, export it as such (segments that overlap need one file each)"
 
@@ -39,8 +40,9 @@ def read_mask_file(
     orientation: str | None = None,
     grid_tolerance: float | None = None,
 ) -> LabelImage:
-    """Read a mask: NIfTI, NRRD, MetaImage (.mha, .mhd) or PNG.
+    """Read a mask: NIfTI, NRRD, MetaImage (.mha, .mhd), PNG or DICOM-SEG (.dcm).
 
+    The labels of a DICOM-SEG are its segment numbers; segments of the lungs are left out.
     A picture's pixel (row, column) becomes the voxel (column, row, 0). Colours become the label 0xRRGGBB.
 
     Args:
@@ -62,6 +64,9 @@ def read_mask_file(
         raise InputError(f"{path} is not a file")
     affine: NDArray[np.float64] | None = None
     coloured = False
+    if ending in SEG_ENDINGS:
+        segmented = read_segmentation(path)
+        return LabelImage(str(path), segmented.labels, segmented.affine, partial=True)
     if ending in _NIFTI:
         values, affine = read_nifti_mask(path, orientation=orientation, grid_tolerance=grid_tolerance)
     elif ending in _ITK:
