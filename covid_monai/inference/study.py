@@ -28,7 +28,7 @@ from covid_monai.inference.study_record import (
 from covid_monai.measurements import Measurements, classes_of
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study, read_study
-from covid_monai.study_page import PAGE
+from covid_monai.study_page import PAGE, THUMBNAIL
 
 MASK, LUNGS, MEASUREMENTS, PROBABILITY = "mask.nii.gz", "lungs.nii.gz", "measurements.json", "probability.nii.gz"
 """Files in the folder of a study, beside its record."""
@@ -120,7 +120,10 @@ def _results(
                 add_page_later(folder, study, **files)
             return replace(done, kept=True)
         # the same results once more, and in more formats: nothing is lost
-        replacing = wanted <= there <= {*wanted, *run.formats.files, record_file(Path(MASK)).name, LUNGS}
+        of_page = {PAGE, THUMBNAIL}
+        replacing = wanted <= there <= {*wanted, *run.formats.files, record_file(Path(MASK)).name, LUNGS, *of_page}
+        # a page that is there is made again with them
+        run = replace(run, page=run.page or bool(there & of_page))
     with staged_files(folder, STAGING, RECORD) as staging:
         # what a killed call left in part has been taken back by now
         if not replacing and any((folder / name).exists() for name in _RESULTS):

@@ -77,6 +77,15 @@ def test_a_format_that_is_missing_is_added_and_one_written_otherwise_is_written_
     assert pydicom.dcmread(file).NumberOfFrames > few
 
 
+def test_a_page_that_is_there_stays_where_a_format_is_added(dicom, tiny_run, tmp_path):
+    (first,) = predict([dicom[0]], tmp_path, tiny_run, page=True)
+    (result,) = predict([dicom[0]], tmp_path, tiny_run, formats=Formats(parse_formats("nrrd")))
+    assert (result.error, result.kept) == (None, False)
+    assert {"page.html", "mask.seg.nrrd"} <= names_in(tmp_path / result.study)
+    (again,) = predict([dicom[0]], tmp_path, tiny_run, page=True, formats=Formats(parse_formats("nrrd")))
+    assert again.kept
+
+
 def test_a_study_that_is_no_dicom_is_told_what_it_needs_and_stops_no_other(dicom, tiny_run, tmp_path):
     thorax = coarse_thorax()
     nifti = write_nifti(tmp_path / "ct.nii.gz", thorax.hu, thorax.affine)
