@@ -78,7 +78,7 @@ def test_a_format_that_is_missing_is_added_and_one_written_otherwise_is_written_
 
 
 def test_a_page_that_is_there_stays_where_a_format_is_added(dicom, tiny_run, tmp_path):
-    (first,) = predict([dicom[0]], tmp_path, tiny_run, page=True)
+    predict([dicom[0]], tmp_path, tiny_run, page=True)
     (result,) = predict([dicom[0]], tmp_path, tiny_run, formats=Formats(parse_formats("nrrd")))
     assert (result.error, result.kept) == (None, False)
     assert {"page.html", "mask.seg.nrrd"} <= names_in(tmp_path / result.study)
