@@ -12,7 +12,19 @@ import covid_monai
 from covid_monai.cli.options import as_options
 from covid_monai.errors import InputError, InputWarning
 
-COMMANDS = ("train", "evaluate", "predict", "measure", "score", "report", "reproduce", "data", "bundle", "doctor")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "measure",
+    "score",
+    "figure",
+    "report",
+    "reproduce",
+    "data",
+    "bundle",
+    "doctor",
+)
 INTERRUPTED = 130
 _ASKED = "covid_monai.arguments"
 

@@ -107,7 +107,7 @@ def _read_both(
     return volume, labels
 
 
-def slices_with_lesion(lesion: NDArray[np.bool_], count: int) -> list[int]:
+def slices_with_lesion(lesion: NDArray[np.bool_ | np.integer], count: int) -> list[int]:
     """Up to ``count`` axial slices of a mask (X, Y, Z), ascending: those with most lesion, kept apart.
 
     Without lesion they are spread evenly, away from the ends.
@@ -117,10 +117,15 @@ def slices_with_lesion(lesion: NDArray[np.bool_], count: int) -> list[int]:
     if not len(found):
         inner = np.linspace(0, lesion.shape[2] - 1, min(count, lesion.shape[2]) + 2)[1:-1]
         return sorted({int(k) for k in np.rint(inner)})
+    return kept_apart(sorted(found.tolist(), key=lambda k: (-area[k], k)), count)
+
+
+def kept_apart(ranked: Sequence[int], count: int) -> list[int]:
+    """Up to ``count`` of some slices, ascending: the first ones of a ranking that are no neighbours."""
     # two thirds of the distance that an even spread would have leaves room to choose
-    apart = max(1, 2 * int(found[-1] - found[0]) // (3 * count))
+    apart = max(1, 2 * (max(ranked) - min(ranked)) // (3 * count))
     chosen: list[int] = []
-    for k in sorted(found.tolist(), key=lambda k: (-area[k], k)):
+    for k in ranked:
         if len(chosen) < count and all(abs(k - other) >= apart for other in chosen):
             chosen.append(k)
     return sorted(chosen)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,25 @@ _STYLE: Any = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "covid-monai",
+    "pdf.fonttype": 42,
+}
+_UNDATED: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
 }
 
 
 @contextmanager
-def new_figure(width: float, height: float, picture: str | os.PathLike[str]) -> Iterator[Figure]:
-    """Yield a white figure of this size in inches, and write it to ``picture`` (PNG) in one step.
+def new_figure(
+    width: float, height: float, picture: str | os.PathLike[str], *, dots_per_inch: int = DOTS_PER_INCH
+) -> Iterator[Figure]:
+    """Yield a white figure of this size in inches, and write it to ``picture`` in one step.
 
-    No display is needed, pyplot's state is not touched, and the same figure makes the same bytes.
+    It is PNG, or SVG or PDF where the name ends so; these hold text as text. No display is needed, pyplot's state is
+    not touched, and the same figure makes the same bytes.
 
     Raises:
         InputError: the folder cannot be written.
@@ -37,7 +49,9 @@ def new_figure(width: float, height: float, picture: str | os.PathLike[str]) -> 
         figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
         yield figure
         with replacing(picture) as temporary:
-            figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+            kind = Path(picture).suffix.lower().removeprefix(".")
+            kind = kind if kind in _UNDATED else "png"
+            figure.savefig(temporary, format=kind, dpi=dots_per_inch, metadata=_UNDATED[kind])
 
 
 def plain_axes(axes: Axes) -> None:
