@@ -250,7 +250,7 @@ def _box_of(comparison: Comparison, slices: Sequence[int], spacing: tuple[float,
     from scipy import ndimage
 
     radius = max(1, round(_TABLE_MM / spacing[0])) if comparison.spacing is not None else 1
-    inside = np.zeros(comparison.hu.shape[:2], bool)
+    inside: NDArray[np.bool_] = np.zeros(comparison.hu.shape[:2], bool)
     for k in slices:
         solid = ndimage.binary_opening(comparison.hu[:, :, k] > _BODY_ABOVE_HU, iterations=radius)
         parts, count = ndimage.label(solid)
