@@ -44,7 +44,7 @@ BUNDLES = {
 
 ROUNDED = {"covid_lesion_ct_segmentation": 1e-2, "residual_attention_unet_ct_segmentation": 1e-3}
 """Bundles whose first loss differs by more than 1e-5 in two processes, and by how much at most: an overlap over the
-batch is over each process's share of it, and hashing puts a pixel into another bucket where two are as good as equal."""
+batch is over each process's share of it, and hashing puts a pixel into another bucket where two are equally good."""
 
 TRACED = {"residual_attention_unet_ct_segmentation"}
 """Bundles whose network TorchScript has to trace, as its language lacks what the network is written in."""
