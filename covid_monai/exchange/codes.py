@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from covid_monai.palette import BLUISH_GREEN, FINDING_COLOURS, SKY_BLUE
+
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
 
@@ -35,7 +37,7 @@ class Segment:
         label: for people.
         category: SegmentedPropertyCategory (CID 7150).
         kind: SegmentedPropertyType.
-        colour: red, green and blue, 0 to 255; those of :mod:`covid_monai.report`'s pictures (Okabe and Ito).
+        shown_in: the colour, as :mod:`covid_monai.palette` has it for pictures too.
         site: the anatomic region that it lies in; None where it is one itself.
         side: the laterality of a paired organ.
     """
@@ -43,9 +45,15 @@ class Segment:
     label: str
     category: Code
     kind: Code
-    colour: tuple[int, int, int]
+    shown_in: str
     site: Code | None = None
     side: Code | None = None
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        red, green, blue = bytes.fromhex(self.shown_in.removeprefix("#"))
+        return red, green, blue
 
 
 LUNG = Code("39607008", "SCT", "Lung")
@@ -56,25 +64,33 @@ _ABNORMAL = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 
 FINDINGS: Mapping[str, Segment] = {
     "ground_glass": Segment(
-        "Ground-glass opacity", _ABNORMAL, Code("112120", "DCM", "Ground glass opacity"), (213, 94, 0), LUNG
+        "Ground-glass opacity",
+        _ABNORMAL,
+        Code("112120", "DCM", "Ground glass opacity"),
+        FINDING_COLOURS["ground_glass"],
+        LUNG,
     ),
     "consolidation": Segment(
-        "Consolidation", _ABNORMAL, Code("95436008", "SCT", "Lung consolidation"), (0, 114, 178), LUNG
+        "Consolidation",
+        _ABNORMAL,
+        Code("95436008", "SCT", "Lung consolidation"),
+        FINDING_COLOURS["consolidation"],
+        LUNG,
     ),
     "effusion": Segment(
         "Pleural effusion",
         _ABNORMAL,
         Code("60046008", "SCT", "Pleural effusion"),
-        (230, 159, 0),
+        FINDING_COLOURS["effusion"],
         Code("3120008", "SCT", "Pleura"),
     ),
-    "lesion": Segment("Lesion", _ABNORMAL, Code("52988006", "SCT", "Lesion"), (213, 94, 0), LUNG),
+    "lesion": Segment("Lesion", _ABNORMAL, Code("52988006", "SCT", "Lesion"), FINDING_COLOURS["lesion"], LUNG),
 }
 """By the names of :data:`covid_monai.measurements.definitions.FINDINGS`."""
 
 LUNGS: Mapping[int, Segment] = {
-    1: Segment("Right lung", ANATOMY, LUNG, (86, 180, 233), side=RIGHT),
-    2: Segment("Left lung", ANATOMY, LUNG, (0, 158, 115), side=LEFT),
+    1: Segment("Right lung", ANATOMY, LUNG, SKY_BLUE, side=RIGHT),
+    2: Segment("Left lung", ANATOMY, LUNG, BLUISH_GREEN, side=LEFT),
 }
 """By the values of :attr:`covid_monai.lungs.Lungs.labels`."""
 
