@@ -1,7 +1,5 @@
 """DICOM objects of real series pass the standard's checker and lie where their mask does."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from covid_monai.exchange.write import Finished, write_formats
 from covid_monai.lungs import from_labels
 from covid_monai.measurements import measure
 from covid_monai.studies import read_study
+from tests.exchange import dciodvfy
 from tests.exchange.drawn_series import CLASSES
 
 SERIES = Path(__file__).resolve().parents[3] / "shared/data/chest_dicom_series"
@@ -21,7 +20,7 @@ SERIES = Path(__file__).resolve().parents[3] / "shared/data/chest_dicom_series"
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SERIES.is_dir(), reason="the real series of shared/data are not here")
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian's dicom3tools)")
+@dciodvfy.NEEDED
 @pytest.mark.parametrize("name", ["covid_P002", "normal_001"])
 def test_a_real_series_has_objects_without_an_error(tmp_path, name):
     study = read_study(SERIES / name)
@@ -34,8 +33,7 @@ def test_a_real_series_has_objects_without_an_error(tmp_path, name):
     finished = Finished(study, mask, CLASSES, lungs, measured, Algorithm("tiny_ct_segmentation", "ab" * 32))
     write_formats(tmp_path, formats, finished)
     for file in ("mask.dcm", "measurements.dcm"):
-        told = subprocess.run(["dciodvfy", tmp_path / file], capture_output=True, text=True, check=False)
-        assert [line for line in (told.stdout + told.stderr).splitlines() if line.startswith("Error")] == []
+        assert dciodvfy.errors_in(tmp_path / file) == []
     read = read_segmentation(tmp_path / "mask.dcm")
     first = np.rint(np.linalg.solve(study.affine, read.affine[:, 3])[:3]).astype(int)
     np.testing.assert_allclose((study.affine @ [*first, 1])[:3], read.affine[:3, 3], atol=1e-3)

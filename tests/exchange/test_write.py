@@ -1,6 +1,3 @@
-import shutil
-import subprocess
-
 import numpy as np
 import pydicom
 import pytest
@@ -11,6 +8,7 @@ from covid_monai.exchange.formats import Formats
 from covid_monai.exchange.write import Finished, write_formats
 from covid_monai.lungs import from_labels
 from covid_monai.measurements import measure
+from tests.exchange import dciodvfy
 from tests.exchange.drawn_series import (
     ALGORITHM,
     CLASSES,
@@ -122,7 +120,7 @@ def test_images_without_a_place_are_refused(tmp_path):
         write_formats(tmp_path, ALL, finished)
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian's dicom3tools)")
+@dciodvfy.NEEDED
 @pytest.mark.parametrize(
     ("changes", "change"),
     [({}, None), (SWAPPED, None), ({}, without_identifiers)],
@@ -131,5 +129,4 @@ def test_images_without_a_place_are_refused(tmp_path):
 @pytest.mark.parametrize("name", ["mask.dcm", "measurements.dcm"])
 def test_dciodvfy_finds_no_error(tmp_path, changes, change, name):
     write_formats(tmp_path, ALL, finished_of(tmp_path / "series", change, **changes))
-    told = subprocess.run(["dciodvfy", str(tmp_path / name)], capture_output=True, text=True, check=False)
-    assert [line for line in (told.stdout + told.stderr).splitlines() if line.startswith("Error")] == []
+    assert dciodvfy.errors_in(tmp_path / name) == []
