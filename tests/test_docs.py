@@ -215,7 +215,8 @@ def test_the_citation_has_the_keys_of_its_format_and_the_version_of_the_package(
     setup = configparser.ConfigParser()
     setup.read(HOME / "setup.cfg", encoding="utf-8")
     assert citation["version"] == setup["metadata"]["version"]
-    assert citation["license"] == setup["metadata"]["license_expression"]
+    # what is cited is the code; the weights beside it have terms of their own, which the format cannot add
+    assert citation["license"] == setup["metadata"]["license_expression"].split(" AND ")[0]
     for reference in citation["references"]:
         assert {"type", "title", "authors", "year"} <= reference.keys()
         address = reference.get("url") or f"https://doi.org/{reference['doi']}"
