@@ -25,7 +25,7 @@ def draw_training(axes: Any) -> None:
     """The loss of each epoch, of all data together."""
     log = [json.loads(line) for line in (FOLDER / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     axes.plot([line["epoch"] for line in log], [line["loss"] for line in log], color="black")
-    axes.set(xlabel="epoch", ylabel="training loss", title="a  Training of the shipped weights", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="training loss", title="a  Training", ylim=(0, None))
 
 
 def draw_calibration(axes: Any) -> None:
@@ -34,9 +34,8 @@ def draw_calibration(axes: Any) -> None:
     table = pd.read_csv(FOLDER / "calibration.csv")
     for (volume, rows), colour, marker in zip(table.groupby("volume"), COLOURS, MARKERS, strict=False):
         share = rows["lesion_voxels"] / rows["voxels"]
-        axes.plot(rows["mean_probability"], share, color=colour, marker=marker, markersize=4, label=volume[-3:])
+        axes.plot(rows["mean_probability"], share, color=colour, marker=marker, markersize=4, label=volume)
     axes.set(xlabel="probability of lesion", ylabel="share of voxels drawn as lesion", title="b  Calibration")
-    axes.legend(title="coronacases", frameon=False, fontsize=7, title_fontsize=7)
 
 
 def draw_thresholds(axes: Any) -> None:
@@ -53,10 +52,12 @@ def main() -> None:
     from matplotlib.figure import Figure
 
     with mpl.rc_context({"font.size": 8, "axes.titlesize": 9, "axes.titlelocation": "left", "axes.spines.top": False}):
-        figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+        figure = Figure(figsize=(7.2, 2.8), layout="constrained")
         for axes, draw in zip(figure.subplots(1, 3), (draw_training, draw_calibration, draw_thresholds), strict=True):
             draw(axes)
             axes.spines["right"].set_visible(False)
+        handles, names = figure.axes[1].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=7)
         figure.savefig(DOCS / "images" / "covid-lesion.png", dpi=200)
 
 
