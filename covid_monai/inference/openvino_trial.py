@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ def kept_trial(
     if final:
         with suppress(InputError):
             write_json(file, {"format": FORMAT, "of": known, **asdict(trial)})
-            return Trial(trial.reason, trial.openvino, trial.torch, str(file))
+            return replace(trial, place=str(file))
     return trial
 
 

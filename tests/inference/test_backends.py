@@ -26,10 +26,10 @@ from covid_monai.inference.mask_record import Backend
 
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 
-PROBABILITY = {"float32": 1e-3, "bfloat16": 0.1}
+PROBABILITY = {"float32": 1e-3, "bfloat16": 0.2}
 """The largest difference from torch's float32 that is allowed in the probability of lesion; docs/performance.md."""
 MEAN_PROBABILITY = {"float32": 1e-5, "bfloat16": 1e-3}
-DICE = {"float32": 0.999, "bfloat16": 0.99}
+DICE = {"float32": 0.999, "bfloat16": 0.97}
 
 
 @pytest.fixture(autouse=True)
