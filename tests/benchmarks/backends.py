@@ -23,17 +23,19 @@ SLICES = 16
 
 def main(run: str) -> None:
     """Print the least milliseconds a slice of each way."""
-    segmenters, refused = {}, {}
+    segmenters, size, refused = {}, (), {}
     for backend, precision in product(("torch", "openvino"), PRECISIONS):
         try:
             model = cm.load(run, device="cpu", backend=backend, precision=precision)
             segmenters[backend, precision] = model._segmenter
+            # a SliceInferer that was called has a third number in it
+            size = tuple(model._segmenter.inferer.inferer.roi_size)
         except InputError as error:
             refused[backend, precision] = str(error)
     least = dict.fromkeys(segmenters, float("inf"))
     for number in range(ROUNDS + 1):
         for way, segmenter in segmenters.items():
-            volume = torch.rand(1, 1, *segmenter.inferer.inferer.roi_size, SLICES)
+            volume = torch.rand(1, 1, *size, SLICES)
             started = time.perf_counter()
             with torch.inference_mode():
                 segmenter.inferer(volume, segmenter.logits)
