@@ -31,8 +31,7 @@ VOLUME ?= $(RUN)/unseen/volumes/images/phantom_01.nii.gz
 AT_LEAST := --at-least 0.6
 endif
 SHIPPED := bundles/covid_lesion_ct_segmentation
-# a checkout may be without the shipped model's weights
-CT ?= $(if $(OWN),,$(if $(wildcard $(SHIPPED)/models/model.safetensors),$(RUN)/unseen/volumes/images/phantom_01.nii.gz))
+CT ?= $(if $(OWN),,$(RUN)/unseen/volumes/images/phantom_01.nii.gz)
 SHOWN := $(firstword $(VOLUME))
 MASK := $(RUN)/masks/$(patsubst %.nii,%,$(patsubst %.gz,%,$(notdir $(SHOWN)))).nii.gz
 

@@ -147,8 +147,8 @@ def test_command_lines_in_the_documents_are_understood(line, monkeypatch):
 def test_commands_of_the_demo_are_understood(monkeypatch):
     shown = subprocess.run(["make", "-n", "demo"], cwd=HOME, capture_output=True, text=True, check=True).stdout
     lines = [line for line in shown.splitlines() if "bin/covid-monai " in line]
-    assert len(lines) == 7
-    assert [refusal(line, monkeypatch) for line in lines] == [""] * 7
+    assert len(lines) == 8
+    assert [refusal(line, monkeypatch) for line in lines] == [""] * 8
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,8 @@ def test_the_citation_has_the_keys_of_its_format_and_the_version_of_the_package(
     setup = configparser.ConfigParser()
     setup.read(HOME / "setup.cfg", encoding="utf-8")
     assert citation["version"] == setup["metadata"]["version"]
-    assert citation["license"] == setup["metadata"]["license_expression"]
+    # what is cited is the code; the weights beside it have terms of their own, which the format cannot add
+    assert citation["license"] == setup["metadata"]["license_expression"].split(" AND ")[0]
     for reference in citation["references"]:
         assert {"type", "title", "authors", "year"} <= reference.keys()
         address = reference.get("url") or f"https://doi.org/{reference['doi']}"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "runs",
     multiple=True,
     help="Run folder, or a bundle folder with weights; several, such as the folds of a cross-validation, are averaged. "
-    " [default: shipped, the weights of covid_lesion, where the installation has them]",
+    " [default: shipped, the weights that come with covid_lesion]",
 )
 @settings_option
 @click.option(

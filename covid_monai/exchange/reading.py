@@ -29,25 +29,34 @@ class SegmentedVolume:
     Attributes:
         labels: uint16 (i, j, k) as :class:`covid_monai.studies.Study` has them: columns, rows, and planes ascending
             along their normal, from the first plane that the file has to the last. Values are segment numbers.
-        affine: 4x4, from (i, j, k) to RAS in mm.
+        affine: 4x4, from (i, j, k) to RAS in mm; where planes are unevenly spaced it has their mean distance.
+        places: (k, 3), where the first voxel of each plane lies, RAS in mm.
         names: of the segments, by their numbers: findings by their codes, others by their labels.
     """
 
     labels: NDArray[np.uint16] = field(repr=False)
     affine: NDArray[np.float64]
+    places: NDArray[np.float64] = field(repr=False)
     names: Mapping[int, str]
+
+    @property
+    def evenly_spaced(self) -> bool:
+        """Whether all planes are as far from the next one, so that ``affine`` says where each lies."""
+        expected = self.affine[:3, 3] + np.arange(len(self.places))[:, None] * self.affine[:3, 2]
+        return bool(np.abs(self.places - expected).max() <= _SAME_PLANE)
 
 
 def read_segmentation(path: Path, *, lungs: bool = False) -> SegmentedVolume:
     """Read a DICOM-SEG, BINARY or LABELMAP; planes that it leaves out are empty.
+
+    Planes whose distances are no multiples of one spacing stand in a row, where each lies is in ``places``.
 
     Args:
         path: the file.
         lungs: read the segments of the lungs (their code), which else are left out.
 
     Raises:
-        InputError: it is no DICOM-SEG that can be read, has no such segments, some overlap, or its planes are not
-            evenly spaced and parallel.
+        InputError: it is no DICOM-SEG that can be read, has no such segments, or some overlap.
     """
     segmentation = _open(path)
     if str(segmentation.SegmentationType) == "FRACTIONAL":
@@ -59,6 +68,8 @@ def read_segmentation(path: Path, *, lungs: bool = False) -> SegmentedVolume:
         )
     try:
         return _volume(segmentation, names, path)
+    except InputError:
+        raise
     except (AttributeError, IndexError, KeyError, ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"{path} is no DICOM-SEG that can be read ({error}); export it again") from error
 
@@ -109,8 +120,8 @@ def _volume(segmentation: "Segmentation", names: Mapping[int, str], path: Path) 
     normal = np.cross(directions[0], directions[1])
     measures = _of(shared, groups[0], "PixelMeasuresSequence")
     places = np.array([_of(shared, group, "PlanePositionSequence").ImagePositionPatient for group in groups], float)
-    planes, step, first = _stacked(places, normal, measures, path)
-    labels = np.zeros((segmentation.Columns, segmentation.Rows, planes.max() + 1), np.uint16)
+    planes, stack = _stacked(places, normal, measures)
+    labels = np.zeros((segmentation.Columns, segmentation.Rows, len(stack)), np.uint16)
     binary = str(segmentation.SegmentationType) == "BINARY"
     for index, (group, plane) in enumerate(zip(groups, planes, strict=True)):
         frame = segmentation.get_stored_frame(index + 1).T
@@ -123,10 +134,11 @@ def _volume(segmentation: "Segmentation", names: Mapping[int, str], path: Path) 
             raise InputError(f"{path} has segments that overlap; export each to a file of its own")
         np.copyto(target, frame, where=frame > 0, casting="unsafe")
     rows, columns = (float(length) for length in measures.PixelSpacing)
+    step = (stack[-1] - stack[0]) / (len(stack) - 1) if len(stack) > 1 else normal * _thickness(measures)
     affine = np.eye(4)
     affine[:3, :3] = np.column_stack([directions[0] * columns, directions[1] * rows, step])
-    affine[:3, 3] = first
-    return SegmentedVolume(labels, LPS_TO_RAS @ affine, names)
+    affine[:3, 3] = stack[0]
+    return SegmentedVolume(labels, LPS_TO_RAS @ affine, stack @ LPS_TO_RAS[:3, :3], names)
 
 
 def _of(shared: Any, group: Any, name: str) -> Any:
@@ -134,25 +146,29 @@ def _of(shared: Any, group: Any, name: str) -> Any:
     return getattr(group if name in group else shared, name)[0]
 
 
+def _thickness(measures: Any) -> float:
+    given = getattr(measures, "SpacingBetweenSlices", None) or getattr(measures, "SliceThickness", None)
+    return abs(float(given or 1.0))
+
+
 def _stacked(
-    places: NDArray[np.float64], normal: NDArray[np.float64], measures: Any, path: Path
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """The plane of each frame, the step from plane to plane, and where the first one lies; LPS in mm."""
+    places: NDArray[np.float64], normal: NDArray[np.float64], measures: Any
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The plane of each frame, and where each plane lies (k, 3), those too that have no frame; LPS in mm."""
     distances = places @ normal
     order = np.argsort(distances, kind="stable")
     between = np.diff(distances[order])
-    between = between[between > _SAME_PLANE]
-    given = getattr(measures, "SpacingBetweenSlices", None) or getattr(measures, "SliceThickness", None)
-    spacing = abs(float(getattr(measures, "SpacingBetweenSlices", None) or 0.0)) or float(
-        between.min() if len(between) else given or 1.0
-    )
+    given = abs(float(getattr(measures, "SpacingBetweenSlices", None) or 0.0))
+    apart = between[between > _SAME_PLANE]
+    spacing = given or float(apart.min() if len(apart) else _thickness(measures))
     exact = (distances - distances.min()) / spacing
     planes = np.rint(exact).astype(np.intp)
-    if np.abs(exact - planes).max() * spacing > _SAME_PLANE:
-        raise InputError(
-            f"{path} has planes that are unevenly spaced, so that it is no volume; give the mask as NIfTI on the "
-            "CT's grid"
-        )
     first, last = places[order[0]], places[order[-1]]
-    step = (last - first) / planes.max() if planes.max() else normal * spacing
-    return planes, step, first
+    if np.abs(exact - planes).max() * spacing <= _SAME_PLANE:
+        share = np.arange(planes.max() + 1) / max(int(planes.max()), 1)
+        return planes, first + share[:, None] * (last - first)
+    # unevenly spaced: nobody can tell how many planes have been left out between two, so none are added
+    starts = np.concatenate([[True], between > _SAME_PLANE])
+    ranks = np.empty(len(order), np.intp)
+    ranks[order] = np.cumsum(starts) - 1
+    return ranks, places[order][starts]

@@ -72,11 +72,16 @@ def segmentation_of(
             sop_instance_uid=new_uid(),
             instance_number=1,
             pixel_measures=_measures(sources),
-            omit_empty_frames=formats.seg_type == BINARY and not formats.all_frames,
+            omit_empty_frames=_leaves_out_empty(sources, formats),
             content_description="Lesions in chest CT",
             series_description=f"Segmentation by {algorithm.bundle}"[:64],
             **algorithm.equipment(),
         )
+
+
+def _leaves_out_empty(sources: Sources, formats: Formats) -> bool:
+    """Whether empty frames are left out: not where spacing is uneven, as nobody could tell where they lay."""
+    return formats.seg_type == BINARY and not formats.all_frames and sources.slice_distance is not None
 
 
 def _measures(sources: Sources) -> "PixelMeasuresSequence | None":

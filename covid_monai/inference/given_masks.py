@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, InputWarning, collecting_warnings
-from covid_monai.exchange.reading import is_segmentation, read_segmentation, segment_names
+from covid_monai.exchange.reading import SegmentedVolume, is_segmentation, read_segmentation, segment_names
 from covid_monai.inference.mask_record import read_record
 from covid_monai.inference.study import MASK
 from covid_monai.measurements import classes_of
 from covid_monai.measurements.definitions import CLASSES
 from covid_monai.studies import Study
+from covid_monai.studies.geometry import SAME_POSITION
 from covid_monai.transforms.grid import GRID_TOLERANCE, corner_distance, differences, rounded_up
 from covid_monai.transforms.nifti import is_nifti
 
@@ -44,6 +45,8 @@ def labels_on(
 
     if is_segmentation(path):
         segmented = read_segmentation(path, lungs=lungs)
+        if np.ptp(study.extents) > SAME_POSITION or not segmented.evenly_spaced:
+            return _on_slices(study, segmented, path)
         values: NDArray[np.integer] = segmented.labels
         affine = segmented.affine
     else:
@@ -81,6 +84,25 @@ def labels_on(
             f"for one with `grid_tolerance` {rounded_up(apart)}"
         )
     return turned
+
+
+def _on_slices(study: Study, segmented: SegmentedVolume, path: Path) -> NDArray[np.integer]:
+    """Planes on the slices of a study that lie where they do, since the spacing of either is uneven."""
+    whole = np.zeros(study.hu.shape, segmented.labels.dtype)
+    in_plane = np.allclose(segmented.affine[:3, :2], study.affine[:3, :2], atol=1e-4)
+    if not in_plane or segmented.labels.shape[:2] != study.hu.shape[:2]:
+        raise InputError(f"{path} has planes that are not those of the CT; export it on the CT's images")
+    for plane, place in enumerate(segmented.places):
+        apart = np.linalg.norm(study.positions - place, axis=1)
+        index = int(apart.argmin())
+        if apart[index] <= SAME_POSITION:
+            whole[:, :, index] = segmented.labels[:, :, plane]
+        elif segmented.labels[:, :, plane].any():
+            raise InputError(
+                f"{path} has a plane where there is no slice of the CT (the next one is {apart[index]:.3g} mm away); "
+                "give the CT that it was made of"
+            )
+    return whole
 
 
 def _lengths(shape: tuple[int, ...]) -> str:

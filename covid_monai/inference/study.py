@@ -7,12 +7,12 @@ from typing import Any
 
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.exchange.equipment import Algorithm
-from covid_monai.exchange.formats import FILES, NIFTI_ALONE, Formats, check_source
+from covid_monai.exchange.formats import FILES, NIFTI_ALONE, Formats
 from covid_monai.exchange.write import Finished, write_formats
 from covid_monai.files import protecting, write_json
-from covid_monai.inference.mask_record import record_file
 from covid_monai.inference.model import Model
 from covid_monai.inference.prediction import PredictedFile, Prediction
+from covid_monai.inference.study_formats import add_formats, check_series, lacking_formats
 from covid_monai.inference.study_inputs import StudyInput, digests_of, key_of
 from covid_monai.inference.study_pages import add_page, add_page_later, has_page, lungs_without_airways
 from covid_monai.inference.study_record import (
@@ -21,14 +21,13 @@ from covid_monai.inference.study_record import (
     Stopwatch,
     StudySettings,
     is_finished,
-    lacks_formats,
     read_record_of_study,
     record_of_study,
 )
 from covid_monai.measurements import Measurements, classes_of
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study, read_study
-from covid_monai.study_page import PAGE, THUMBNAIL
+from covid_monai.study_page import PAGE
 
 MASK, LUNGS, MEASUREMENTS, PROBABILITY = "mask.nii.gz", "lungs.nii.gz", "measurements.json", "probability.nii.gz"
 """Files in the folder of a study, beside its record."""
@@ -110,23 +109,12 @@ def _results(
     )
     wanted = {file.name for file in (done.mask, done.measurements, done.probability) if file is not None}
     earlier = read_record_of_study(folder)
-    replacing = run.overwrite
-    if not run.overwrite and is_finished(folder, digests, run.settings, origin=run.model.origin):
-        there = set(earlier["outputs"])
-        if wanted <= there and not lacks_formats(earlier, run.formats):
-            if run.page and not has_page(folder):
-                study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
-                files = {"mask": folder / MASK, "lungs": folder / LUNGS, "measurements": folder / MEASUREMENTS}
-                add_page_later(folder, study, **files)
-            return replace(done, kept=True)
-        # the same results once more, and in more formats: nothing is lost
-        of_page = {PAGE, THUMBNAIL}
-        replacing = wanted <= there <= {*wanted, *run.formats.files, record_file(Path(MASK)).name, LUNGS, *of_page}
-        # a page that is there is made again with them
-        run = replace(run, page=run.page or bool(there & of_page))
+    finished = not run.overwrite and is_finished(folder, digests, run.settings, origin=run.model.origin)
+    if finished and wanted <= set(earlier["outputs"]):
+        return _complete(run, given, done, folder)
     with staged_files(folder, STAGING, RECORD) as staging:
         # what a killed call left in part has been taken back by now
-        if not replacing and any((folder / name).exists() for name in _RESULTS):
+        if not run.overwrite and any((folder / name).exists() for name in _RESULTS):
             raise InputError(
                 f"{given.place}: {folder} holds results that were made otherwise or changed since; give "
                 "`overwrite=True` to replace them, or choose another `output`"
@@ -135,6 +123,25 @@ def _results(
         write_json(staging.path / RECORD, record)
         staging.publish(stale=[folder / str(name) for name in earlier.get("outputs", ())])
     return replace(done, warnings=warnings)
+
+
+def _complete(run: StudyRun, given: StudyInput, done: PredictedFile, folder: Path) -> PredictedFile:
+    """Add what finished results lack of formats and page; the mask stays."""
+    files = {"mask": folder / MASK, "lungs": folder / LUNGS, "measurements": folder / MEASUREMENTS}
+    lacking = lacking_formats(read_record_of_study(folder), run.formats)
+    page = run.page and not has_page(folder)
+    if not lacking.names and not page:
+        return replace(done, kept=True)
+    check_series(given, lacking)
+    with collecting_warnings():
+        # what is told of the CT was told when it was segmented
+        study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
+    if lacking.names:
+        told = add_formats(folder, given, study, lacking, origin=run.model.origin, files=files)
+        done = replace(done, warnings=tuple(f"{given.place}: {text}" for text in told))
+    if page:
+        add_page_later(folder, study, **files)
+    return replace(done, kept=True)
 
 
 def _write(
@@ -147,8 +154,7 @@ def _write(
     progress: Callable[[int, int], object] | None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Write a study's results to a folder; its record, and what is not as sure as one may believe."""
-    if given.series is not None:
-        check_source(given.place, given.series.format, given.series.slices, run.formats)
+    check_series(given, run.formats)
     with collecting_warnings() as doubts:
         with stopwatch("read"):
             study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)

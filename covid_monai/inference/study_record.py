@@ -187,14 +187,6 @@ def is_finished(
     )
 
 
-def lacks_formats(content: Mapping[str, Any], formats: Formats) -> bool:
-    """Whether a record is of results without some of the formats, or with a DICOM-SEG that was written otherwise."""
-    if not set(formats.files) <= set(content["outputs"]):
-        return True
-    options = formats.of_segmentation()
-    return options is not None and content.get(DICOM_SEG) != options
-
-
 def read_record_of_study(folder: Path) -> dict[str, Any]:
     """What a folder's ``run.json`` holds; nothing where there is none of ours."""
     file = folder / RECORD

@@ -1,13 +1,14 @@
 """Reading a mask that any tool wrote, as integer labels with their place in the world."""
 
 import unicodedata
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 from covid_monai.exchange.reading import SEG_ENDINGS, read_segmentation
 from covid_monai.scoring.grids import LabelImage
 from covid_monai.transforms.itk import ITK_FORMATS, open_itk
@@ -66,6 +67,9 @@ def read_mask_file(
     coloured = False
     if ending in SEG_ENDINGS:
         segmented = read_segmentation(path)
+        if not segmented.evenly_spaced:
+            message = f"{path} has unevenly spaced planes; they count as slices in a row, at their mean distance in mm"
+            warnings.warn(message, InputWarning, stacklevel=2)
         return LabelImage(str(path), segmented.labels, segmented.affine, partial=True)
     if ending in _NIFTI:
         values, affine = read_nifti_mask(path, orientation=orientation, grid_tolerance=grid_tolerance)

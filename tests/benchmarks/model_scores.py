@@ -1,15 +1,17 @@
-"""The shipped model's measures on what its folds left out, and on scans of other countries: its card.
+"""The shipped model's measures on slices that its folds left out, and on scans of other countries: its card.
 
-    python -m tests.benchmarks.model_scores folds DATA RUNS VOLUMES   # RUNS/fold_0 ...: docs/results/model/folds.csv
-    python -m tests.benchmarks.model_scores others SHARED             # docs/results/model/others.json
+    python -m tests.benchmarks.model_scores folds DATA RUNS    # RUNS/fold_0 ...: folds.csv and kinds.csv
+    python -m tests.benchmarks.model_scores others SHARED      # others.json
 
-DATA is what the folds were trained on; VOLUMES has ``coronacases_001/ct.nii.gz`` and ``infection.nii.gz`` and so on,
-which are segmented whole, as a user's are. SHARED has ``chest_dicom_series`` and ``chest_ct_dicom``.
+in ``docs/results/model``. DATA is what the folds were trained on; SHARED has ``chest_dicom_series`` and
+``chest_ct_dicom``.
+Whole volumes are those of ``tests.benchmarks.model_volumes``.
 """
 
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +22,24 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 import covid_monai as cm
-from covid_monai.data.manifest import read_dataset
+from covid_monai.data.manifest import Case, read_dataset
 from covid_monai.data.splits import read_split
+from covid_monai.measurements.definitions import GROUND_GLASS_BELOW_HU
 from covid_monai.studies import read_study
 
 FOLDER = Path(__file__).parents[2] / "docs" / "results" / "model"
-FOLDS = FOLDER / "folds.csv"
-COLUMNS = (
-    "fold",
-    "source",
-    "left_out",
-    "slices",
-    "dice_lesion_slices",
-    "dice_all_slices",
-    "dice_mean_of_slices",
-    "false_pixels_a_clean_slice",
-)
-"""The first two Dice count the pixels of slices together; parts 1 and 2 have lesion slices alone."""
+COLUMNS = ("fold", "source", "left_out", "slices", "dice_pooled", "dice_mean_of_slices")
+"""The first Dice counts the pixels of the slices together; all are slices with lesions."""
+KINDS = {1: "ground-glass", 2: "consolidation"}
 
 
-def dice(found: NDArray[np.bool_], drawn: NDArray[np.bool_]) -> float:
-    """Twice the overlap over the sum; NaN where both are empty."""
-    total = int(found.sum()) + int(drawn.sum())
-    return float(2 * int((found & drawn).sum()) / total) if total else float("nan")
-
-
-def scores_of_volume(run: Path, volume: Path) -> list[Any]:
-    """Slices, Dice of the lesion slices and of all together, mean of the lesion slices', false pixels a clean slice."""
-    drawn = np.asanyarray(nibabel.load(volume / "infection.nii.gz").dataobj) > 0
-    found = cm.load(run, intensity="hu").predict(volume / "ct.nii.gz").mask > 0
-    lesion = drawn.any(axis=(0, 1))
-    false = found[:, :, ~lesion].sum() / max(1, int((~lesion).sum()))
-    of_slices = [dice(found[:, :, k], drawn[:, :, k]) for k in np.flatnonzero(lesion)]
-    pooled = dice(found[:, :, lesion], drawn[:, :, lesion])
-    return [drawn.shape[2], pooled, dice(found, drawn), float(np.mean(of_slices)), float(false)]
-
-
-def folds(data: Path, runs: Path, volumes: Path) -> None:
-    """Score every fold that is trained to its end, and write the table."""
+def folds(data: Path, runs: Path) -> None:
+    """Score what every fold left out of parts 1 and 2, and write the tables."""
     cases = {case.case: case for case in read_dataset(data).cases}
     lines: list[list[Any]] = []
+    counts = np.zeros((len(KINDS), 3, 3), dtype=np.int64)
     for run in sorted(runs.glob("fold_*")):
         index = int(run.name.rpartition("_")[2])
-        left_out = [cases[name] for name in read_split(run / "split.json").folds[index].test]
-        for volume in sorted({str(case.patient) for case in left_out if case.source == "coronacases"}):
-            lines.append([index, "coronacases", volume, *scores_of_volume(run, volumes / volume)])
         frame = cm.Run(run).evaluate(subset="test").frame
         slices = frame[(frame["level"] == "slice") & (frame["class"] == "any lesion")]
         for source in ("radiopaedia_part2", "medseg_part1"):
@@ -72,11 +47,50 @@ def folds(data: Path, runs: Path, volumes: Path) -> None:
             names = of_source["patient"].replace("", "patients unknown")
             for patient, rows in of_source.groupby(names):
                 tp, fp, fn = (int(rows[name].sum()) for name in ("tp", "fp", "fn"))
-                pooled = 2 * tp / (2 * tp + fp + fn)
-                lines.append([index, source, patient, len(rows), pooled, "", float(rows["dice"].mean()), ""])
-    with FOLDS.open("w", newline="", encoding="utf-8") as file:
+                lines.append(
+                    [index, source, patient, len(rows), 2 * tp / (2 * tp + fp + fn), float(rows["dice"].mean())]
+                )
+        left_out = [cases[name] for name in read_split(run / "split.json").folds[index].test]
+        with_kinds = [case for case in left_out if case.source == "medseg_part1"]
+        counts += sum(counts_of_kinds(data, run / "evaluation" / "test" / "masks", case) for case in with_kinds)
+    write("folds.csv", COLUMNS, lines)
+    ways = (
+        "the model's two classes",
+        f"its lesions, divided at {GROUND_GLASS_BELOW_HU:g} HU",
+        "the drawn lesions, so divided",
+    )
+    dice = 2 * counts[..., 0] / (2 * counts[..., 0] + counts[..., 1] + counts[..., 2])
+    write("kinds.csv", ["by", *KINDS.values()], [[way, *map(float, dice[:, k])] for k, way in enumerate(ways)])
+
+
+def counts_of_kinds(data: Path, masks: Path, case: Case) -> NDArray[np.int64]:
+    """By kind and way of telling kinds apart: true positive, false positive and false negative pixels of a slice."""
+    hu, drawn, found = (
+        np.asanyarray(nibabel.load(path).dataobj)[..., 0]
+        for path in (data / case.image, data / case.label, masks / f"{case.case}.nii.gz")
+    )
+    by_rule = np.where(hu < GROUND_GLASS_BELOW_HU, 1, 2)
+    ways = (found, np.where(found > 0, by_rule, 0), np.where(np.isin(drawn, list(KINDS)), by_rule, 0))
+    return np.array(
+        [
+            [
+                [
+                    ((way == kind) & (drawn == kind)).sum(),
+                    ((way == kind) & (drawn != kind)).sum(),
+                    ((way != kind) & (drawn == kind)).sum(),
+                ]
+                for way in ways
+            ]
+            for kind in KINDS
+        ]
+    )
+
+
+def write(name: str, header: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
+    """Write a table, floats with four decimals, and print it."""
+    with (FOLDER / name).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(header)
         for line in lines:
             writer.writerow([round(value, 4) if isinstance(value, float) else value for value in line])
             print(*line)
@@ -94,31 +108,39 @@ def others(shared: Path) -> None:
         marked = prediction.mask > 0
         content[name] = {
             # where the scan shows one lung alone, the reason stands in its place
-            "infected_percent": share if isinstance(share, float) else str(share),
+            "infected_percent": share if isinstance(share, float) else share.reason,
             "marked_voxels": int(marked.sum()),
             "marked_percent": round(100 * float(marked.mean()), 4),
         }
         if name == "covid_P002":
-            labels = path.with_name(f"{name}_labels.csv")
-            content[name]["auc"] = areas_under_curve(prediction, labels)
+            content[name] |= against_labels(prediction, pd.read_csv(path.with_name(f"{name}_labels.csv")))
     (FOLDER / "others.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(content, indent=2))
 
 
-def areas_under_curve(prediction: cm.Prediction, labels: Path) -> dict[str, float]:
-    """How well the area of lesion in a slice tells slices labelled as infected, in all and in each lung."""
-    rows = pd.read_csv(labels).sort_values("slice_by_location")
-    upwards = prediction.affine[2, 2] > 0
-    sides = {"both": ["infection"], "right": ["RLL", "RML", "RUL"], "left": ["LLL", "LUL"]}
-    areas = {"both": prediction.mask > 0}
-    for label, side in ((1, "right"), (2, "left")):
-        areas[side] = areas["both"] & (prediction.lungs.labels == label)
-    found = {}
-    for side, columns in sides.items():
-        area = areas[side].sum(axis=(0, 1))
-        truth = rows[columns].max(axis=1).to_numpy() > 0
-        found[side] = round(float(roc_auc_score(truth, area if upwards else area[::-1])), 4)
-    return found
+def against_labels(prediction: cm.Prediction, labels: pd.DataFrame) -> dict[str, Any]:
+    """How well the area of lesion in a slice tells slices labelled as infected, and which side it lies on.
+
+    The rows are said to ascend with the slice's location, which here is from the feet upwards. By their lobes they
+    descend: those with an infected upper lobe would otherwise lie under those with an infected lower one. Both are
+    given, and what slices between infected ones, labelled as clean, have of lesion.
+    """
+    truth = labels.sort_values("slice_by_location")["infection"].to_numpy() > 0
+    area = (prediction.mask > 0).sum(axis=(0, 1))
+    upwards = area if prediction.affine[2, 2] > 0 else area[::-1]
+    downwards = upwards[::-1]
+    infected = np.flatnonzero(truth)
+    between = ~truth & (np.arange(truth.size) > infected[0]) & (np.arange(truth.size) < infected[-1])
+    sides = [int(((prediction.mask > 0) & (prediction.lungs.labels == side)).sum()) for side in (1, 2)]
+    return {
+        "auc": round(float(roc_auc_score(truth, downwards)), 4),
+        "auc_rows_upwards": round(float(roc_auc_score(truth, upwards)), 4),
+        "auc_without_clean_slices_between": round(float(roc_auc_score(truth[~between], downwards[~between])), 4),
+        "clean_slices_between": int(between.sum()),
+        "their_median_marked_voxels": float(np.median(downwards[between])),
+        "marked_voxels_right_left": sides,
+        "labelled_sides": [side for side in "RL" if labels.filter(regex=f"^{side}").to_numpy().any()],
+    }
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import RLELossless, generate_uid
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, InputWarning
 from covid_monai.exchange.formats import Formats
 from covid_monai.exchange.reading import read_segmentation
 from covid_monai.exchange.segmentation import segmentation_of
 from covid_monai.exchange.sources import read_sources
+from covid_monai.inference.given_masks import labels_on
+from covid_monai.scoring.grids import LabelImage, align
+from covid_monai.scoring.mask_files import read_mask_file
 from tests.exchange.drawn_series import (
     ALGORITHM,
     CLASSES,
@@ -102,6 +105,57 @@ def test_empty_frames_are_left_out_unless_all_are_asked_for(tmp_path):
     assert pydicom.dcmread(file).NumberOfFrames == filled
     *_, file = written(tmp_path / "all", formats=Formats(SEG, all_frames=True))
     assert pydicom.dcmread(file).NumberOfFrames == 3 * mask.shape[2]
+
+
+UNEVEN = [[-31.0, -28.0, z] for z in (-120.0, -117.0, -114.0, -111.0, -104.5, -101.5, -98.5, -95.5)]
+"""Half a slice more than one is missing between the fourth and the fifth."""
+
+
+@pytest.mark.parametrize("seg_type", ["binary", "labelmap"])
+def test_unevenly_spaced_slices_are_read_back_by_where_each_frame_lies(tmp_path, seg_type):
+    study, mask, file = written(tmp_path, positions=UNEVEN, formats=Formats(SEG, seg_type=seg_type))
+    np.testing.assert_array_equal(labels_on(study, file), mask)
+    nifti = LabelImage("mask.nii.gz", mask, study.affine)
+    with pytest.warns(InputWarning, match="unevenly spaced planes"):
+        read = read_mask_file(file)
+    masks = align(read, nifti)
+    assert masks.prediction.any()
+    np.testing.assert_array_equal(masks.prediction, masks.reference)
+
+
+def test_a_series_that_lacks_a_slice_is_read_back_by_where_each_frame_lies(tmp_path):
+    without_one = [[-31.0, -28.0, -120.0 + 3 * index] for index in (0, 1, 2, 3, 5, 6, 7, 8)]
+    study, mask, file = written(tmp_path, positions=without_one)
+    np.testing.assert_array_equal(labels_on(study, file), mask)
+
+
+def test_unevenly_spaced_frames_that_lie_between_the_slices_are_refused(tmp_path):
+    *_, file = written(tmp_path / "uneven", positions=UNEVEN)
+    other = drawn_study(tmp_path / "even")
+    with pytest.raises(InputError, match="no slice of the CT"):
+        labels_on(other, file)
+
+
+@pytest.mark.parametrize("seg_type", ["binary", "labelmap"])
+@pytest.mark.parametrize("positions", [None, UNEVEN], ids=["even", "uneven"])
+def test_an_empty_mask_has_the_grid_of_the_images(tmp_path, seg_type, positions):
+    formats = Formats(SEG, seg_type=seg_type)
+    empty = np.zeros((32, 24, 8), np.uint8)
+    study, _, file = written(tmp_path, mask=empty, formats=formats, positions=positions)
+    assert dict(read_segmentation(file).names) == CLASSES
+    np.testing.assert_array_equal(labels_on(study, file), empty)
+    masks = align(read_mask_file(file), LabelImage("reference.nii.gz", drawn_mask(study), study.affine))
+    assert masks.prediction.shape == masks.reference.shape
+    assert not masks.prediction.any()
+
+
+def test_a_label_map_compressed_by_run_lengths_is_read(tmp_path):
+    study, mask, file = written(tmp_path, formats=Formats(SEG, seg_type="labelmap"))
+    made = pydicom.dcmread(file)
+    made.compress(RLELossless)
+    made.save_as(file)
+    assert pydicom.dcmread(file).file_meta.TransferSyntaxUID == RLELossless
+    np.testing.assert_array_equal(labels_on(study, file), mask)
 
 
 def test_an_empty_mask_is_one_too(tmp_path):

@@ -1,5 +1,6 @@
 """Studies in other formats beside NIfTI."""
 
+import hashlib
 import json
 
 import nibabel
@@ -65,25 +66,82 @@ def test_the_same_call_again_keeps_what_is_there(done, dicom, tiny_run):
     assert (folder / "mask.dcm").read_bytes() == before
 
 
-def test_a_format_that_is_missing_is_added_and_one_written_otherwise_is_written_again(dicom, tiny_run, tmp_path):
-    predict([dicom[0]], tmp_path, tiny_run)
-    (result,) = predict([dicom[0]], tmp_path, tiny_run, formats=Formats(parse_formats("dicom-seg")))
-    assert (result.error, result.kept) == (None, False)
-    file = tmp_path / result.study / "mask.dcm"
-    few = pydicom.dcmread(file).NumberOfFrames
-    every = Formats(parse_formats("dicom-seg"), all_frames=True)
-    (result,) = predict([dicom[0]], tmp_path, tiny_run, formats=every)
-    assert (result.error, result.kept) == (None, False)
-    assert pydicom.dcmread(file).NumberOfFrames > few
+class Untouched:
+    """Stands in for the network where it must not be asked."""
+
+    def predict(self, *_, **__):
+        raise AssertionError("the network was asked for a mask that is there")
+
+
+def of_names(text, **options):
+    return Formats(parse_formats(text), **options)
+
+
+@pytest.fixture
+def once(dicom, tiny_run, tmp_path, monkeypatch):
+    """A folder with finished results in NIfTI; from here on the network may not be asked again."""
+    (result,) = predict([dicom[0]], tmp_path, tiny_run)
+    monkeypatch.setattr("covid_monai.inference.model.Model.predict", Untouched.predict)
+    return tmp_path, tmp_path / result.study
+
+
+def test_formats_that_are_missing_are_written_of_the_mask_that_is_there_in_any_order(once, dicom, tiny_run, done):
+    output, folder = once
+    mask = (folder / "mask.nii.gz").read_bytes()
+    for formats in ("nrrd", "dicom-seg", "dicom-sr"):
+        (result,) = predict([dicom[0]], output, tiny_run, formats=of_names(formats))
+        assert (result.error, result.kept) == (None, True)
+    assert names_in(folder) == names_in(done[1])
+    assert (folder / "mask.nii.gz").read_bytes() == mask
+    outputs = json.loads((folder / "run.json").read_text())["outputs"]
+    for name in WRITTEN:
+        assert outputs[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    expected, found = (read_segmentation(each / "mask.dcm").labels for each in (done[1], folder))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_report_refers_to_the_segmentation_beside_it_however_late_it_was_asked_for(once, dicom, tiny_run):
+    output, folder = once
+    for formats in ("dicom-seg", "dicom-sr"):
+        predict([dicom[0]], output, tiny_run, formats=of_names(formats))
+    segmentation, report = (pydicom.dcmread(folder / name) for name in ("mask.dcm", "measurements.dcm"))
+    assert segmentation.SOPInstanceUID in str(report)
+
+
+def test_a_segmentation_that_was_written_otherwise_is_written_again(once, dicom, tiny_run):
+    output, folder = once
+    predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg"))
+    few = pydicom.dcmread(folder / "mask.dcm").NumberOfFrames
+    (result,) = predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg", all_frames=True))
+    assert result.error is None
+    assert pydicom.dcmread(folder / "mask.dcm").NumberOfFrames > few
+    # a report that is asked for later keeps it so
+    predict([dicom[0]], output, tiny_run, formats=of_names("dicom-sr"))
+    assert pydicom.dcmread(folder / "mask.dcm").NumberOfFrames > few
+
+
+def test_a_file_of_the_users_own_is_not_replaced_by_a_format(once, dicom, tiny_run):
+    output, folder = once
+    (folder / "mask.seg.nrrd").write_bytes(b"mine")
+    (result,) = predict([dicom[0]], output, tiny_run, formats=of_names("nrrd"))
+    assert "move it away" in result.error
+    assert (folder / "mask.seg.nrrd").read_bytes() == b"mine"
+
+
+def test_a_mask_that_was_changed_gets_no_formats(once, dicom, tiny_run):
+    output, folder = once
+    mask = folder / "mask.nii.gz"
+    mask.write_bytes(mask.read_bytes()[:-1] + b"x")
+    (result,) = predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg"))
+    assert "changed since" in result.error
+    assert not (folder / "mask.dcm").exists()
 
 
 def test_a_page_that_is_there_stays_where_a_format_is_added(dicom, tiny_run, tmp_path):
     predict([dicom[0]], tmp_path, tiny_run, page=True)
-    (result,) = predict([dicom[0]], tmp_path, tiny_run, formats=Formats(parse_formats("nrrd")))
-    assert (result.error, result.kept) == (None, False)
+    (result,) = predict([dicom[0]], tmp_path, tiny_run, formats=of_names("nrrd"))
+    assert result.error is None
     assert {"page.html", "mask.seg.nrrd"} <= names_in(tmp_path / result.study)
-    (again,) = predict([dicom[0]], tmp_path, tiny_run, page=True, formats=Formats(parse_formats("nrrd")))
-    assert again.kept
 
 
 def test_a_study_that_is_no_dicom_is_told_what_it_needs_and_stops_no_other(dicom, tiny_run, tmp_path):
