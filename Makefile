@@ -44,7 +44,7 @@ install: .venv/installed
 
 .venv/installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,export]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,export,openvino]'
 	touch $@
 
 demo: install

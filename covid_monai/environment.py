@@ -59,7 +59,7 @@ def describe_environment() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "cpu_capabilities": sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True),
         "threads": torch.get_num_threads(),
         "cuda": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
@@ -71,7 +71,7 @@ def describe_machine() -> dict[str, Any]:
     memory = _memory()
     return {
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "processors": processors(),
         "memory_bytes": memory.get("MemTotal"),
         "memory_available_bytes": memory.get("MemAvailable"),
@@ -88,7 +88,7 @@ def describe_devices() -> list[dict[str, Any]]:
     """
     import torch
 
-    devices: list[dict[str, Any]] = [{"device": "cpu", "name": _processor(), "memory_bytes": None}]
+    devices: list[dict[str, Any]] = [{"device": "cpu", "name": processor_name(), "memory_bytes": None}]
     for index in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(index)
         devices.append({"device": f"cuda:{index}", "name": about.name, "memory_bytes": about.total_memory})
@@ -122,7 +122,16 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _processor() -> str:
+def openvino_version() -> str | None:
+    """The version of OpenVINO; None where it is not installed."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return None
+
+
+def processor_name() -> str:
+    """What the machine calls its processor."""
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:

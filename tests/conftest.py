@@ -37,6 +37,14 @@ def torchs_algorithms_are_free_again() -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = True
 
 
+@pytest.fixture(autouse=True, scope="session")
+def networks_are_computed_by_torch() -> Iterator[None]:
+    """Which back end is the faster one depends on the machine; tests of back ends say what is installed themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("covid_monai.environment.openvino_version", lambda: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data set of twelve 64x64 slices of four patients, with a two-fold split; not to be changed."""

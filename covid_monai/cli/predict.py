@@ -85,6 +85,18 @@ if TYPE_CHECKING:
 @click.option("--report", "page", is_flag=True, help="Write each study's page.html too, to look at, and an index.html.")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there, made otherwise or changed by hand.")
 @click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "torch", "openvino"]),
+    default="auto",
+    show_default=True,
+    help="What computes the network; auto takes the faster one that is installed, and never a lower precision.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Of the network's multiplications.  [default: bfloat16 where the device has hardware for it]",
+)
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 def predict(
     inputs: tuple[str, ...],
@@ -113,6 +125,8 @@ def predict(
     page: bool,
     overwrite: bool,
     device: str | None,
+    backend: str,
+    precision: str | None,
     trust_run: bool,
 ) -> None:
     """Segment INPUTs: studies of a scanner, which are measured too, or NIfTI files.
@@ -170,6 +184,8 @@ def predict(
             page=page,
             formats=chosen,
             device=device,
+            backend=backend,
+            precision=precision,
             trust=trust_run,
             started=teller.start,
             progress=teller.advance,

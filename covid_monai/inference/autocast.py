@@ -34,10 +34,16 @@ class AutocastInferer(Inferer):
         self.inferer = inferer
         self.precision = precision
 
+    def precision_on(self, device: torch.device) -> str:
+        """``bfloat16`` or ``float32``: what ``precision`` comes to on a device."""
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if bfloat16_is_fast(device) else "float32"
+
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """The float32 logits of ``network`` for ``inputs`` ``(N, C, ...)``."""
         # a MetaTensor passes its metadata through every operation of the network, which costs more than small ones
         plain = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        fast = self.precision == "bfloat16" or (self.precision == "auto" and bfloat16_is_fast(plain.device))
+        fast = self.precision_on(plain.device) == "bfloat16"
         with torch.autocast(plain.device.type, dtype=torch.bfloat16, enabled=fast):
             return self.inferer(plain, network, *args, **kwargs).float()

@@ -34,6 +34,10 @@ class AveragedNetwork(nn.Module):
         self.networks = nn.ModuleList(networks)
         self.mirrored = mirrored
 
+    def extra_repr(self) -> str:
+        """What the networks alone do not tell."""
+        return f"mirrored={self.mirrored}"
+
     def forward(self, slices: Tensor) -> Tensor:
         """The mean logits (N, classes, X, Y) of slices (N, C, X, Y) in LPS order."""
         views = [slices, slices.flip(2)] if self.mirrored else [slices]
@@ -68,6 +72,7 @@ def build_averaged(
     segmenter = segmenters[0]
     if mirrored or len(segmenters) > 1:
         segmenter.network = AveragedNetwork([each.network for each in segmenters], mirrored=mirrored).eval()
+        segmenter.logits = segmenter.network
     return segmenter, names
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,31 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
+class Backend:
+    """What computes the network.
+
+    Attributes:
+        name: ``torch`` or ``openvino``.
+        version: of that package.
+        precision: ``float32`` or ``bfloat16``: what it multiplies in.
+    """
+
+    name: str
+    version: str
+    precision: str
+
+    def made(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record is of this back end in this precision; its version does not count.
+
+        Records of releases that had torch alone name no back end.
+        """
+        noted = record.get("backend")
+        if not isinstance(noted, Mapping):
+            return self.name == "torch"
+        return (noted.get("name"), noted.get("precision")) == (self.name, self.precision)
+
+
+@dataclass(frozen=True)
 class Origin:
     """What a mask is made with: the same model and settings give the same mask of the same image.
 
@@ -24,12 +49,14 @@ class Origin:
         bundle: the bundle's name.
         weights: SHA-256 of the weights.
         settings: how images are read and the network is applied, where that is not the bundle's default.
+        backend: what computes the network.
         terms: under which the weights may be used, where they say so.
     """
 
     bundle: str
     weights: str
     settings: Mapping[str, Any]
+    backend: Backend
     terms: str | None = None
 
 
@@ -74,6 +101,7 @@ def write_record(
             "weights_sha256": origin.weights,
             "terms": origin.terms,
             "settings": as_json(origin.settings),
+            "backend": asdict(origin.backend),
             "classes": {str(value): name for value, name in enumerate(class_names)},
             "voxels": {str(value): count for value, count in enumerate(voxels)},
             "warnings": list(warnings),
@@ -136,7 +164,7 @@ def is_unchanged(files: Mapping[str, Path], image: Path, origin: Origin) -> dict
     found = _content(record_file(files["mask"]))
     expected = (origin.bundle, origin.weights, as_json(origin.settings))
     same = tuple(found.get(key) for key in ("bundle", "weights_sha256", "settings")) == expected
-    same = same and image.is_file() and found.get("image_sha256") == sha256_of(image)
+    same = same and origin.backend.made(found) and image.is_file() and found.get("image_sha256") == sha256_of(image)
     hashes = found.get("sha256") if same else None
     known = hashes if isinstance(hashes, dict) else {}
     return {kind: place.is_file() and known.get(kind) == sha256_of(place) for kind, place in files.items()}

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from covid_monai.catalog.config import read_config
+from covid_monai.catalog.metadata import input_channels
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError, InputWarning, collecting_warnings, plain_input_errors
 from covid_monai.inference.components import check_volume
-from covid_monai.inference.mask_record import Origin
+from covid_monai.inference.mask_record import Backend, Origin
 from covid_monai.inference.prediction import Prediction
 from covid_monai.run.crops import warn_of_whole_slices
 from covid_monai.run.trained import SHIPPED, Trained, find_trained
@@ -58,6 +59,11 @@ class Model:
         self._reading = reading
         self._trained_on_crops, self._crops_volumes = trained_on_crops, crops_volumes
         self._min_volume_ml = min_volume_ml
+
+    @property
+    def backend(self) -> Backend:
+        """What computes the network, and how precisely."""
+        return self.origin.backend
 
     @property
     def device(self) -> str:
@@ -112,6 +118,8 @@ def load(
     run: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = SHIPPED,
     *,
     device: str | None = None,
+    backend: str = "auto",
+    precision: str | None = None,
     roi_size: tuple[int, int] | None = None,
     intensity: str = "checked",
     orientation: str | None = None,
@@ -127,7 +135,11 @@ def load(
         run: ``shipped`` for the model of the package, a run (:class:`covid_monai.Run`), its folder, or others; see
             :func:`covid_monai.run.trained.find_trained`. Of several, such as the folds of a cross-validation, the
             logits are averaged (:class:`covid_monai.inference.averaging.AveragedNetwork`).
-        device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None.
+        device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None, which is the processor for OpenVINO.
+        backend: what computes the network: ``torch``, ``openvino``, or ``auto``, the faster one that is installed
+            (:func:`covid_monai.inference.backends.use_backend`).
+        precision: ``float32`` or ``bfloat16``, for either back end; the bundle's choice if None: bfloat16 where the
+            device multiplies it in hardware.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
         intensity: how the values of images are read, a mode of :mod:`covid_monai.transforms.intensity`; ``checked``
@@ -143,12 +155,15 @@ def load(
         trust: whether the run may contain executable configuration; see :func:`covid_monai.run.folder.read_run`.
 
     Raises:
-        InputError: a run or its weights cannot be used, several are not built alike, or a setting is not the bundle's.
+        InputError: a run or its weights cannot be used, several are not built alike, a setting is not the bundle's, or
+            the back end cannot be used.
     """
     runs = [run] if isinstance(run, (str, os.PathLike)) else list(run)
     trained = [find_trained(each_run, settings=settings, trust=trust) for each_run in runs]
     from covid_monai.inference.averaging import build_averaged, check_alike
+    from covid_monai.inference.backends import check_choice, use_backend
 
+    check_choice(backend, precision)
     check_alike(trained)
     source = trained[0].bundle
     reading = {
@@ -161,15 +176,20 @@ def load(
     if roi_size is not None:
         given["roi_size"] = list(roi_size)
     beyond = {"mirrored": mirrored, "min_volume_ml": check_volume(min_volume_ml)}
-    noted = {**(settings or {}), **given, **{key: value for key, value in beyond.items() if value}}
+    own = {key: value for key, value in (settings or {}).items() if key != "precision" or precision is None}
+    noted = {**own, **given, **{key: value for key, value in beyond.items() if value}}
     terms = "; ".join(dict.fromkeys(each_run.terms for each_run in trained if each_run.terms)) or None
-    origin = Origin(source.name, "+".join(sorted(each_run.sha256 for each_run in trained)), noted, terms)
-    chosen = {**(settings or {}), **given}
-    if device is not None:
-        chosen["device"] = device_setting(device)
+    chosen = {**own, **given}
+    if precision is not None:
+        chosen["precision"] = precision
+    if device is not None or backend == "openvino":
+        chosen["device"] = device_setting(device or "cpu")
 
     with plain_input_errors():
         segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
+        computed = use_backend(segmenter, backend, channels=input_channels(source))
+        weights = "+".join(sorted(each_run.sha256 for each_run in trained))
+        origin = Origin(source.name, weights, noted, computed, terms)
         return Model(
             names,
             segmenter,

@@ -48,6 +48,8 @@ def predict(
     page: bool = False,
     formats: Formats = NIFTI_ALONE,
     device: str | None = None,
+    backend: str = "auto",
+    precision: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
     started: Callable[[Path], object] | None = None,
@@ -85,6 +87,8 @@ def predict(
             (:mod:`covid_monai.study_page`); a page that is missing is made of results that are there.
         formats: what is written of studies beside NIfTI: DICOM-SEG, DICOM-SR, NRRD.
         device: see :func:`covid_monai.inference.model.load`.
+        backend: see :func:`covid_monai.inference.model.load`.
+        precision: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
         started: called with each input before it is read.
@@ -112,6 +116,8 @@ def predict(
         model = load(
             run,
             device=device,
+            backend=backend,
+            precision=precision,
             roi_size=roi_size,
             intensity=intensity,
             orientation=orientation,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from math import ceil
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from monai.data import MetaTensor
@@ -16,12 +16,18 @@ from covid_monai.errors import InputError
 PROBABILITY = "probability"
 """The key of the class probabilities beside MONAI's ``pred``."""
 
+Network: TypeAlias = Callable[..., torch.Tensor]
+"""From images (N, C, H, W), as the chain leaves them, to logits (N, classes, H, W) on the same device."""
+
 
 class Segmenter:
     """From one image to its class map and probabilities, on the image's own grid.
 
     The bundles' evaluators, the command line and :class:`covid_monai.inference.model.Model` all segment with it. It
     needs no more of a study than the slices that it is given: those of a slab come out as those of the volume.
+
+    What computes the network is the attribute ``logits``: torch, unless
+    :func:`covid_monai.inference.backends.use_backend` puts something else there.
 
     Args:
         network: in evaluation mode, on ``device``.
@@ -41,6 +47,7 @@ class Segmenter:
         device: torch.device,
     ) -> None:
         self.network = network
+        self.logits: Network = network
         self.preprocessing = preprocessing
         self.inferer = inferer
         self.postprocessing = postprocessing
@@ -73,7 +80,7 @@ class Segmenter:
         """Segment one image that ``preprocessing`` has been applied to already, as in the workers of a data loader."""
         with torch.inference_mode():
             image = item[CommonKeys.IMAGE][None].to(self.device)
-            network = self.network if progress is None else self._counting(image, progress)
+            network = self.logits if progress is None else self._counting(image, progress)
             item[CommonKeys.PRED] = self.inferer(image, network)[0]
             segmented: dict[str, Any] = self.postprocessing(item)
         return segmented
@@ -94,7 +101,7 @@ class Segmenter:
 
         def network(batch: torch.Tensor, *arguments: Any, **options: Any) -> Any:
             nonlocal seen
-            result = self.network(batch, *arguments, **options)
+            result = self.logits(batch, *arguments, **options)
             seen += len(batch)
             progress(min(seen // windows, slices), slices)
             return result

@@ -127,6 +127,7 @@ def record_of_study(
         "trained_on": list(trained_on),
         "software": f"covid-monai {covid_monai.__version__}",
         "environment": describe_environment(),
+        "backend": asdict(origin.backend) if origin is not None else None,
         "device": device,
         "read": _read(study),
         "assumed": [text if kept else without_identifiers(text, given) for text in warnings],
@@ -175,7 +176,7 @@ def is_finished(
     A page is no result: it can be made of them at any time.
     """
     content = read_record_of_study(folder)
-    if content.get("state") != DONE:
+    if content.get("state") != DONE or (origin is not None and not origin.backend.made(content)):
         return False
     expected = _made_with(digests, settings, origin, mask)
     outputs = content.get("outputs", {})

@@ -81,12 +81,15 @@ def read_lines(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def version_lines(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Versions and the device."""
+    """Versions, the device, and what computed the network on it."""
     environment = record["environment"]
     packages = environment.get("packages", {})
     lines = [("software", record["software"]), ("definitions", f"version {record['definitions_version']}")]
     lines += [(name, str(packages[name])) for name in ("torch", "monai", "numpy") if packages.get(name)]
     lines += [("Python", str(environment.get("python", ""))), ("device", str(record.get("device") or ""))]
+    # where a mask was given, no network was computed
+    if backend := record.get("backend"):
+        lines.append(("back end", f"{backend['name']} {backend['version']}, {backend['precision']}"))
     return [line for line in lines if line[1]]
 
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 import covid_monai as cm
 from covid_monai.errors import InputError
-from covid_monai.files import sha256_of
+from covid_monai.files import read_json, sha256_of
 from covid_monai.inference import study as study_module
 from covid_monai.inference.inputs import find_inputs
 from covid_monai.inference.predict import predict
@@ -146,6 +146,17 @@ def test_the_same_call_again_leaves_a_finished_study_alone(dicom, tiny_run, tmp_
     assert (replaced.error, replaced.kept) == (None, False)
     assert np.asarray(nibabel.load(first.mask).dataobj).any()
     assert (tmp_path / first.study / "probability.nii.gz").is_file()
+
+
+def test_a_study_done_in_another_precision_was_made_otherwise_and_says_in_which(dicom, tiny_run, tmp_path):
+    (first,) = predict([dicom[0]], tmp_path, tiny_run, precision="float32", page=True)
+    record = read_json(first.mask.parent / "run.json")
+    assert (record["backend"]["name"], record["backend"]["precision"]) == ("torch", "float32")
+    assert f"torch {record['backend']['version']}, float32" in first.page.read_text()
+    (again,) = predict([dicom[0]], tmp_path, tiny_run, precision="float32", backend="torch")
+    assert again.kept
+    (other,) = predict([dicom[0]], tmp_path, tiny_run, precision="bfloat16")
+    assert "made otherwise" in other.error
 
 
 def test_a_call_that_is_interrupted_leaves_nothing_half_written_and_can_be_made_again(

@@ -1,0 +1,109 @@
+"""What computes a network: torch, the reference, or OpenVINO where it is faster or asked for."""
+
+import warnings
+from typing import Any
+
+import torch
+
+from covid_monai import environment
+from covid_monai.errors import InputError, InputWarning
+from covid_monai.inference.autocast import AutocastInferer
+from covid_monai.inference.mask_record import Backend
+from covid_monai.inference.segment import Segmenter
+
+BACKENDS = ("auto", "torch", "openvino")
+PRECISIONS = ("float32", "bfloat16")
+
+
+def check_choice(backend: str, precision: str | None) -> None:
+    """Refuse names of back ends and precisions that there are not.
+
+    Raises:
+        InputError: it is none of ``BACKENDS`` or ``PRECISIONS``.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"`backend` is {backend!r}; it can be one of {', '.join(BACKENDS)}")
+    if precision is not None and precision not in PRECISIONS:
+        raise InputError(f"`precision` is {precision!r}; it can be one of {', '.join(PRECISIONS)}, or None")
+
+
+def use_backend(segmenter: Segmenter, backend: str, *, channels: int) -> Backend:
+    """Have a back end compute the network of a segmenter, in the precision that its inferer has.
+
+    OpenVINO is tried in another process first (:mod:`covid_monai.inference.openvino_trial`). ``auto`` takes it on a
+    processor where it is installed, agrees with torch and was faster in the trial. Where it cannot be used, ``auto``
+    takes torch with an :class:`InputWarning`.
+
+    Args:
+        segmenter: as a bundle builds it.
+        backend: one of ``BACKENDS``.
+        channels: of the images that the network reads.
+
+    Returns:
+        what was taken.
+
+    Raises:
+        InputError: ``openvino`` was asked for and cannot be used.
+    """
+    precision = precision_of(segmenter)
+    of_torch = Backend("torch", torch.__version__, precision)
+    installed = environment.openvino_version()
+    if backend == "torch" or (backend == "auto" and (installed is None or segmenter.device.type != "cpu")):
+        return of_torch
+    try:
+        if installed is None:
+            raise InputError('it is not installed; pip install "covid-monai[openvino]"')
+        if segmenter.device.type != "cpu":
+            raise InputError(f"it computes on the processor, not on {segmenter.device}; give `device` cpu")
+        return _use_openvino(segmenter, Backend("openvino", installed, precision), channels, faster=backend == "auto")
+    except InputError as error:
+        if backend == "openvino":
+            raise InputError(f"OpenVINO cannot compute this network: {error}") from error
+        message = f"OpenVINO cannot compute this network: {error}; torch does it (`backend` torch asks for that)"
+        warnings.warn(message, InputWarning, stacklevel=3)
+        return of_torch
+
+
+def precision_of(segmenter: Segmenter) -> str:
+    """``float32`` or ``bfloat16``: what a segmenter's inferer has its network compute in."""
+    inferer = segmenter.inferer
+    return inferer.precision_on(segmenter.device) if isinstance(inferer, AutocastInferer) else "float32"
+
+
+def _use_openvino(segmenter: Segmenter, wanted: Backend, channels: int, *, faster: bool) -> Backend:
+    """OpenVINO in the segmenter, or torch where OpenVINO should be ``faster`` and is not."""
+    from covid_monai.inference.openvino_network import OpenVinoNetwork, compile_network, convert_network
+    from covid_monai.inference.openvino_trial import kept_trial
+
+    of_torch = Backend("torch", torch.__version__, wanted.precision)
+    network, shape, threads = segmenter.network, _shape_of(segmenter.inferer, channels), torch.get_num_threads()
+
+    def torchs(images: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=wanted.precision == "bfloat16"):
+            logits: torch.Tensor = network(images)
+        return logits
+
+    subject = {"precision": wanted.precision, "threads": threads, "openvino": wanted.version}
+    trial = kept_trial(network, torchs, shape, subject)
+    if trial.reason is not None:
+        again = f"; remove {trial.place} to try again" if trial.place is not None else ""
+        raise InputError(f"{trial.reason}{again}")
+    if faster and trial.place is None:
+        # else the next call could choose otherwise, and call these masks made otherwise
+        raise InputError("the user's cache cannot be written, where it is kept which back end is the faster one")
+    if faster and not (trial.openvino or 0.0) < (trial.torch or 0.0):
+        return of_torch
+    try:
+        segmenter.logits = OpenVinoNetwork(compile_network(convert_network(network, shape), wanted.precision, threads))
+    except RuntimeError as error:
+        raise InputError(f"it did in a trial, and does not now ({' '.join(str(error).split())[:300]})") from error
+    return wanted
+
+
+def _shape_of(inferer: Any, channels: int) -> tuple[int, int, int, int]:
+    """The most images that an inferer calls its network with, and their size."""
+    inner = getattr(inferer, "inferer", inferer)
+    size, count = tuple(getattr(inner, "roi_size", ())), getattr(inner, "sw_batch_size", 0)
+    if len(size) != 2 or min(size) < 1 or count < 1:
+        raise InputError(f"the inferer of this bundle, {type(inner).__name__}, has no slices of one size (roi_size)")
+    return int(count), channels, int(size[0]), int(size[1])
