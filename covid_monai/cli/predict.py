@@ -156,7 +156,7 @@ def predict(
     if page and found.images:
         message = "pages are of studies; NIfTI files are studies with `measure=True`"
         warnings.warn(message, InputWarning, stacklevel=2)
-    if chosen.names and found.images:
+    if chosen.names and not chosen.of_dicom and found.images:
         message = "other formats are those of studies; NIfTI that is not measured gets a NIfTI mask alone (--measure)"
         warnings.warn(message, InputWarning, stacklevel=2)
     teller = _Teller(len(found), preview)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from covid_monai.errors import InputError, collecting_warnings
-from covid_monai.exchange.formats import NIFTI_ALONE, Formats
+from covid_monai.exchange.formats import NIFTI, NIFTI_ALONE, Formats, check_source
 from covid_monai.files import protecting, refuse_to_replace_input
 from covid_monai.inference.inputs import Inputs, find_images, find_inputs
 from covid_monai.inference.mask_record import is_unchanged, record_file
 from covid_monai.inference.model import Model, load
 from covid_monai.inference.prediction import PredictedFile
 from covid_monai.inference.study import MEASUREMENTS, StudyRun, predict_study
+from covid_monai.inference.study_formats import check_series
 from covid_monai.inference.study_inputs import StudyInput, salt_of
 from covid_monai.inference.study_pages import write_index_of
 from covid_monai.inference.study_record import StudySettings
@@ -99,10 +100,15 @@ def predict(
         one :class:`PredictedFile` an input or study; one that cannot be used does not stop the others.
 
     Raises:
-        InputError: an input names nothing or would be replaced by a mask, two inputs would write one file, the run
-            cannot be used, or there are studies and its classes cannot be measured.
+        InputError: an input names nothing or would be replaced by a mask, two inputs would write one file, no input has
+            the DICOM images that the formats need, the run cannot be used, or there are studies and its classes cannot
+            be measured.
     """
     found = inputs if isinstance(inputs, Inputs) else find_inputs(inputs, measure=measure, series=series)
+    refused = _without_dicom(found, formats)
+    if refused and len(refused) == len(found):
+        others = f" (and {len(refused) - 1} others)" if len(refused) > 1 else ""
+        raise InputError(f"{refused[0].error}{others}")
     folder = Path(output).absolute()
     predictions: list[PredictedFile] = []
 
@@ -127,10 +133,11 @@ def predict(
             settings=settings,
             trust=trust,
         )
+        unfit = {each.image: each for each in refused}
         for image, files in zip(found.images, targets, strict=True):
             if started is not None:
                 started(image)
-            tell(_segment(model, image, files, overwrite, progress))
+            tell(unfit[image] if image in unfit else _segment(model, image, files, overwrite, progress))
         if found.studies:
             classes_of(model.class_names)
             of_studies = replace(studies or StudySettings(), intensity=intensity)
@@ -138,6 +145,20 @@ def predict(
             of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
             _predict_studies(of_all, found.studies, started, progress, tell)
     return predictions
+
+
+def _without_dicom(found: Inputs, formats: Formats) -> list[PredictedFile]:
+    """Inputs that cannot have the formats, which refer to DICOM images, each with the reason."""
+    refused = []
+    for place, study in [*((image, None) for image in found.images), *((each.place, each) for each in found.studies)]:
+        try:
+            if study is None:
+                check_source(place, NIFTI, (), formats)
+            else:
+                check_series(study, formats)
+        except InputError as error:
+            refused.append(PredictedFile(place, error=str(error)))
+    return refused
 
 
 def _files_of_runs(runs: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:

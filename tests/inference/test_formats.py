@@ -7,7 +7,9 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from click.testing import CliRunner
 
+from covid_monai.cli import root
 from covid_monai.errors import InputError
 from covid_monai.exchange.formats import Formats, parse_formats
 from covid_monai.exchange.reading import read_segmentation
@@ -151,6 +153,38 @@ def test_a_study_that_is_no_dicom_is_told_what_it_needs_and_stops_no_other(dicom
     assert "dicom-seg and dicom-sr cannot be written of nifti, which has no DICOM images to refer to" in refused.error
     assert refused.mask is None or not refused.mask.exists()
     assert other.error is None
+
+
+@pytest.mark.parametrize("measured", [True, False], ids=["measured", "mask alone"])
+@pytest.mark.parametrize("format_", ["dicom-seg", "dicom-sr"])
+def test_a_nifti_file_alone_is_refused_dicom_in_one_line_before_a_run_is_read(tmp_path, format_, measured):
+    thorax = coarse_thorax()
+    nifti = write_nifti(tmp_path / "ct.nii.gz", thorax.hu, thorax.affine)
+    arguments = ["predict", str(nifti), "-o", str(tmp_path / "out"), "--run", str(tmp_path / "none")]
+    arguments += ["--format", format_, *(["--measure"] if measured else [])]
+    done = CliRunner().invoke(root, arguments)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert f"ct.nii.gz: {format_} cannot be written of nifti, which has no DICOM images to refer to" in line
+    assert "give the DICOM series that it was made from, or ask for nifti or nrrd as --format" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_nifti_mask_beside_a_study_that_can_have_dicom_is_the_one_that_fails(dicom, tiny_run, tmp_path):
+    thorax = coarse_thorax()
+    nifti = write_nifti(tmp_path / "ct.nii.gz", thorax.hu, thorax.affine)
+    refused, other = predict([nifti, dicom[0]], tmp_path / "out", tiny_run, formats=asked("dicom-seg"))
+    assert "no DICOM images to refer to" in refused.error
+    assert not (tmp_path / "out/ct.nii.gz").exists()
+    assert (other.mask.parent / "mask.dcm").is_file()
+
+
+def test_a_measured_nifti_file_has_a_segmentation_for_slicer(tiny_run, tmp_path):
+    thorax = coarse_thorax()
+    nifti = write_nifti(tmp_path / "ct.nii.gz", thorax.hu, thorax.affine)
+    (done,) = predict([nifti], tmp_path / "out", tiny_run, measure=True, formats=asked("nifti,nrrd"))
+    assert done.error is None
+    assert names_in(done.mask.parent) >= {"mask.nii.gz", "mask.seg.nrrd", "measurements.json"}
 
 
 @pytest.mark.parametrize(
