@@ -79,6 +79,19 @@ def is_segmentation(path: Path) -> bool:
     return path.name.lower().endswith(SEG_ENDINGS)
 
 
+def file_of_segmentation(path: Path) -> Path:
+    """The one DICOM-SEG in a folder, as archives export a series; other paths as they are.
+
+    A folder counts as one where it holds no other file.
+    """
+    if not path.is_dir():
+        return path
+    held = [child for child in path.iterdir() if not child.name.startswith(".")]
+    if len(held) == 1 and held[0].is_file() and is_segmentation(held[0]):
+        return held[0]
+    return path
+
+
 def segment_names(path: Path) -> Mapping[int, str]:
     """What the segments of a DICOM-SEG are, but for the lungs: findings by their codes, others by their labels.
 

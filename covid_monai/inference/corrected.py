@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.exchange.reading import file_of_segmentation
 from covid_monai.files import protecting, sha256_of, write_json
 from covid_monai.inference.given_masks import labels_of_record, labels_on, with_classes
 from covid_monai.inference.prediction import PredictedFile, measure_study
@@ -47,7 +48,8 @@ def measure_files(
 
     Args:
         ct: as for :func:`covid_monai.studies.read_study`.
-        mask: NIfTI, NRRD or MetaImage on the CT's grid, its axes in any order.
+        mask: NIfTI, NRRD, MetaImage or DICOM-SEG on the CT's grid, its axes in any order; or a folder that holds one
+            DICOM-SEG alone.
         output: folder; the study has a folder in it.
         lungs: labels of the lungs on the CT's grid, in place of those that are found; every label over 0 is lung, and
             the sides are told from where they lie.
@@ -68,8 +70,9 @@ def measure_files(
     chosen, folder = settings or StudySettings(), Path(output).absolute()
     given = _the_study(Path(ct), study, series)
     masks = {"mask": Path(mask)} | ({"lungs": Path(lungs)} if lungs is not None else {})
+    masks = {name: file_of_segmentation(file) for name, file in masks.items()}
     if missing := [file for file in masks.values() if not file.is_file()]:
-        raise InputError(f"{missing[0]} is not a file")
+        raise InputError(f"{missing[0]} is not a file, nor a folder that holds one DICOM-SEG alone")
     stopwatch, grid = Stopwatch(), {"orientation": orientation, "grid_tolerance": grid_tolerance}
     with protecting(*given.files, *masks.values()):
         with stopwatch("hash"):
@@ -79,7 +82,7 @@ def measure_files(
         of_mask["labels"] = labels or "assumed"
         key = key_of(given, digests, salt_of(folder))
         place = folder / key
-        done = PredictedFile(given.place, Path(mask), study=key, measurements=place / MEASUREMENTS)
+        done = PredictedFile(given.place, masks["mask"], study=key, measurements=place / MEASUREMENTS)
         done = replace(done, page=place / PAGE if page else None)
         finished = not overwrite and is_finished(place, digests, chosen, origin=None, mask=of_mask)
         if finished and (not page or has_page(place)):

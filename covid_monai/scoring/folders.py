@@ -10,6 +10,7 @@ import numpy as np
 from covid_monai.data.patients import warn_of_similar_patients
 from covid_monai.data.sources.unread_files import warn_of_unread_files
 from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.exchange.reading import file_of_segmentation
 from covid_monai.progress import progress_bar
 from covid_monai.scoring.format import listed
 from covid_monai.scoring.grids import AlignedMasks, LabelImage, align
@@ -49,6 +50,7 @@ class Pairs:
 def match_masks(predictions: Path, references: Path, *, missing_as_empty: bool = False) -> Pairs:
     """Match two mask files, or two folders of them by file name without ending, whatever its case.
 
+    A folder that holds one DICOM-SEG alone stands for it, where the other is a file.
     Predictions that have no reference are listed as surplus; they cannot be scored.
 
     Raises:
@@ -58,6 +60,9 @@ def match_masks(predictions: Path, references: Path, *, missing_as_empty: bool =
     for path in (predictions, references):
         if not path.exists():
             raise InputError(f"{path} does not exist; give a mask file or a folder of masks ({', '.join(ENDINGS)})")
+    if predictions.is_dir() != references.is_dir():
+        # the folder of a series that an archive exported, beside a file
+        predictions, references = map(file_of_segmentation, (predictions, references))
     if predictions.is_dir() != references.is_dir():
         raise InputError(f"{predictions} and {references}: give two folders or two files")
     if not references.is_dir():

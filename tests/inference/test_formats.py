@@ -173,7 +173,7 @@ def test_a_nifti_file_alone_is_refused_dicom_in_one_line_before_a_run_is_read(tm
 def test_a_nifti_mask_beside_a_study_that_can_have_dicom_is_the_one_that_fails(dicom, tiny_run, tmp_path):
     thorax = coarse_thorax()
     nifti = write_nifti(tmp_path / "ct.nii.gz", thorax.hu, thorax.affine)
-    refused, other = predict([nifti, dicom[0]], tmp_path / "out", tiny_run, formats=asked("dicom-seg"))
+    refused, other = predict([nifti, dicom[0]], tmp_path / "out", tiny_run, formats=of_names("dicom-seg"))
     assert "no DICOM images to refer to" in refused.error
     assert not (tmp_path / "out/ct.nii.gz").exists()
     assert (other.mask.parent / "mask.dcm").is_file()
@@ -182,7 +182,7 @@ def test_a_nifti_mask_beside_a_study_that_can_have_dicom_is_the_one_that_fails(d
 def test_a_measured_nifti_file_has_a_segmentation_for_slicer(tiny_run, tmp_path):
     thorax = coarse_thorax()
     nifti = write_nifti(tmp_path / "ct.nii.gz", thorax.hu, thorax.affine)
-    (done,) = predict([nifti], tmp_path / "out", tiny_run, measure=True, formats=asked("nifti,nrrd"))
+    (done,) = predict([nifti], tmp_path / "out", tiny_run, measure=True, formats=of_names("nifti,nrrd"))
     assert done.error is None
     assert names_in(done.mask.parent) >= {"mask.nii.gz", "mask.seg.nrrd", "measurements.json"}
 
