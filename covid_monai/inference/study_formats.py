@@ -1,10 +1,10 @@
 """Other formats of a study whose results are complete: written of its mask, without the network."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from covid_monai.inference.study_inputs import StudyInput
 from covid_monai.inference.study_record import DICOM_SEG, RECORD, read_record_of_study, without_identifiers
 from covid_monai.measurements import classes_of
 from covid_monai.studies import Study
+
+WRITING = ".writing-formats"
+"""What formats are written to before they are moved beside the mask."""
 
 
 def lacking_formats(content: Mapping[str, Any], formats: Formats) -> Formats:
@@ -60,14 +63,22 @@ def add_formats(
         InputError: the study has no DICOM images to refer to, or a file of that name is there that is not ours.
     """
     record = read_record_of_study(folder)
-    for name in formats.files:
-        if (folder / name).exists() and name not in record["outputs"]:
-            raise InputError(f"{folder / name} is there and was not written with the mask; move it away first")
+    place = folder / WRITING
+    # where it is left over, a killed call has moved files whose record was not written yet
+    foreign = [name for name in formats.files if name not in record["outputs"] and (folder / name).exists()]
+    if foreign and not place.exists():
+        raise InputError(f"{folder / foreign[0]} is there and was not written with the mask; move it away first")
     finished = _finished(study, origin, files)
-    with naming_disk_errors(folder), TemporaryDirectory(prefix=".writing-", dir=folder) as place:
-        made_up = write_formats(Path(place), formats, finished)
+    with naming_disk_errors(folder):
+        place.mkdir(exist_ok=True)
+        try:
+            made_up = write_formats(place, formats, finished)
+        except BaseException:
+            if not foreign:
+                shutil.rmtree(place)
+            raise
         for name in formats.files:
-            os.replace(Path(place) / name, folder / name)
+            os.replace(place / name, folder / name)
     kept: Sequence[str] = record["assumed"]
     told = made_up if record["settings"]["keep_identifiers"] else [without_identifiers(text, given) for text in made_up]
     record["assumed"] = list(dict.fromkeys((*kept, *told)))
@@ -76,6 +87,7 @@ def add_formats(
     )
     record[DICOM_SEG] = formats.of_segmentation() or record.get(DICOM_SEG)
     write_json(folder / RECORD, record)
+    shutil.rmtree(place)
     return made_up
 
 

@@ -32,6 +32,7 @@ _TALLEST = 40.0
 _LEFT_INCHES, _GAP_INCHES = 0.17, 0.03
 # for which there is room
 _MOST_ENTRIES, _MOST_LETTERS = 5, 160
+_ONE_LINE_INCHES = 6.9
 _MARGIN_MM = 6.0
 _BODY_ABOVE_HU = -500
 _TABLE_MM = 6.0
@@ -144,8 +145,8 @@ class _Layout:
 
     @property
     def legend_columns(self) -> int:
-        """Of the legend, whose entries take up to an inch and a half."""
-        return max(1, int(self.width / 1.6))
+        """Of the legend, whose entries take up to an inch and a half; a figure of two columns has all in one line."""
+        return _MOST_ENTRIES if self.width >= _ONE_LINE_INCHES else max(1, int(self.width / 1.6))
 
     @property
     def foot(self) -> float:

@@ -130,6 +130,23 @@ def test_a_file_of_the_users_own_is_not_replaced_by_a_format(once, dicom, tiny_r
     assert (folder / "mask.seg.nrrd").read_bytes() == b"mine"
 
 
+def test_formats_of_a_call_that_was_killed_are_written_again(once, dicom, tiny_run, monkeypatch):
+    output, folder = once
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("covid_monai.inference.study_formats.write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg"))
+    assert (folder / "mask.dcm").exists()
+    (result,) = predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg"))
+    assert (result.error, result.kept) == (None, True)
+    assert "mask.dcm" in json.loads((folder / "run.json").read_text())["outputs"]
+    assert ".writing-formats" not in names_in(folder)
+
+
 def test_a_mask_that_was_changed_gets_no_formats(once, dicom, tiny_run):
     output, folder = once
     mask = folder / "mask.nii.gz"
