@@ -53,8 +53,8 @@ class VolumeScores:
     dice_all_slices: float
     dice_mean_of_slices: float
     false_pixels_a_clean_slice: float
-    lesion_ml: float
-    drawn_lesion_ml: float
+    lesion_voxels: int
+    drawn_lesion_voxels: int
     infected_percent: float
     drawn_infected_percent: float
     grade: str
@@ -102,7 +102,6 @@ def judge_volume(fold: int, run: Path, volume: Path) -> Judged:
     grades = [ct_grade(share, floor_percent=FLOOR_PERCENT) for share in shares]
     lesion = drawn.any(axis=(0, 1))
     of_slices = [dice(found[:, :, k], drawn[:, :, k]) for k in np.flatnonzero(lesion)]
-    voxel_ml = float(abs(np.linalg.det(study.affine[:3, :3]))) / 1000
     # outside of lungs and lesions all is certain, and would hide what is not
     judged = (prediction.lungs.labels > 0) | drawn | found
     probability, truth = prediction.probability[judged], drawn[judged]
@@ -118,8 +117,8 @@ def judge_volume(fold: int, run: Path, volume: Path) -> Judged:
         dice_all_slices=dice(found, drawn),
         dice_mean_of_slices=float(np.mean(of_slices)),
         false_pixels_a_clean_slice=float(found[:, :, ~lesion].sum() / max(1, int((~lesion).sum()))),
-        lesion_ml=float(found.sum()) * voxel_ml,
-        drawn_lesion_ml=float(drawn.sum()) * voxel_ml,
+        lesion_voxels=int(found.sum()),
+        drawn_lesion_voxels=int(drawn.sum()),
         infected_percent=shares[0],
         drawn_infected_percent=shares[1],
         grade=grades[0],
