@@ -50,8 +50,7 @@ class Staging:
                 f"{self.folder} holds other results already ({self.last}); choose another folder, or replace them: "
                 "`overwrite=True`"
             )
-        files = sorted(path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file())
-        files.sort(key=lambda path: path == Path(self.last))
+        files = self._written()
         removed = {path for path in stale if path.is_file()} - {self.folder / path for path in files}
         for target in removed:
             refuse_to_replace_input(target)
@@ -71,6 +70,26 @@ class Staging:
                     for old in removed:
                         old.unlink(missing_ok=True)
                 os.replace(self.path / path, self.folder / path)
+
+    def add(self) -> None:
+        """Move what was written beside the complete set that is in the folder, :attr:`last` at the end.
+
+        A process that is killed meanwhile leaves the earlier set, and some of the new files beside it.
+
+        Raises:
+            InputError: the disk refused something, or a file would replace an input.
+        """
+        files = self._written()
+        for path in files:
+            refuse_to_replace_input(self.folder / path)
+        with naming_disk_errors(self.folder):
+            for path in files:
+                os.replace(self.path / path, self.folder / path)
+
+    def _written(self) -> list[Path]:
+        """The files that were written, relative to the folder, the last one last."""
+        files = sorted(path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file())
+        return sorted(files, key=lambda path: path == Path(self.last))
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def check_source(place: object, kind: str, headers: Sequence[ImageHeader], forma
     if not formats.of_dicom:
         return
     wanted = f"{' and '.join(formats.of_dicom)} cannot be written"
-    instead = f"ask for {NIFTI} or {NRRD} as `formats`"
+    instead = f"ask for {NIFTI}, or of studies {NRRD}, as `formats`"
     if kind != "dicom" or not headers:
         raise InputError(
             f"{place}: {wanted} of {kind}, which has no DICOM images to refer to; give the DICOM series that it was "

@@ -15,7 +15,13 @@ from covid_monai.measurements import classes_of
 from covid_monai.measurements.definitions import CLASSES
 from covid_monai.studies import Study
 from covid_monai.studies.geometry import SAME_POSITION
-from covid_monai.transforms.grid import GRID_TOLERANCE, corner_distance, differences, rounded_up
+from covid_monai.transforms.grid import (
+    GRID_TOLERANCE,
+    ROUNDED_POSITIONS,
+    corner_distance,
+    differences,
+    rounded_up,
+)
 from covid_monai.transforms.nifti import is_nifti
 
 
@@ -46,7 +52,7 @@ def labels_on(
     if is_segmentation(path):
         segmented = read_segmentation(path, lungs=lungs)
         if np.ptp(study.extents) > SAME_POSITION or not segmented.evenly_spaced:
-            return _on_slices(study, segmented, path)
+            return _on_slices(study, segmented, path, max(ROUNDED_POSITIONS, grid_tolerance or 0.0))
         values: NDArray[np.integer] = segmented.labels
         affine = segmented.affine
     else:
@@ -86,7 +92,7 @@ def labels_on(
     return turned
 
 
-def _on_slices(study: Study, segmented: SegmentedVolume, path: Path) -> NDArray[np.integer]:
+def _on_slices(study: Study, segmented: SegmentedVolume, path: Path, tolerance: float) -> NDArray[np.integer]:
     """Planes on the slices of a study that lie where they do, since the spacing of either is uneven."""
     whole = np.zeros(study.hu.shape, segmented.labels.dtype)
     in_plane = np.allclose(segmented.affine[:3, :2], study.affine[:3, :2], atol=1e-4)
@@ -95,12 +101,12 @@ def _on_slices(study: Study, segmented: SegmentedVolume, path: Path) -> NDArray[
     for plane, place in enumerate(segmented.places):
         apart = np.linalg.norm(study.positions - place, axis=1)
         index = int(apart.argmin())
-        if apart[index] <= SAME_POSITION:
+        if apart[index] <= tolerance:
             whole[:, :, index] = segmented.labels[:, :, plane]
         elif segmented.labels[:, :, plane].any():
             raise InputError(
                 f"{path} has a plane where there is no slice of the CT (the next one is {apart[index]:.3g} mm away); "
-                "give the CT that it was made of"
+                f"give the CT that it was made of, or a `grid_tolerance` of {rounded_up(float(apart[index]))}"
             )
     return whole
 

@@ -40,6 +40,16 @@ class Backend:
             return self.name == "torch"
         return (noted.get("name"), noted.get("precision")) == (self.name, self.precision)
 
+    def unlike(self, record: Mapping[str, Any]) -> str:
+        """How a record's back end differs, for a message that goes on; empty where it does not."""
+        noted = record.get("backend")
+        if self.made(record) or not isinstance(noted, Mapping):
+            return ""
+        return (
+            f" (computed by {noted.get('name')} in {noted.get('precision')}, now it would be {self.name} in "
+            f"{self.precision}: name these by `backend` and `precision` to keep them)"
+        )
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -67,12 +67,14 @@ def kept_trial(
         subject: ``precision``, ``threads`` and ``openvino``, its version.
     """
     import pooch
+    import torch
 
     known = {
         **subject,
         "shape": list(shape),
         "network": digest_of(network),
         "processor": processor_name(),
+        "torch": torch.__version__,
         "software": covid_monai.__version__,
     }
     key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
@@ -124,11 +126,13 @@ def _try(
                 text=True,
                 errors="replace",
                 timeout=60 * MINUTES,
+                # the import path begins with the current folder, which may be one of data
+                cwd=folder,
             )
         except (OSError, RuntimeError) as error:
             return Trial(f"it cannot be tried ({_last_line(str(error))})"), False
         except subprocess.TimeoutExpired:
-            return Trial(f"it was not compiled within {MINUTES} minutes"), False
+            return Trial(f"it was not compiled within {MINUTES} minutes"), True
         if process.returncode != 0:
             # what the system ends, for want of memory or at a user's wish, may go better another time
             final = process.returncode not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)

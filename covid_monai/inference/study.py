@@ -116,7 +116,8 @@ def _results(
         # what a killed call left in part has been taken back by now
         if not run.overwrite and any((folder / name).exists() for name in _RESULTS):
             raise InputError(
-                f"{given.place}: {folder} holds results that were made otherwise or changed since; give "
+                f"{given.place}: {folder} holds results that were made otherwise or changed since"
+                f"{run.model.origin.backend.unlike(earlier)}; give "
                 "`overwrite=True` to replace them, or choose another `output`"
             )
         record, warnings = _write(run, given, digests, result.study, staging.path, stopwatch, progress)
@@ -137,11 +138,14 @@ def _complete(run: StudyRun, given: StudyInput, done: PredictedFile, folder: Pat
         # what is told of the CT was told when it was segmented
         study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
     if lacking.names:
-        told = add_formats(folder, given, study, lacking, origin=run.model.origin, files=files)
+        with staged_files(folder, STAGING, RECORD) as staging:
+            told = add_formats(staging, given, study, lacking, origin=run.model.origin, files=files)
         done = replace(done, warnings=tuple(f"{given.place}: {text}" for text in told))
+        # a page names what was assumed
+        page = page or (bool(told) and has_page(folder))
     if page:
         add_page_later(folder, study, **files)
-    return replace(done, kept=True)
+    return replace(done, kept=not lacking.names)
 
 
 def _write(

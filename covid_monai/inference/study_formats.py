@@ -1,7 +1,5 @@
 """Other formats of a study whose results are complete: written of its mask, without the network."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +11,16 @@ from covid_monai.errors import InputError
 from covid_monai.exchange.equipment import Algorithm
 from covid_monai.exchange.formats import FILES, OF_DICOM, SEG, Formats, check_source
 from covid_monai.exchange.write import Finished, write_formats
-from covid_monai.files import naming_disk_errors, read_json, sha256_of, write_json
+from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.inference.mask_record import Origin, read_record
 from covid_monai.inference.study_inputs import StudyInput
 from covid_monai.inference.study_record import DICOM_SEG, RECORD, read_record_of_study, without_identifiers
 from covid_monai.measurements import classes_of
+from covid_monai.staging import Staging
 from covid_monai.studies import Study
 
-WRITING = ".writing-formats"
-"""What formats are written to before they are moved beside the mask."""
+PENDING = "pending"
+"""Where a record has the hashes of formats that a call is about to move beside the mask."""
 
 
 def lacking_formats(content: Mapping[str, Any], formats: Formats) -> Formats:
@@ -47,12 +46,15 @@ def lacking_formats(content: Mapping[str, Any], formats: Formats) -> Formats:
 
 
 def add_formats(
-    folder: Path, given: StudyInput, study: Study, formats: Formats, *, origin: Origin, files: Mapping[str, Path]
+    staging: Staging, given: StudyInput, study: Study, formats: Formats, *, origin: Origin, files: Mapping[str, Path]
 ) -> tuple[str, ...]:
     """Write formats of results that are complete, and note them in the record; what was made up for them.
 
+    A call that is killed meanwhile leaves the results with their record, which has the hashes of what it was about to
+    move; the next call goes on from there.
+
     Args:
-        folder: of the study, with its record.
+        staging: in the study's folder, which has its record.
         given: the study as it was named.
         study: the CT that the results are of.
         formats: what to write; see :func:`lacking_formats`.
@@ -62,32 +64,24 @@ def add_formats(
     Raises:
         InputError: the study has no DICOM images to refer to, or a file of that name is there that is not ours.
     """
-    record = read_record_of_study(folder)
-    place = folder / WRITING
-    # where it is left over, a killed call has moved files whose record was not written yet
-    foreign = [name for name in formats.files if name not in record["outputs"] and (folder / name).exists()]
-    if foreign and not place.exists():
-        raise InputError(f"{folder / foreign[0]} is there and was not written with the mask; move it away first")
-    finished = _finished(study, origin, files)
-    with naming_disk_errors(folder):
-        place.mkdir(exist_ok=True)
-        try:
-            made_up = write_formats(place, formats, finished)
-        except BaseException:
-            if not foreign:
-                shutil.rmtree(place)
-            raise
-        for name in formats.files:
-            os.replace(place / name, folder / name)
+    folder, record = staging.folder, read_record_of_study(staging.folder)
+    pending = record.pop(PENDING, {})
+    for name in formats.files:
+        file = folder / name
+        if name not in record["outputs"] and file.exists() and pending.get(name) != sha256_of(file):
+            raise InputError(f"{file} is there and was not written with the mask; move it away first")
+    made_up = write_formats(staging.path, formats, _finished(study, origin, files))
+    written = {name: sha256_of(staging.path / name) for name in formats.files}
+    # no record may promise a file as it was while it is replaced
+    others = {name: digest for name, digest in record["outputs"].items() if name not in written}
+    write_json(folder / RECORD, {**record, "outputs": others, PENDING: written})
     kept: Sequence[str] = record["assumed"]
     told = made_up if record["settings"]["keep_identifiers"] else [without_identifiers(text, given) for text in made_up]
     record["assumed"] = list(dict.fromkeys((*kept, *told)))
-    record["outputs"] = dict(
-        sorted((record["outputs"] | {name: sha256_of(folder / name) for name in formats.files}).items())
-    )
+    record["outputs"] = dict(sorted((others | written).items()))
     record[DICOM_SEG] = formats.of_segmentation() or record.get(DICOM_SEG)
-    write_json(folder / RECORD, record)
-    shutil.rmtree(place)
+    write_json(staging.path / RECORD, record)
+    staging.add()
     return made_up
 
 

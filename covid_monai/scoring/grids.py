@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from covid_monai.errors import InputError
 from covid_monai.transforms.grid import (
     GRID_TOLERANCE,
+    ROUNDED_POSITIONS,
     Affine,
     corner_distance,
     differences,
@@ -27,6 +28,8 @@ class LabelImage:
         affine: index to world coordinates (RAS, mm), (4, 4); None for a picture, which lies nowhere.
         coloured: whether the labels are colours 0xRRGGBB.
         partial: whether it may cover a part of the image alone, and is 0 beside it, as a DICOM-SEG.
+        planes: (Z, 3), where the first voxel of each plane lies, RAS in mm, if they are unevenly spaced; ``affine``
+            then has their mean distance.
     """
 
     path: str
@@ -34,6 +37,7 @@ class LabelImage:
     affine: NDArray[np.float64] | None
     coloured: bool = False
     partial: bool = False
+    planes: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def align(prediction: LabelImage, reference: LabelImage, *, grid_tolerance: floa
     """
     if prediction.affine is None or reference.affine is None:
         return _align_pictures(prediction, reference)
+    _check_planes(prediction, reference)
     turned, affine = to_lps(prediction.labels, prediction.affine)
     expected, expected_affine = to_lps(reference.labels, reference.affine)
     if prediction.partial:
@@ -83,6 +88,18 @@ def align(prediction: LabelImage, reference: LabelImage, *, grid_tolerance: floa
         spacing.append(spacing.pop(single[0]))
     reordered = orientation_name(prediction.affine) != orientation_name(reference.affine)
     return AlignedMasks(turned, expected, (spacing[0], spacing[1], spacing[2]), reordered)
+
+
+def _check_planes(prediction: LabelImage, reference: LabelImage) -> None:
+    """Refuse two label maps of unevenly spaced planes that left out different ones of them."""
+    one, other = prediction.planes, reference.planes
+    if one is None or other is None:
+        return
+    if one.shape != other.shape or np.linalg.norm(one - other, axis=1).max() > ROUNDED_POSITIONS:
+        raise InputError(
+            f"{prediction.path} and {reference.path} have unevenly spaced planes that lie at different places; export "
+            "both with all frames, the empty ones too"
+        )
 
 
 def _covering(

@@ -70,7 +70,8 @@ def read_mask_file(
         if not segmented.evenly_spaced:
             message = f"{path} has unevenly spaced planes; they count as slices in a row, at their mean distance in mm"
             warnings.warn(message, InputWarning, stacklevel=2)
-        return LabelImage(str(path), segmented.labels, segmented.affine, partial=True)
+        planes = None if segmented.evenly_spaced else segmented.places
+        return LabelImage(str(path), segmented.labels, segmented.affine, partial=True, planes=planes)
     if ending in _NIFTI:
         values, affine = read_nifti_mask(path, orientation=orientation, grid_tolerance=grid_tolerance)
     elif ending in _ITK:

@@ -21,6 +21,9 @@ SMALLEST_DETERMINANT = 1e-9
 GRID_TOLERANCE = 0.01
 """How far in mm a voxel may lie from itself in two grids that are one: float32 rounds by less."""
 
+ROUNDED_POSITIONS = 0.1
+"""How far in mm a plane may lie from its slice where positions were rounded on one side or both."""
+
 LARGEST_SHEAR = 0.1
 """Degrees by which axes may miss right angles, as rounded headers do."""
 

@@ -98,7 +98,7 @@ def write(name: str, header: Sequence[str], lines: Sequence[Sequence[Any]]) -> N
 
 def others(shared: Path) -> None:
     """What the shipped model finds in scans that nobody drew masks of."""
-    model = cm.load()
+    model = cm.load(backend="torch")
     content: dict[str, Any] = {"weights_sha256": model.origin.weights}
     scans = {name: shared / "chest_dicom_series" / name for name in ("covid_P002", "normal_001")}
     scans["chest_ct_dicom"] = shared / "chest_ct_dicom" / "phantom.nii.gz"

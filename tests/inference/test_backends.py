@@ -273,3 +273,10 @@ def test_a_record_of_another_back_end_is_told_from_ones_own():
     assert not openvinos.made(of_torch)
     assert torchs.made({})
     assert not openvinos.made({})
+
+
+def test_a_refusal_says_which_back_end_made_what_is_there():
+    ours = Backend("openvino", "2026.4.1", "float32")
+    assert ours.unlike({"backend": {"name": "openvino", "version": "2025.2", "precision": "float32"}}) == ""
+    told = ours.unlike({"backend": {"name": "torch", "version": "2.13.0", "precision": "bfloat16"}})
+    assert "computed by torch in bfloat16, now it would be openvino in float32" in told

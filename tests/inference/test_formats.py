@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import nibabel
 import numpy as np
@@ -92,7 +93,7 @@ def test_formats_that_are_missing_are_written_of_the_mask_that_is_there_in_any_o
     mask = (folder / "mask.nii.gz").read_bytes()
     for formats in ("nrrd", "dicom-seg", "dicom-sr"):
         (result,) = predict([dicom[0]], output, tiny_run, formats=of_names(formats))
-        assert (result.error, result.kept) == (None, True)
+        assert (result.error, result.kept) == (None, False)
     assert names_in(folder) == names_in(done[1])
     assert (folder / "mask.nii.gz").read_bytes() == mask
     outputs = json.loads((folder / "run.json").read_text())["outputs"]
@@ -130,21 +131,28 @@ def test_a_file_of_the_users_own_is_not_replaced_by_a_format(once, dicom, tiny_r
     assert (folder / "mask.seg.nrrd").read_bytes() == b"mine"
 
 
-def test_formats_of_a_call_that_was_killed_are_written_again(once, dicom, tiny_run, monkeypatch):
+@pytest.mark.parametrize("earlier", [None, "dicom-seg"], ids=["new", "written otherwise"])
+def test_formats_of_a_call_that_was_killed_are_written_again(once, dicom, tiny_run, monkeypatch, earlier):
     output, folder = once
+    if earlier:
+        predict([dicom[0]], output, tiny_run, formats=of_names(earlier))
+    wanted = of_names("dicom-seg", all_frames=True)
 
-    def killed(*_):
+    def killed(staging):
+        os.replace(staging.path / "mask.dcm", folder / "mask.dcm")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("covid_monai.inference.study_formats.write_json", killed)
+        patch.setattr("covid_monai.staging.Staging.add", killed)
         with pytest.raises(KeyboardInterrupt):
-            predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg"))
-    assert (folder / "mask.dcm").exists()
-    (result,) = predict([dicom[0]], output, tiny_run, formats=of_names("dicom-seg"))
-    assert (result.error, result.kept) == (None, True)
-    assert "mask.dcm" in json.loads((folder / "run.json").read_text())["outputs"]
-    assert ".writing-formats" not in names_in(folder)
+            predict([dicom[0]], output, tiny_run, formats=wanted)
+    (result,) = predict([dicom[0]], output, tiny_run, formats=wanted)
+    assert result.error is None
+    content = json.loads((folder / "run.json").read_text())
+    assert content["outputs"]["mask.dcm"] == hashlib.sha256((folder / "mask.dcm").read_bytes()).hexdigest()
+    assert "pending" not in content
+    (again,) = predict([dicom[0]], output, tiny_run, formats=wanted)
+    assert again.kept
 
 
 def test_a_mask_that_was_changed_gets_no_formats(once, dicom, tiny_run):
@@ -183,7 +191,7 @@ def test_a_nifti_file_alone_is_refused_dicom_in_one_line_before_a_run_is_read(tm
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert f"ct.nii.gz: {format_} cannot be written of nifti, which has no DICOM images to refer to" in line
-    assert "give the DICOM series that it was made from, or ask for nifti or nrrd as --format" in line
+    assert "give the DICOM series that it was made from, or ask for nifti, or of studies nrrd, as --format" in line
     assert not (tmp_path / "out").exists()
 
 

@@ -37,6 +37,15 @@ def test_a_slice_of_any_plane_becomes_one_layer_with_its_own_pixel_size(axis):
     assert masks.spacing[:2] == pytest.approx(expected)
 
 
+def test_unevenly_spaced_planes_of_two_files_have_to_be_the_same_ones():
+    places = np.array([[0.0, 0, z] for z in (0, 1, 3, 7)])
+    other = np.array([[0.0, 0, z] for z in (0, 2, 3, 7)])
+    one, same, elsewhere = (LabelImage("mask.dcm", LABELS, AFFINE, planes=each) for each in (places, places, other))
+    assert align(one, same).prediction.any()
+    with pytest.raises(InputError, match="export both with all frames"):
+        align(one, elsewhere)
+
+
 def moved(shift=(0, 0, 0), scale=(1, 1, 1)):
     affine = AFFINE.copy()
     affine[:3, 3] += shift
