@@ -20,7 +20,7 @@ from covid_monai.staging import Staging
 from covid_monai.studies import Study
 
 PENDING = "pending"
-"""Where a record has the hashes of formats that a call is about to move beside the mask."""
+"""Where a record has, by file, the hashes of formats that a call is about to move or to replace beside the mask."""
 
 
 def lacking_formats(content: Mapping[str, Any], formats: Formats) -> Formats:
@@ -68,13 +68,17 @@ def add_formats(
     pending = record.pop(PENDING, {})
     for name in formats.files:
         file = folder / name
-        if name not in record["outputs"] and file.exists() and pending.get(name) != sha256_of(file):
+        if name not in record["outputs"] and file.exists() and sha256_of(file) not in pending.get(name, ()):
             raise InputError(f"{file} is there and was not written with the mask; move it away first")
     made_up = write_formats(staging.path, formats, _finished(study, origin, files))
     written = {name: sha256_of(staging.path / name) for name in formats.files}
     # no record may promise a file as it was while it is replaced
     others = {name: digest for name, digest in record["outputs"].items() if name not in written}
-    write_json(folder / RECORD, {**record, "outputs": others, PENDING: written})
+    before = {
+        name: [record["outputs"][name]] if name in record["outputs"] else pending.get(name, []) for name in written
+    }
+    expected = {name: [digest, *before[name]] for name, digest in written.items()}
+    write_json(folder / RECORD, {**record, "outputs": others, PENDING: expected})
     kept: Sequence[str] = record["assumed"]
     told = made_up if record["settings"]["keep_identifiers"] else [without_identifiers(text, given) for text in made_up]
     record["assumed"] = list(dict.fromkeys((*kept, *told)))

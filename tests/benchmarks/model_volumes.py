@@ -7,12 +7,10 @@ RUNS has ``fold_0`` and so on (``tests.benchmarks.model_folds``); VOLUMES has ``
 ``calibration.csv`` into ``docs/results/model``, and prints what the five volumes say together.
 """
 
-import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
@@ -35,8 +33,8 @@ from covid_monai.measurements.definitions import (
 )
 from covid_monai.measurements.severity import ct_grade
 from covid_monai.studies import read_study
+from tests.benchmarks.model_scores import write
 
-FOLDER = Path(__file__).parents[2] / "docs" / "results" / "model"
 THRESHOLDS = tuple(round(0.1 * k, 1) for k in range(1, 10))
 BINS = 10
 Mask = NDArray[np.bool_]
@@ -144,15 +142,6 @@ def zone_scores(measurements: Measurements) -> str:
     return "z" + "".join("?" if isinstance(score, Unknown) else str(int(score)) for score in scores)
 
 
-def write(name: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a table, floats with four decimals."""
-    with (FOLDER / name).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow([round(value, 4) if isinstance(value, float) else value for value in row])
-
-
 def of_mean(values: Sequence[float]) -> str:
     """The mean with its 95 % interval by Student's t, which takes the patients as a sample of normal spread."""
     mean, half = float(np.mean(values)), float("nan")
@@ -196,10 +185,10 @@ def main(runs: Path, split: Path, data: Path, volumes: Path) -> None:
             print(*astuple(judged[-1].scores), flush=True)
     judged.sort(key=lambda each: each.scores.volume)
     names = [each.scores.volume for each in judged]
-    write("volumes.csv", [field.name for field in fields(VolumeScores)], (astuple(each.scores) for each in judged))
-    curves = zip(THRESHOLDS, *(each.dice_by_threshold for each in judged), strict=True)
+    write("volumes.csv", [field.name for field in fields(VolumeScores)], [astuple(each.scores) for each in judged])
+    curves = list(zip(THRESHOLDS, *(each.dice_by_threshold for each in judged), strict=True))
     write("thresholds.csv", ["threshold", *names], curves)
-    bins = (
+    bins = [
         [
             each.scores.volume,
             k,
@@ -209,7 +198,7 @@ def main(runs: Path, split: Path, data: Path, volumes: Path) -> None:
         ]
         for each in judged
         for k in range(BINS)
-    )
+    ]
     write("calibration.csv", ["volume", "bin", "mean_probability", "voxels", "lesion_voxels"], bins)
     print(together([each.scores for each in judged]))
 

@@ -131,15 +131,17 @@ def test_a_file_of_the_users_own_is_not_replaced_by_a_format(once, dicom, tiny_r
     assert (folder / "mask.seg.nrrd").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("moved", [True, False], ids=["moved", "not moved yet"])
 @pytest.mark.parametrize("earlier", [None, "dicom-seg"], ids=["new", "written otherwise"])
-def test_formats_of_a_call_that_was_killed_are_written_again(once, dicom, tiny_run, monkeypatch, earlier):
+def test_formats_of_a_call_that_was_killed_are_written_again(once, dicom, tiny_run, monkeypatch, earlier, moved):
     output, folder = once
     if earlier:
         predict([dicom[0]], output, tiny_run, formats=of_names(earlier))
     wanted = of_names("dicom-seg", all_frames=True)
 
     def killed(staging):
-        os.replace(staging.path / "mask.dcm", folder / "mask.dcm")
+        if moved:
+            os.replace(staging.path / "mask.dcm", folder / "mask.dcm")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
