@@ -59,7 +59,7 @@ def use_backend(segmenter: Segmenter, backend: str, *, channels: int) -> Backend
     except InputError as error:
         if backend == "openvino":
             raise InputError(f"OpenVINO cannot compute this network: {error}") from error
-        message = f"OpenVINO cannot compute this network: {error}; torch does it (`backend` torch asks for that)"
+        message = f"OpenVINO is not used: {error}; torch computes the network (`backend` torch asks for that)"
         warnings.warn(message, InputWarning, stacklevel=3)
         return of_torch
 
