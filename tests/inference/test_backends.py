@@ -199,7 +199,7 @@ def test_a_conversion_that_computes_something_else_is_not_used(monkeypatch):
 
 def test_auto_falls_back_to_torch_with_a_warning_and_openvino_is_one_error(tiny_run, pretended):
     pretended(reason="the process was ended by SIGFPE", place="/cache/trial.json")
-    with pytest.warns(InputWarning, match="SIGFPE.*torch does it"):
+    with pytest.warns(InputWarning, match="SIGFPE.*torch computes the network"):
         model = cm.load(tiny_run, device="cpu")
     assert model.backend.name == "torch"
     with pytest.raises(InputError, match=r"SIGFPE; remove /cache/trial.json to try again"):
