@@ -73,7 +73,9 @@ class Model:
     def __repr__(self) -> str:
         return f"Model of {self.bundle} on {self._segmenter.device}: {', '.join(self.class_names)}"
 
-    def predict(self, ct: CT, *, progress: Callable[[int, int], object] | None = None) -> Prediction:
+    def predict(
+        self, ct: CT, *, probability: bool = False, progress: Callable[[int, int], object] | None = None
+    ) -> Prediction:
         """Segment a CT, or any part of its slices.
 
         What the reader warns of is raised as :class:`covid_monai.errors.InputWarning` and kept in the prediction.
@@ -82,29 +84,32 @@ class Model:
             ct: a NIfTI file, what :func:`covid_monai.studies.read_study` gives, a nibabel image, or (array in HU,
                 affine to RAS in mm); (X, Y, Z), or (X, Y) for a slice. An array without a unit axis is taken as it
                 is; its last axis need not be the patient's.
+            probability: keep the probability of lesion too, which takes twice the memory of a CT.
             progress: called with the number of slices that are done, and the number of all slices.
 
         Raises:
             InputError: the image cannot be read, or does not look like CT in HU.
         """
-        from monai.utils import CommonKeys
+        from covid_monai.inference.slabs import segment_volume
+        from covid_monai.transforms.reader import HounsfieldReader
 
         path = Path(ct) if isinstance(ct, (str, os.PathLike)) else None
         study = ct if isinstance(ct, Study) else None
         reading = self._reading if study is None else _of_study(self._reading)
+        where = str(path or "the image")
         with plain_input_errors(), collecting_warnings() as messages:
             grid = {key: reading[key] for key in ("orientation", "grid_tolerance")}
             image = _as_image((study.hu, study.affine) if study is not None else ct, grid)
-            source = os.fspath(path) if path is not None else _as_tensor(image, reading)
-            item = self._segmenter({CommonKeys.IMAGE: source}, progress=progress)
+            volume = HounsfieldReader(**reading).read_hounsfield(image, where=where)
+            segmented = segment_volume(self._segmenter, volume, where, probability=probability, progress=progress)
             cropped = self._crops_volumes and image.ndim == 3 and min(image.shape) > 1
             if self._trained_on_crops and not cropped:
-                warn_of_whole_slices(image, str(path or "the image"))
+                warn_of_whole_slices(image, where)
         for message in messages:
             warnings.warn(message, InputWarning, stacklevel=2)
         return Prediction(
             image,
-            item,
+            segmented,
             self.class_names,
             origin=self.origin,
             source=path,
@@ -229,13 +234,7 @@ def _as_image(ct: CT, options: Mapping[str, Any]) -> "nibabel.Nifti1Image":
         if array.dtype.kind not in "biuf":
             raise InputError(f"the array holds {array.dtype}; give numbers in HU")
         check_affine(affine, "the image", allow_shear=True)
-        ct = nibabel.Nifti1Image(array.astype(np.float32), affine.astype(np.float64))
+        ct = nibabel.Nifti1Image(
+            array if array.dtype == np.int16 else array.astype(np.float32), affine.astype(np.float64)
+        )
     return image_in_memory(ct, allow_shear=True, **options)
-
-
-def _as_tensor(image: "nibabel.Nifti1Image", reading: Mapping[str, Any]) -> Any:
-    from monai.data import MetaTensor
-
-    from covid_monai.transforms.reader import HounsfieldReader
-
-    return MetaTensor.ensure_torch_and_prune_meta(*HounsfieldReader(**reading).get_data(image))

@@ -207,7 +207,7 @@ def _segment(
                         f"{image}: {file} is there already, made otherwise or changed since; give `overwrite=True` to "
                         "replace it, or choose another `output`"
                     )
-            prediction = model.predict(image, progress=progress)
+            prediction = model.predict(image, probability=probability is not None, progress=progress)
             prediction.save(mask, overwrite=True, probability=probability)
             return PredictedFile(image, mask, probability, warnings=prediction.warnings)
         # a file whose header promises more than there is memory for stops no other file

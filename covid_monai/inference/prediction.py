@@ -21,6 +21,7 @@ from covid_monai.measurements.definitions import FLOOR_ML, FLOOR_PERCENT, GROUND
 if TYPE_CHECKING:
     import nibabel
 
+    from covid_monai.inference.slabs import Segmented
     from covid_monai.lungs import Lungs
     from covid_monai.measurements import Measurements
     from covid_monai.studies import Study
@@ -99,7 +100,7 @@ class Prediction:
     def __init__(
         self,
         image: "nibabel.Nifti1Image",
-        segmented: Mapping[str, Any],
+        segmented: "Segmented",
         class_names: list[str],
         *,
         origin: Origin,
@@ -109,9 +110,9 @@ class Prediction:
         min_volume_ml: float = 0.0,
     ) -> None:
         self._image = image
-        self._probabilities = segmented["probability"]
+        self._probability, self._lungs = segmented.probability, segmented.lungs
         self.affine: NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64)
-        mask: NDArray[np.uint8] = segmented["pred"][0].cpu().numpy().astype(np.uint8).reshape(image.shape)
+        mask: NDArray[np.uint8] = segmented.mask.reshape(image.shape)
         self.mask = without_small_components(mask, self.affine, min_volume_ml=min_volume_ml)
         self.class_names = class_names
         self.origin, self.source, self.study, self.warnings = origin, source, study, warnings
@@ -120,12 +121,16 @@ class Prediction:
         found = ", ".join(f"{np.count_nonzero(self.mask == k)} of {name}" for k, name in enumerate(self.class_names))
         return f"Prediction of {' x '.join(map(str, self.mask.shape))} voxels: {found}"
 
-    @cached_property
+    @property
     def probability(self) -> NDArray[np.float32]:
-        """The probability of lesion of any class: float32 from 0 to 1, of the shape of ``mask``."""
-        # outside of a crop no class has a probability, background neither
-        lesion = self._probabilities[1:].sum(dim=0).clamp(max=1).cpu().numpy().astype(np.float32)
-        return lesion.reshape(self.mask.shape)
+        """The probability of lesion of any class: float32 from 0 to 1, of the shape of ``mask``.
+
+        Raises:
+            InputError: it was not kept.
+        """
+        if self._probability is None:
+            raise InputError("the probability of lesion was not kept; predict with `probability=True`")
+        return self._probability.reshape(self.mask.shape)
 
     @cached_property
     def lungs(self) -> "Lungs":
@@ -137,7 +142,7 @@ class Prediction:
         from covid_monai.lungs import find_lungs
 
         study = self._given_study()
-        return find_lungs(study.hu, study.affine)
+        return self._lungs or find_lungs(study.hu, study.affine)
 
     @cached_property
     def measurements(self) -> "Measurements":
@@ -191,13 +196,14 @@ class Prediction:
         Args:
             path: of the mask, such as ``masks/patient.nii.gz``.
             overwrite: replace a mask that is there.
-            probability: of a second file, for the probability of lesion (float32).
+            probability: of a second file, for the probability of lesion (float32), if it was kept.
 
         Returns:
             the path of the mask.
 
         Raises:
-            InputError: there is a mask already, ``path`` is the CT's own file, or a file cannot be written.
+            InputError: there is a mask already, ``path`` is the CT's own file, a file cannot be written, or the
+                probability was not kept.
         """
         mask, second = Path(path), Path(probability) if probability is not None else None
         if not overwrite and (there := next((file for file in (mask, second) if file and file.exists()), None)):
@@ -211,7 +217,7 @@ class Prediction:
             if second is not None:
                 complete["probability"] = files.enter_context(replacing(second))
                 write_on_grid(self._image, self.probability, complete["probability"])
-            voxels = np.bincount(self.mask.ravel(), minlength=len(self.class_names)).tolist()
+            voxels = [int(np.count_nonzero(self.mask == value)) for value in range(len(self.class_names))]
             write_record(
                 mask,
                 image=self.source,

@@ -36,6 +36,8 @@ class Segmenter:
         postprocessing: a dictionary transform from ``pred``, the logits, to ``pred``, the class map, and
             ``probability``, both on the grid of the input.
         device: of the network.
+        slices_in_slab: how many slices of a volume :func:`covid_monai.inference.slabs.segment_volume` has in memory
+            at a time, for chains whose steps see a slice as they would alone; None for those that need it whole.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Segmenter:
         inferer: Inferer,
         postprocessing: Compose,
         device: torch.device,
+        slices_in_slab: int | None = None,
     ) -> None:
         self.network = network
         self.logits: Network = network
@@ -52,6 +55,7 @@ class Segmenter:
         self.inferer = inferer
         self.postprocessing = postprocessing
         self.device = device
+        self.slices_in_slab = slices_in_slab
 
     def __call__(
         self, item: Mapping[str, Any], *, progress: Callable[[int, int], object] | None = None
@@ -138,12 +142,17 @@ def as_list(batch: list[Any]) -> list[Any]:
 def build_segmenter(parser: Any) -> Segmenter:
     """The segmenter of a bundle's inference configuration, by the names that every bundle has for its parts.
 
-    Bundles that were copied out of release 0.1 have the parts, and no segmenter.
+    Bundles that were copied out of release 0.1 have the parts, and no segmenter; they take volumes whole.
 
     Args:
         parser: MONAI's ``ConfigParser`` of ``inference.yaml`` with its settings.
     """
     part: Callable[[str], Any] = parser.get_parsed_content
     return Segmenter(
-        part("network").eval(), part("preprocessing"), part("inferer"), part("postprocessing"), part("device")
+        part("network").eval(),
+        part("preprocessing"),
+        part("inferer"),
+        part("postprocessing"),
+        part("device"),
+        part("slices_in_slab") if "slices_in_slab" in parser else None,
     )

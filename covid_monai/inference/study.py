@@ -163,7 +163,7 @@ def _write(
         with stopwatch("read"):
             study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
         with stopwatch("segment"):
-            prediction = run.model.predict(study, progress=progress)
+            prediction = run.model.predict(study, probability=run.probabilities, progress=progress)
         with stopwatch("lungs"):
             lungs = prediction.lungs
         with stopwatch("measure"):

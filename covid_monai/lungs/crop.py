@@ -12,12 +12,16 @@ from monai.transforms import Crop, InvertibleTransform, MapTransform
 
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.lungs.find import find_lungs
+from covid_monai.lungs.lungs import Lungs
 
 MARGIN_MM = 10.0
 """Between the lungs and each side of the box."""
 
 LEAST_HEIGHT_MM = 20.0
 """What a volume must have along its slices, for lungs to be told from other air."""
+
+CROPPED = "cropped_to_lungs"
+"""A key of items whose images are within the box already, such as the slabs of a volume that was cropped."""
 
 
 def box_of_lungs(
@@ -50,6 +54,16 @@ def box_to_crop(
 ) -> tuple[slice, ...]:
     """The box around the lungs of a CT; all of it, with a warning, where it is a volume and no lungs are found.
 
+    See :func:`box_and_lungs`, which tells of the lungs too.
+    """
+    return box_and_lungs(hu, affine, where, margin_mm=margin_mm)[0]
+
+
+def box_and_lungs(
+    hu: npt.NDArray, affine: npt.ArrayLike, where: str, *, margin_mm: float = MARGIN_MM
+) -> tuple[tuple[slice, ...], Lungs | None]:
+    """The box around the lungs of a CT, and the lungs: None where they were not sought.
+
     What is less than ``LEAST_HEIGHT_MM`` high shows no volume that lungs could be sought in, and stays whole.
 
     Args:
@@ -61,18 +75,20 @@ def box_to_crop(
     whole = tuple(slice(0, size) for size in hu.shape)
     matrix = np.asarray(affine, float)
     if len(hu.shape) != 3 or hu.shape[2] == 1 or hu.shape[2] * np.linalg.norm(matrix[:3, 2]) < LEAST_HEIGHT_MM:
-        return whole
-    box = box_of_lungs(find_lungs(hu, matrix).labels, matrix, margin_mm=margin_mm)
+        return whole, None
+    lungs = find_lungs(hu, matrix)
+    box = box_of_lungs(lungs.labels, matrix, margin_mm=margin_mm)
     if box is None:
-        warnings.warn(f"no lungs were found in {where}; it is not cropped", InputWarning, stacklevel=3)
-    return box or whole
+        warnings.warn(f"no lungs were found in {where}; it is not cropped", InputWarning, stacklevel=4)
+    return box or whole, lungs
 
 
 class CropToLungsd(MapTransform, InvertibleTransform):
     """Crop volumes to a box around the lungs; the inverse puts zeros, which are background, around it again.
 
     Slices alone show no volume that lungs could be sought in: what is less than ``LEAST_HEIGHT_MM`` high is left as it
-    is. Data sets of slices are cropped when they are prepared, while their volumes are at hand.
+    is; so is an item in which ``CROPPED`` is true. Data sets of slices are cropped when they are prepared, while their
+    volumes are at hand.
 
     Args:
         keys: of images and label maps (C, X, Y, Z) on one grid, which are cropped alike.
@@ -102,8 +118,11 @@ class CropToLungsd(MapTransform, InvertibleTransform):
         source = cropped[self.source_key]
         if not isinstance(source, MetaTensor):
             raise InputError(f"{self.source_key} has no affine; give a MetaTensor, as LoadImaged does")
-        where = str(source.meta.get("filename_or_obj", self.source_key))
-        box = box_to_crop(source[0].cpu().numpy(), source.affine.cpu().numpy(), where, margin_mm=self.margin_mm)
+        if cropped.get(CROPPED):
+            box = tuple(slice(0, size) for size in source.shape[1:])
+        else:
+            where = str(source.meta.get("filename_or_obj", self.source_key))
+            box = box_to_crop(source[0].cpu().numpy(), source.affine.cpu().numpy(), where, margin_mm=self.margin_mm)
         for key in self.key_iterator(cropped):
             shape, expected = tuple(cropped[key].shape[1:]), tuple(source.shape[1:])
             if shape != expected:

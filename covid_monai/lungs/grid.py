@@ -1,5 +1,10 @@
-"""The grid that lungs are sought on: axes along the patient's, blocks of voxels averaged to about 2 mm."""
+"""The grid that lungs are sought on: axes along the patient's, blocks of voxels averaged to about 2 mm.
 
+What is given on the CT's own grid lies in memory slice by slice, as CTs do when they are read: arrays of two orders
+together are several times as slow.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -64,7 +69,7 @@ class WorkingGrid:
         """The means of the blocks of a CT (i, j, k) in HU, between ``LOWEST_HU`` and ``HIGHEST_HU``."""
         import SimpleITK
 
-        turned = apply_orientation(values, self.orientation)
+        turned = self.turned(values)
         parts = []
         step = self.block[2] * max(1, _SMOOTHED_AT_ONCE // self.block[2])
         whole = turned.shape[2] // self.block[2] * self.block[2]
@@ -78,24 +83,31 @@ class WorkingGrid:
         """The blocks of which most voxels of a mask (i, j, k) are set."""
         return self.shrink(mask.astype(np.uint8)) >= 0.5
 
-    def restore(self, mask: npt.NDArray[np.bool_], least: float = 0.5) -> npt.NDArray[np.bool_]:
-        """A mask of this grid on the CT's: where, linearly between the centres of blocks, it is ``least`` at least."""
+    def turned(self, values: npt.NDArray) -> npt.NDArray:
+        """A view of an array on the CT's grid with its axes along this grid's."""
+        return apply_orientation(values, self.orientation)
+
+    def restore(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """A mask of this grid on the CT's: where, linearly between the centres of blocks, it is a half at least."""
+        native = np.zeros(self.shape, bool, order="F")
+        for part in self.parts_around(mask):
+            self.turned(native)[part.voxels] = part.finer(mask) >= 0.5
+        return native
+
+    def parts_around(self, mask: npt.NDArray[np.bool_]) -> Iterator["FinerPart"]:
+        """The box around a mask of this grid in parts of some slices each; beyond it the mask is 0 on the CT's grid."""
         from scipy.ndimage import find_objects
 
-        native = np.zeros(self._sizes(), bool)
         found = find_objects(mask.astype(np.uint8))
-        if found:
-            box = tuple(
-                slice(max(0, at.start - 1), min(length, at.stop + 1))
-                for at, length in zip(found[0], mask.shape, strict=True)
-            )
-            target = tuple(
-                slice(at.start * step, length if at.stop == blocks else min(length, at.stop * step))
-                for at, step, length, blocks in zip(box, self.block, native.shape, mask.shape, strict=True)
-            )
-            native[target] = self._finer(mask[box], tuple(at.stop - at.start for at in target)) >= least
-        back = apply_orientation(native, _inverse_of(self.orientation))
-        return np.ascontiguousarray(back)
+        box = [
+            slice(max(0, at.start - 1), min(length, at.stop + 1))
+            for at, length in zip(found[0] if found else (), mask.shape, strict=False)
+        ]
+        at_once = max(1, _SMOOTHED_AT_ONCE // self.block[2])
+        sizes = tuple(int(size) for size in self._sizes())
+        for start in range(box[2].start, box[2].stop, at_once) if box else ():
+            blocks = (*box[:2], slice(start, min(start + at_once, box[2].stop)))
+            yield FinerPart(blocks, self.block, sizes, mask.shape)
 
     def spread(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The nearest label of this grid at each voxel of the CT; 0 nowhere, unless there is no label."""
@@ -110,7 +122,7 @@ class WorkingGrid:
             for size, step, blocks in zip(self._sizes(), self.block, labels.shape, strict=True)
         ]
         turned = everywhere[np.ix_(*at)]
-        return np.ascontiguousarray(apply_orientation(turned, _inverse_of(self.orientation)))
+        return np.asfortranarray(apply_orientation(turned, _inverse_of(self.orientation)))
 
     def to_ras(self, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """The point (3,) in RAS mm of an index (3,) of this grid; sheared affines stay sheared."""
@@ -125,14 +137,42 @@ class WorkingGrid:
     def _sizes(self) -> npt.NDArray[np.int_]:
         return np.asarray(self.shape)[np.argsort(self.orientation[:, 0])]
 
-    def _finer(self, mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-        """A mask at the CT's sampling, linearly between the centres of blocks."""
+
+@dataclass(frozen=True)
+class FinerPart:
+    """A part of a coarse grid, to be sampled as finely as the CT.
+
+    Attributes:
+        blocks: where it lies on the coarse grid.
+        block: voxels of the CT in a block of the grid, by axis.
+        sizes: of the CT, its axes along the grid's.
+        shape: of the coarse grid.
+    """
+
+    blocks: tuple[slice, ...]
+    block: tuple[int, ...]
+    sizes: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def voxels(self) -> tuple[slice, ...]:
+        """Where it lies in the CT; the last block has the voxels that are left over."""
+        return self._voxels_of(self.blocks)
+
+    def finer(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+        """A mask of the whole coarse grid at the part's ``voxels``, from 0 to 1, linearly between centres of blocks."""
         import SimpleITK
 
-        image = SimpleITK.GetImageFromArray(np.ascontiguousarray(mask.transpose(2, 1, 0), dtype=np.float32))
+        # the neighbours of its ends are between what they lie
+        around = tuple(
+            slice(max(0, at.start - 1), min(length, at.stop + 1))
+            for at, length in zip(self.blocks, self.shape, strict=True)
+        )
+        voxels, target = self.voxels, self._voxels_of(around)
+        image = SimpleITK.GetImageFromArray(np.ascontiguousarray(mask[around].transpose(2, 1, 0), dtype=np.float32))
         fine = SimpleITK.Resample(
             image,
-            shape,
+            [at.stop - at.start for at in target],
             SimpleITK.Transform(3, SimpleITK.sitkIdentity),
             SimpleITK.sitkLinear,
             [(1 - step) / (2 * step) for step in self.block],
@@ -142,7 +182,14 @@ class WorkingGrid:
             SimpleITK.sitkFloat32,
             True,
         )
-        return SimpleITK.GetArrayFromImage(fine).transpose(2, 1, 0)
+        inner = tuple(slice(at.start - of.start, at.stop - of.start) for at, of in zip(voxels, target, strict=True))
+        return SimpleITK.GetArrayFromImage(fine).transpose(2, 1, 0)[inner]
+
+    def _voxels_of(self, blocks: tuple[slice, ...]) -> tuple[slice, ...]:
+        return tuple(
+            slice(at.start * step, length if at.stop == count else at.stop * step)
+            for at, step, length, count in zip(blocks, self.block, self.sizes, self.shape, strict=True)
+        )
 
 
 def _inverse_of(orientation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

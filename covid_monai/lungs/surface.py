@@ -29,20 +29,18 @@ def at_native_sampling(
     """
     from scipy.ndimage import binary_erosion, uniform_filter
 
-    labels = np.zeros(grid.shape, np.uint8)
-    dark = hu < AIR_BELOW
-    for side in SIDES:
-        cavity = cavities == side
-        lung = grid.restore(cavity, _LEAST_OF_AIR)
-        lung &= dark
-        lung |= grid.restore(cavity)
-        # much faster than labels[lung] = side
-        np.copyto(labels, np.uint8(side), where=lung)
-    if not labels.any():
-        return labels
+    labels = np.zeros(grid.shape, np.uint8, order="F")
     inside = cavities > 0
     share = uniform_filter(inside.astype(np.float32), _WINDOW)
     mean = uniform_filter(np.where(inside, coarse, 0).astype(np.float32), _WINDOW) / np.maximum(share, 1e-3)
-    certain = grid.restore(binary_erosion(inside) | (inside & (mean > _AERATED_BELOW)))
-    np.copyto(labels, np.uint8(0), where=(hu > _TISSUE_ABOVE) & ~certain)
+    certain = binary_erosion(inside) | (inside & (mean > _AERATED_BELOW))
+    turned, values = grid.turned(labels), grid.turned(hu)
+    for part in grid.parts_around(inside):
+        found, there = turned[part.voxels], values[part.voxels]
+        dark = there < AIR_BELOW
+        for side in SIDES:
+            cavity = part.finer(cavities == side)
+            # much faster than found[lung] = side
+            np.copyto(found, np.uint8(side), where=(cavity >= 0.5) | ((cavity >= _LEAST_OF_AIR) & dark))
+        np.copyto(found, np.uint8(0), where=(there > _TISSUE_ABOVE) & (part.finer(certain) < 0.5))
     return labels

@@ -56,6 +56,13 @@ class SliceGeometry:
         centres = np.cumsum(self._stretch) - self._stretch / 2
         self._places: Array = centres - self._stretch[0] / 2
 
+    def within(self, plane: tuple[slice, slice]) -> "SliceGeometry":
+        """The geometry of a part of all slices, whose first voxel lies where it lies in the whole."""
+        affine = self.affine.copy()
+        affine[:3, 3] += self.affine[:3, :2] @ [extent.start for extent in plane]
+        shape = (*(extent.stop - extent.start for extent in plane), self.shape[2])
+        return SliceGeometry(shape, affine, self.extents)
+
     def height_of(self, point: ArrayLike) -> float:
         """How high a point (RAS, mm, by the affine) lies, in mm, on the scale of :meth:`heights`."""
         i, j, k, _ = np.linalg.solve(self.affine, [*np.asarray(point, dtype=np.float64), 1])

@@ -52,7 +52,7 @@ def without_specks(
     components, volumes = _components(lesion > 0, geometry.voxel_ml[box[2]])
     specks = volumes < floor_ml if no_volumes is None else np.zeros(len(volumes), bool)
     kept = volumes[~specks]
-    cleaned = region.lesion.copy()
+    cleaned = region.lesion.copy(order="K")
     cleaned[box] = np.where(np.append(True, ~specks)[components], lesion, NOTHING)
     outside = float(region.outside.sum(axis=(0, 1)) @ geometry.voxel_ml)
     found = Lesions(

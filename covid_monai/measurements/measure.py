@@ -1,6 +1,7 @@
 """From a CT, its mask and its lungs to measurements."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from covid_monai.measurements.definitions import (
     FLOOR_PERCENT,
     GROUND_GLASS_BELOW_HU,
     SIDES,
+    Mask,
     Number,
     Unknown,
     known,
@@ -22,14 +24,23 @@ from covid_monai.measurements.document import Measurements
 from covid_monai.measurements.geometry import Array, SliceGeometry
 from covid_monai.measurements.hu_statistics import HUStatistics, hu_statistics
 from covid_monai.measurements.lesions import Lesions, without_specks
-from covid_monai.measurements.region import LungRegions, Region, find_region
+from covid_monai.measurements.region import LungRegions, Region, check_parts, find_region
 from covid_monai.measurements.severity import severity_of
-from covid_monai.measurements.thirds import thirds_of
+from covid_monai.measurements.thirds import edges_of_thirds, thirds_of
 from covid_monai.measurements.volumes import Part, part_of, unknown_part, whole_volumes
 from covid_monai.measurements.zones import Planes, planes_of, zones_of
 
 OUTSIDE_PERCENT = 5.0
 """More of the mask's lesion than this outside the lungs is warned of."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What lies of the lungs in a part of all slices."""
+
+    labels: NDArray[np.uint8]
+    airways: Mask
+
 
 _NO_TISSUE = "there is no aerated or infected tissue"
 
@@ -74,15 +85,26 @@ def measure(
         raise InputError(
             f"`floor_ml` is {floor_ml:g} and `floor_percent` {floor_percent:g}; give 0 or more, in percent under 100"
         )
+    check_parts(values, labels, lungs, classes)
     geometry = SliceGeometry(values.shape, affine, extents)
     no_volumes = Unknown("the spacing is a placeholder, so that volumes are unknown") if placeholder_spacing else None
-    region = find_region(values, labels, lungs, classes=classes, ground_glass_below=ground_glass_below, true_hu=true_hu)
-    region, lesions = without_specks(region, geometry, floor_ml=floor_ml, no_volumes=no_volumes)
+    # most of a slice is neither lung nor lesion
+    plane = plane_of(labels, lungs.labels)
+    values, within = values[plane], geometry.within(plane)
+    region = find_region(
+        values,
+        labels[plane],
+        _Part(lungs.labels[plane], lungs.airways[plane]),
+        classes=classes,
+        ground_glass_below=ground_glass_below,
+        true_hu=true_hu,
+    )
+    region, lesions = without_specks(region, within, floor_ml=floor_ml, no_volumes=no_volumes)
     whole = Completeness(lungs, _axis_between_sides(geometry.affine))
-    volumes = whole_volumes(region, geometry)
+    volumes = whole_volumes(region, within)
     parts = _lungs_of(volumes, region, whole, no_volumes)
     planes = planes_of(lungs, geometry, whole)
-    zones = zones_of(region, planes, geometry, whole, no_volumes=no_volumes)
+    zones = zones_of(region, planes, within, whole, no_volumes=no_volumes)
     return Measurements(
         settings={
             "floor_ml": floor_ml,
@@ -92,15 +114,23 @@ def measure(
         },
         lungs=parts,
         in_field=part_of(volumes.sum(axis=0), region, empty=_NO_TISSUE, no_volumes=no_volumes),
-        thirds=thirds_of(region, lungs, geometry, whole, no_volumes=no_volumes),
+        thirds=thirds_of(region, edges_of_thirds(lungs, geometry), within, whole, no_volumes=no_volumes),
         planes=Planes(no_volumes, no_volumes) if no_volumes else planes,
         zones=zones,
         severity=severity_of(parts, zones, floor_percent=floor_percent),
         lesions=lesions,
-        hu=_hu(values, region, geometry, true_hu),
-        effusion_ml=no_volumes or _effusion(region, geometry),
+        hu=_hu(values, region, within, true_hu),
+        effusion_ml=no_volumes or _effusion(region, within),
         warnings=tuple(dict.fromkeys((*lungs.warnings, *_warnings(region, lesions, placeholder_spacing)))),
     )
+
+
+def plane_of(*parts: NDArray[np.generic]) -> tuple[slice, slice]:
+    """The rectangle (i, j) that holds all that is over 0 in any slice; a single voxel where there is nothing."""
+    inside = np.logical_or.reduce([part.any(axis=2) for part in parts])
+    extents = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
+    first, second = (slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 1) for at in extents)
+    return first, second
 
 
 def _lungs_of(volumes: Array, region: Region, whole: Completeness, no_volumes: Unknown | None) -> dict[str, Part]:

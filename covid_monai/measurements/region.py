@@ -17,8 +17,8 @@ NOTHING, GROUND_GLASS, CONSOLIDATION, UNDIVIDED = range(4)
 BY_CLASSES, BY_HU, NOT_DIVIDED = "by the mask's classes", "by HU", "not divided"
 
 
-class LungRegions(Protocol):
-    """What the measurements need to know of the lungs; :class:`covid_monai.lungs.Lungs` has it."""
+class Cavities(Protocol):
+    """Where the lungs are, on the grid of a CT."""
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -27,6 +27,10 @@ class LungRegions(Protocol):
     @property
     def airways(self) -> Mask:
         """(i, j, k): trachea and main bronchi."""
+
+
+class LungRegions(Cavities, Protocol):
+    """What the measurements need to know of the lungs; :class:`covid_monai.lungs.Lungs` has it."""
 
     @property
     def carina(self) -> Array | None:
@@ -69,7 +73,7 @@ class Region:
 def find_region(
     hu: NDArray[Any],
     mask: NDArray[np.generic],
-    lungs: LungRegions,
+    lungs: Cavities,
     *,
     classes: Mapping[int, str],
     ground_glass_below: float,
@@ -90,9 +94,9 @@ def find_region(
     Raises:
         InputError: shapes differ, the mask holds other values, or a class is none of the findings.
     """
-    _check(hu, mask, lungs, classes)
+    check_parts(hu, mask, lungs, classes)
     finding = {name: _voxels_of(mask, classes, name) for name in FINDINGS}
-    lesion = np.zeros(hu.shape, np.uint8)
+    lesion = np.zeros_like(hu, np.uint8)
     lesion[finding["lesion"]] = UNDIVIDED
     if true_hu:
         lesion[finding["lesion"]] = np.where(hu[finding["lesion"]] < ground_glass_below, GROUND_GLASS, CONSOLIDATION)
@@ -128,11 +132,20 @@ def _finding_of(name: str) -> str:
 
 
 def _voxels_of(mask: NDArray[np.generic], classes: Mapping[int, str], name: str) -> Mask:
-    values = [value for value, finding in classes.items() if finding == name]
-    return np.asarray(np.isin(mask, values)) if values else np.zeros(mask.shape, bool)
+    found = np.zeros_like(mask, bool)
+    for value, finding in classes.items():
+        if finding == name:
+            found |= mask == value
+    return found
 
 
-def _check(hu: NDArray[Any], mask: NDArray[np.generic], lungs: LungRegions, classes: Mapping[int, str]) -> None:
+def check_parts(hu: NDArray[Any], mask: NDArray[np.generic], lungs: Cavities, classes: Mapping[int, str]) -> None:
+    """Refuse parts that do not belong together.
+
+    Raises:
+        InputError: shapes differ, the mask holds a value that ``classes`` does not have, or a class is none of the
+            findings.
+    """
     shapes = {"mask": mask.shape, "lungs": lungs.labels.shape, "airways": lungs.airways.shape}
     for what, shape in shapes.items():
         if shape != hu.shape:
@@ -141,7 +154,7 @@ def _check(hu: NDArray[Any], mask: NDArray[np.generic], lungs: LungRegions, clas
         raise InputError(f"`classes` has {sorted(unfit)}; what can be measured is {', '.join(FINDINGS)}")
     if not classes or 0 in classes:
         raise InputError(f"`classes` is {dict(classes)}; give what each value over 0 means, as in {{1: 'lesion'}}")
-    if unknown := [value for value in np.unique(mask).tolist() if value != 0 and value not in classes]:
+    if unknown := [value for value in np.unique(mask.ravel(order="K")).tolist() if value != 0 and value not in classes]:
         raise InputError(
             f"the mask holds the values {unknown[:5]}, `classes` has {sorted(classes)}; say what they mean, or set "
             "them to 0"

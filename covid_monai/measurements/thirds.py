@@ -11,7 +11,7 @@ from covid_monai.measurements.volumes import Part, parts_by_level, volumes_betwe
 
 def thirds_of(
     region: Region,
-    lungs: LungRegions,
+    edges: Array,
     geometry: SliceGeometry,
     whole: Completeness,
     *,
@@ -24,15 +24,14 @@ def thirds_of(
 
     Args:
         region: R and its lesions.
-        lungs: on the same grid.
-        geometry: of the CT.
+        edges: of :func:`edges_of_thirds`.
+        geometry: of the region.
         whole: which lungs are wholly there.
         no_volumes: why volumes in mL are unknown; None where they are known.
 
     Returns:
         by side, then by level.
     """
-    edges = np.array([_edges(lungs, geometry, side) for side in SIDES])
     return parts_by_level(
         volumes_between(region, geometry, edges),
         region,
@@ -40,6 +39,11 @@ def thirds_of(
         empty=lambda *_: "this third holds no aerated or infected tissue",
         no_volumes=no_volumes,
     )
+
+
+def edges_of_thirds(lungs: LungRegions, geometry: SliceGeometry) -> Array:
+    """Heights in mm that divide the lungs, (2, 4): of the right and the left one, growing; the ends are infinite."""
+    return np.array([_edges(lungs, geometry, side) for side in SIDES])
 
 
 def _edges(lungs: LungRegions, geometry: SliceGeometry, side: str) -> Array:

@@ -283,7 +283,7 @@ def _within(grey_map: GreyToHU, grey: float, limits: tuple[float, float]) -> boo
 def _smallest_type(values: npt.NDArray) -> npt.NDArray:
     limits = np.iinfo(np.int16)
     fits = values.min() >= limits.min and values.max() <= limits.max and _all_integers(values)
-    return values.astype(np.int16 if fits else np.float32)
+    return values.astype(np.int16 if fits else np.float32, copy=False)
 
 
 def _all_integers(values: npt.NDArray) -> bool:

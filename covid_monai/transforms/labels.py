@@ -77,8 +77,17 @@ class ProbabilitiesToClassesd(MapTransform):
         classes = dict(data)
         for key in self.key_iterator(classes):
             probabilities: Tensor = classes[key]
-            kinds = 1 + probabilities[1:].argmax(dim=0, keepdim=True)
             # outside of a crop no class has a probability, background neither
             lesion = probabilities[1:].sum(dim=0, keepdim=True) > self.threshold
-            classes[key] = torch.where(lesion, kinds.to(probabilities.dtype), torch.zeros_like(probabilities[:1]))
+            classes[key] = torch.where(lesion, 1 + _likeliest(probabilities[1:]), torch.zeros_like(probabilities[:1]))
         return classes
+
+
+def _likeliest(probabilities: Tensor) -> Tensor:
+    """The first of the likeliest classes ``(1, ...)``, of the type of ``probabilities``; argmax is far slower."""
+    highest, likeliest = probabilities[:1], torch.zeros_like(probabilities[:1])
+    for kind in range(1, len(probabilities)):
+        likelier = probabilities[kind : kind + 1] > highest
+        highest = torch.where(likelier, probabilities[kind : kind + 1], highest)
+        likeliest = torch.where(likelier, torch.full_like(likeliest, kind), likeliest)
+    return likeliest

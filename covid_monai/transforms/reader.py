@@ -51,17 +51,32 @@ class HounsfieldReader(NibabelReader):
         return Path(self.filenames[0])
 
     def get_data(self, img: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """The array in HU and MONAI's metadata, of a path or of a nibabel image."""
+        """The array in HU, float32, and MONAI's metadata, of a path or of a nibabel image."""
         if isinstance(img, nibabel.Nifti1Pair):
             # MONAI walks over images and file names together
             self.filenames = ("image in memory",)
-        where = str(self.filenames[0])
-        image = read_nifti(img, orientation=self.orientation, grid_tolerance=self.grid_tolerance, allow_shear=True)
-        values = image.get_fdata(dtype=np.float32)
-        if self.intensity != "hu" and not np.all(np.isfinite(values)):
+        image = self.read_hounsfield(img, where=str(self.filenames[0]))
+        values = np.asanyarray(image.dataobj).astype(np.float32)
+        return super().get_data(nibabel.Nifti1Image(values, image.affine))
+
+    def read_hounsfield(
+        self, source: "PathLike[str] | str | nibabel.Nifti1Image", *, where: str
+    ) -> nibabel.Nifti1Image:
+        """An image (X, Y, Z) in HU: int16 where all values are whole numbers in its range, else float32.
+
+        Args:
+            source: a path or an image in memory.
+            where: the file, for error messages.
+        """
+        image = read_nifti(source, orientation=self.orientation, grid_tolerance=self.grid_tolerance, allow_shear=True)
+        values = np.asanyarray(image.dataobj)
+        if values.dtype.itemsize > 4:
+            with np.errstate(over="ignore"):
+                values = values.astype(np.float32)
+        if self.intensity != "hu" and values.dtype.kind == "f" and not np.all(np.isfinite(values)):
             raise InputError(
                 f"{where} has values {values.min():g} to {values.max():g}, which are no HU; repair or convert it"
             )
         hounsfield, _ = to_hu(values, self.intensity, where=where)
         refuse_beyond_hu(hounsfield, self.intensity, where)
-        return super().get_data(nibabel.Nifti1Image(hounsfield.astype(np.float32), image.affine))
+        return nibabel.Nifti1Image(hounsfield, image.affine)

@@ -166,12 +166,13 @@ def refuse_constant(values: npt.NDArray, where: str) -> None:
 
 def without_padding(values: npt.NDArray) -> npt.NDArray:
     """The values, flattened, without those constants that lie far below all others; for values on an unknown scale."""
-    levels = np.unique(values)
+    flat = values.ravel(order="K")
+    levels = np.unique(flat)
     for number in range(1, min(_PADDING_CONSTANTS, len(levels) - 1) + 1):
         span = levels[-1] - levels[number]
         if levels[number] - levels[number - 1] > max(span / 4, 1.0):
-            return values[values >= levels[number]]
-    return values.ravel()
+            return flat[flat >= levels[number]]
+    return flat
 
 
 def _levels(values: npt.NDArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -82,7 +82,7 @@ def dice(found: Mask, drawn: Mask) -> float:
 def judge_volume(fold: int, run: Path, volume: Path) -> Judged:
     """Segment a volume with a fold's network, and hold it against the mask that was drawn."""
     study = read_study(volume / "ct.nii.gz")
-    prediction = cm.load(run, intensity="hu", backend="torch").predict(study)
+    prediction = cm.load(run, intensity="hu", backend="torch").predict(study, probability=True)
     drawn = np.asanyarray(nibabel.load(volume / "infection.nii.gz").dataobj) > 0
     found = prediction.mask > 0
     measured = prediction.measure()

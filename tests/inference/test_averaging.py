@@ -72,8 +72,13 @@ def other_run(tiny_run, tmp_path_factory):
 
 
 def test_runs_are_averaged_whatever_their_order(tiny_run, other_run, ct):
-    first, second = (cm.load(run, device="cpu").predict(ct).probability for run in (tiny_run, other_run))
-    both = [cm.load(runs, device="cpu").predict(ct) for runs in ([tiny_run, other_run], [other_run, tiny_run])]
+    first, second = (
+        cm.load(run, device="cpu").predict(ct, probability=True).probability for run in (tiny_run, other_run)
+    )
+    both = [
+        cm.load(runs, device="cpu").predict(ct, probability=True)
+        for runs in ([tiny_run, other_run], [other_run, tiny_run])
+    ]
     # up to what the way back to the CT's grid makes of a mean of logits instead of probabilities
     logits = [logit(np.clip(p.astype(float), 1e-6, 1 - 1e-6)) for p in (first, second)]
     expected = expit(np.mean(logits, axis=0))
@@ -86,7 +91,8 @@ def test_runs_are_averaged_whatever_their_order(tiny_run, other_run, ct):
 def test_a_mirrored_prediction_is_the_same_of_the_mirrored_slice(tiny_run, ct):
     model = cm.load(tiny_run, device="cpu", mirrored=True)
     mirrored = nibabel.Nifti1Image(np.asanyarray(ct.dataobj)[::-1], ct.affine)
-    np.testing.assert_allclose(model.predict(mirrored).probability[::-1], model.predict(ct).probability, atol=1e-4)
+    there, back = (model.predict(image, probability=True).probability for image in (ct, mirrored))
+    np.testing.assert_allclose(back[::-1], there, atol=1e-4)
     assert model.origin.settings["mirrored"] is True
 
 

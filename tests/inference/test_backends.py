@@ -79,8 +79,8 @@ def test_openvino_agrees_with_torch_in_float32(precision, tiny_run, ct, installe
         raise
     assert model.backend == Backend("openvino", version("openvino"), precision)
     found, expected = (
-        model.predict(ct),
-        cm.load(tiny_run, device="cpu", backend="torch", precision="float32").predict(ct),
+        model.predict(ct, probability=True),
+        cm.load(tiny_run, device="cpu", backend="torch", precision="float32").predict(ct, probability=True),
     )
     difference = np.abs(found.probability - expected.probability)
     # it has computed, and torch has not
@@ -110,8 +110,9 @@ def test_each_back_end_agrees_with_torch_in_float32_on_real_slices(
         if precision == "bfloat16" and "on this processor" in str(error):
             pytest.skip(str(error))
         raise
-    found = model.predict((part, image.affine))
-    expected = cm.load(tiny_run, device="cpu", backend="torch", precision="float32").predict((part, image.affine))
+    found = model.predict((part, image.affine), probability=True)
+    reference = cm.load(tiny_run, device="cpu", backend="torch", precision="float32")
+    expected = reference.predict((part, image.affine), probability=True)
     difference = np.abs(found.probability - expected.probability)
     print(
         f"{backend} {precision}: {difference.max():.2g} {difference.mean():.2g} {dice(found.mask, expected.mask):.5f}"

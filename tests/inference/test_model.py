@@ -24,13 +24,13 @@ def model(tiny_run):
 
 @pytest.fixture(scope="module")
 def whole(model, ct):
-    return model.predict(ct)
+    return model.predict(ct, probability=True)
 
 
 def test_a_file_an_image_and_an_array_give_the_same_mask(model, ct, whole, tmp_path):
     nibabel.save(ct, tmp_path / "ct.nii.gz")
-    of_file = model.predict(tmp_path / "ct.nii.gz")
-    of_array = model.predict((np.asanyarray(ct.dataobj), AFFINE))
+    of_file = model.predict(tmp_path / "ct.nii.gz", probability=True)
+    of_array = model.predict((np.asanyarray(ct.dataobj), AFFINE), probability=True)
     assert 0 < np.count_nonzero(whole.mask) < whole.mask.size
     for other in (of_file, of_array):
         np.testing.assert_array_equal(other.mask, whole.mask)
@@ -39,7 +39,7 @@ def test_a_file_an_image_and_an_array_give_the_same_mask(model, ct, whole, tmp_p
 
 
 def test_a_slab_of_slices_comes_out_as_in_the_volume(model, ct, whole):
-    slab = model.predict(ct.slicer[:, :, 1:3])
+    slab = model.predict(ct.slicer[:, :, 1:3], probability=True)
     np.testing.assert_array_equal(slab.mask, whole.mask[:, :, 1:3])
     np.testing.assert_allclose(slab.probability, whole.probability[:, :, 1:3], atol=1e-6)
 

@@ -40,7 +40,7 @@ def chest(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prediction(chest):
-    return cm.load(device="cpu").predict(chest[1])
+    return cm.load(device="cpu").predict(chest[1], probability=True)
 
 
 def test_without_a_run_it_is_loaded_and_tells_its_classes_and_terms():
