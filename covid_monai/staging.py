@@ -15,6 +15,10 @@ from covid_monai.files import naming_disk_errors, read_json, refuse_to_replace_i
 _JOURNAL = ".journal.json"
 
 
+class BusyError(InputError):
+    """Another process is writing what this one was about to write."""
+
+
 @dataclass(frozen=True)
 class Staging:
     """A hidden folder to write files into, from which they are published together; see :func:`staged_files`.
@@ -104,48 +108,99 @@ def staged_files(folder: Path, name: str, last: str) -> Iterator[Staging]:
         last: the file that is moved last, so that a folder which has it is complete.
 
     Raises:
-        InputError: another process is staging there, or the disk cannot be written.
+        BusyError: another process is staging there.
+        InputError: the disk cannot be written.
     """
     place, new = folder / name, not folder.exists()
-    interrupted = place.exists()
-    with naming_disk_errors(folder):
-        place.mkdir(parents=True, exist_ok=True)
-        lock = os.open(place, os.O_RDONLY)
+    interrupted = is_interrupted(folder, name)
     try:
-        _lock(lock, folder)
-        with naming_disk_errors(folder):
-            complete = _take_back(folder, place, last) and interrupted
-            _empty(place)
-        try:
-            yield Staging(folder, place, last, complete)
-        finally:
+        with locked(_lock_file(folder, name), busy=f"another process is writing to {folder}"):
             with naming_disk_errors(folder):
-                _take_back(folder, place, last)
-            shutil.rmtree(place, ignore_errors=True)
+                place.mkdir(exist_ok=True)
+                complete = _take_back(folder, place, last) and interrupted
+                _empty(place)
+            try:
+                yield Staging(folder, place, last, complete)
+            finally:
+                with naming_disk_errors(folder):
+                    _take_back(folder, place, last)
+                shutil.rmtree(place, ignore_errors=True)
     finally:
-        os.close(lock)
         # an empty folder is one that nothing was published to
-        if new and folder.is_dir() and not any(folder.iterdir()):
+        if new:
             with suppress(OSError):
                 folder.rmdir()
 
 
-def is_interrupted(folder: Path, name: str) -> bool:
-    """Whether a killed command left its staging folder, or a running one has it."""
-    return (folder / name).is_dir()
+@contextmanager
+def locked(file: Path, *, busy: str | None = None) -> Iterator[None]:
+    """Hold a lock file, which one process at a time can, however it ends; afterwards the file is gone.
 
+    Args:
+        file: is made, with its folder.
+        busy: how the error begins where another process holds it; None waits for that process.
 
-def _lock(descriptor: int, folder: Path) -> None:
+    Raises:
+        BusyError: another process holds it.
+        InputError: the disk cannot be written.
+    """
+    descriptor = _lock(file, busy)
     try:
-        # it ends with the process, however that ends
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"another process is writing to {folder}; wait until it has ended, or choose another folder"
-        ) from error
-    except OSError:
-        # some network file systems have no locks
-        return
+        yield
+    finally:
+        if _is_at(file, descriptor):
+            file.unlink()
+        os.close(descriptor)
+
+
+def is_interrupted(folder: Path, name: str) -> bool:
+    """Whether a killed command left its staging folder or the lock of it, or a running one has them."""
+    return any(place.exists() for place in traces_of(folder, name))
+
+
+def traces_of(folder: Path, name: str) -> tuple[Path, Path]:
+    """What :func:`staged_files` has in a folder while it writes there: the staging folder and the lock file."""
+    return folder / name, _lock_file(folder, name)
+
+
+def _lock_file(folder: Path, name: str) -> Path:
+    # file systems of a network lock files that are open for writing, and no folders
+    return folder / f"{name}.lock"
+
+
+def _lock(file: Path, busy: str | None) -> int:
+    """The descriptor of a file that is locked until it is closed."""
+    while True:
+        with naming_disk_errors(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:
+                # whoever held the lock has just removed the folder
+                continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise BusyError(f"{busy}; wait until it has ended, or choose another folder") from error
+        except OSError:
+            # some network file systems have no locks
+            return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # one that was removed meanwhile locks nobody else out
+        if _is_at(file, descriptor):
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    """Whether a descriptor is that of the file which has the name now."""
+    try:
+        return os.path.samestat(os.stat(file), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _take_back(folder: Path, staging: Path, last: str) -> bool:
