@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -112,9 +112,14 @@ def staged_files(folder: Path, name: str, last: str) -> Iterator[Staging]:
         InputError: the disk cannot be written.
     """
     place, new = folder / name, not folder.exists()
-    interrupted = is_interrupted(folder, name)
+    interrupted, busy = is_interrupted(folder, name), f"another process is writing to {folder}"
     try:
-        with locked(_lock_file(folder, name), busy=f"another process is writing to {folder}"):
+        with ExitStack() as held:
+            descriptor, is_locked = _lock(place, busy, folder=True)
+            held.callback(os.close, descriptor)
+            if not is_locked:
+                # file systems of a network lock files that are open for writing, and no folders
+                held.enter_context(locked(_lock_file(folder, name), busy=busy))
             with naming_disk_errors(folder):
                 place.mkdir(exist_ok=True)
                 complete = _take_back(folder, place, last) and interrupted
@@ -144,7 +149,7 @@ def locked(file: Path, *, busy: str | None = None) -> Iterator[None]:
         BusyError: another process holds it.
         InputError: the disk cannot be written.
     """
-    descriptor = _lock(file, busy)
+    descriptor, _ = _lock(file, busy)
     try:
         yield
     finally:
@@ -154,29 +159,28 @@ def locked(file: Path, *, busy: str | None = None) -> Iterator[None]:
 
 
 def is_interrupted(folder: Path, name: str) -> bool:
-    """Whether a killed command left its staging folder or the lock of it, or a running one has them."""
+    """Whether a killed command left its staging folder, or a running one has it."""
     return any(place.exists() for place in traces_of(folder, name))
 
 
 def traces_of(folder: Path, name: str) -> tuple[Path, Path]:
-    """What :func:`staged_files` has in a folder while it writes there: the staging folder and the lock file."""
+    """What :func:`staged_files` may have in a folder while it writes there: the staging folder, and a lock file."""
     return folder / name, _lock_file(folder, name)
 
 
 def _lock_file(folder: Path, name: str) -> Path:
-    # file systems of a network lock files that are open for writing, and no folders
     return folder / f"{name}.lock"
 
 
-def _lock(file: Path, busy: str | None) -> int:
-    """The descriptor of a file that is locked until it is closed."""
+def _lock(path: Path, busy: str | None, *, folder: bool = False) -> tuple[int, bool]:
+    """The descriptor of a file or a folder, and whether that is locked, which it is until it is closed."""
     while True:
-        with naming_disk_errors(file.parent):
-            file.parent.mkdir(parents=True, exist_ok=True)
+        with naming_disk_errors(path.parent):
+            (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
             try:
-                descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:
-                # whoever held the lock has just removed the folder
+                # whoever held the lock has just removed it with its folder
                 continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))
@@ -185,13 +189,13 @@ def _lock(file: Path, busy: str | None) -> int:
             raise BusyError(f"{busy}; wait until it has ended, or choose another folder") from error
         except OSError:
             # some network file systems have no locks
-            return descriptor
+            return descriptor, False
         except BaseException:
             os.close(descriptor)
             raise
         # one that was removed meanwhile locks nobody else out
-        if _is_at(file, descriptor):
-            return descriptor
+        if _is_at(path, descriptor):
+            return descriptor, True
         os.close(descriptor)
 
 

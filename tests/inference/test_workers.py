@@ -123,10 +123,10 @@ def test_a_killed_worker_fails_its_study_alone_and_the_same_call_again_does_it(t
     killed: list[int] = []
 
     def kill_the_one_that_has(name):
-        lock = tmp_path / name / ".writing-study.lock"
+        staging = tmp_path / name / ".writing-study"
         end = time.monotonic() + 300
         while not killed and time.monotonic() < end:
-            for process in holders(lock) if lock.exists() else ():
+            for process in holders(staging) if staging.exists() else ():
                 os.kill(process, signal.SIGKILL)
                 killed.append(process)
             time.sleep(0.001)
