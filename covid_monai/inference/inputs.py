@@ -35,11 +35,11 @@ class Inputs:
             (os.fspath(study.place), study.name or "", study.series.name if study.series is not None else "")
             for study in self.studies
         ]
-        taken = {places[index] for index in sorted(range(len(places)), key=places.__getitem__)[number - 1 :: count]}
-        images = len(self.images)
+        taken = set(sorted(range(len(places)), key=places.__getitem__)[number - 1 :: count])
+        studies = enumerate(self.studies, start=len(self.images))
         return Inputs(
-            [image for image, place in zip(self.images, places[:images], strict=True) if place in taken],
-            [study for study, place in zip(self.studies, places[images:], strict=True) if place in taken],
+            [image for index, image in enumerate(self.images) if index in taken],
+            [study for index, study in studies if index in taken],
         )
 
 

@@ -146,7 +146,8 @@ def predict(
         images = image_inputs(found.images, folder, probabilities=probabilities, errors=errors)
         if part is not None:
             found = found.shard(*part)
-            images = [each for each in images if each.place in found.images]
+            taken = set(found.images)
+            images = [each for each in images if each.place in taken]
         given: list[Given] = [*images, *found.studies]
         count = max(1, min(workers, len(given)))
         # the threads of a worker, since which back end is the faster one depends on them

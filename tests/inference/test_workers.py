@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from covid_monai.errors import InputError
+from covid_monai.inference import predict as predict_module
 from covid_monai.inference.inputs import find_inputs, parse_shard
 from covid_monai.inference.predict import predict
 from covid_monai.inference.study_inputs import LOCK, find_study_inputs, salt_of
@@ -272,6 +273,20 @@ def test_a_table_has_what_ended_while_another_process_was_writing_it(serial, tmp
             (tmp_path / ".later").rename(tmp_path / "P1")
         written.result(timeout=60)
     assert list(rows(tmp_path)) == ["P0", "P1"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_table_grows_while_studies_are_done(workers, table, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict_module, "TABLE_SECONDS", 0.0)
+    states = []
+
+    def note(_):
+        states.append(len(rows(tmp_path)) if (tmp_path / "measurements.csv").exists() else 0)
+
+    predict([table], tmp_path, tiny_run, workers=workers, report=note)
+    # the one that ends is written after it is told of
+    assert states[0] == 0
+    assert states[-1] >= COUNT
 
 
 def test_a_study_in_a_zip_archive_can_be_sent_to_another_process(tmp_path):
