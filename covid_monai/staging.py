@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +13,10 @@ from covid_monai.errors import InputError
 from covid_monai.files import naming_disk_errors, read_json, refuse_to_replace_input, sha256_of, write_json
 
 _JOURNAL = ".journal.json"
+
+
+class BusyError(InputError):
+    """Another process is writing what this one was about to write."""
 
 
 @dataclass(frozen=True)
@@ -104,48 +108,103 @@ def staged_files(folder: Path, name: str, last: str) -> Iterator[Staging]:
         last: the file that is moved last, so that a folder which has it is complete.
 
     Raises:
-        InputError: another process is staging there, or the disk cannot be written.
+        BusyError: another process is staging there.
+        InputError: the disk cannot be written.
     """
     place, new = folder / name, not folder.exists()
-    interrupted = place.exists()
-    with naming_disk_errors(folder):
-        place.mkdir(parents=True, exist_ok=True)
-        lock = os.open(place, os.O_RDONLY)
+    interrupted, busy = is_interrupted(folder, name), f"another process is writing to {folder}"
     try:
-        _lock(lock, folder)
-        with naming_disk_errors(folder):
-            complete = _take_back(folder, place, last) and interrupted
-            _empty(place)
-        try:
-            yield Staging(folder, place, last, complete)
-        finally:
+        with ExitStack() as held:
+            descriptor, is_locked = _lock(place, busy, folder=True)
+            held.callback(os.close, descriptor)
+            if not is_locked:
+                # file systems of a network lock files that are open for writing, and no folders
+                held.enter_context(locked(_lock_file(folder, name), busy=busy))
             with naming_disk_errors(folder):
-                _take_back(folder, place, last)
-            shutil.rmtree(place, ignore_errors=True)
+                place.mkdir(exist_ok=True)
+                complete = _take_back(folder, place, last) and interrupted
+                _empty(place)
+            try:
+                yield Staging(folder, place, last, complete)
+            finally:
+                with naming_disk_errors(folder):
+                    _take_back(folder, place, last)
+                shutil.rmtree(place, ignore_errors=True)
     finally:
-        os.close(lock)
         # an empty folder is one that nothing was published to
-        if new and folder.is_dir() and not any(folder.iterdir()):
+        if new:
             with suppress(OSError):
                 folder.rmdir()
 
 
+@contextmanager
+def locked(file: Path, *, busy: str | None = None) -> Iterator[None]:
+    """Hold a lock file, which one process at a time can, however it ends; afterwards the file is gone.
+
+    Args:
+        file: is made, with its folder.
+        busy: how the error begins where another process holds it; None waits for that process.
+
+    Raises:
+        BusyError: another process holds it.
+        InputError: the disk cannot be written.
+    """
+    descriptor, _ = _lock(file, busy)
+    try:
+        yield
+    finally:
+        if _is_at(file, descriptor):
+            file.unlink()
+        os.close(descriptor)
+
+
 def is_interrupted(folder: Path, name: str) -> bool:
     """Whether a killed command left its staging folder, or a running one has it."""
-    return (folder / name).is_dir()
+    return any(place.exists() for place in traces_of(folder, name))
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def traces_of(folder: Path, name: str) -> tuple[Path, Path]:
+    """What :func:`staged_files` may have in a folder while it writes there: the staging folder, and a lock file."""
+    return folder / name, _lock_file(folder, name)
+
+
+def _lock_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.lock"
+
+
+def _lock(path: Path, busy: str | None, *, folder: bool = False) -> tuple[int, bool]:
+    """The descriptor of a file or a folder, and whether that is locked, which it is until it is closed."""
+    while True:
+        with naming_disk_errors(path.parent):
+            (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:
+                # whoever held the lock has just removed it with its folder
+                continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise BusyError(f"{busy}; wait until it has ended, or choose another folder") from error
+        except OSError:
+            # some network file systems have no locks
+            return descriptor, False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # one that was removed meanwhile locks nobody else out
+        if _is_at(path, descriptor):
+            return descriptor, True
+        os.close(descriptor)
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    """Whether a descriptor is that of the file which has the name now."""
     try:
-        # it ends with the process, however that ends
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"another process is writing to {folder}; wait until it has ended, or choose another folder"
-        ) from error
-    except OSError:
-        # some network file systems have no locks
-        return
+        return os.path.samestat(os.stat(file), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _take_back(folder: Path, staging: Path, last: str) -> bool:

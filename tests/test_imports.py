@@ -14,7 +14,7 @@ import covid_monai
 PACKAGE = Path(covid_monai.__file__).parent
 
 LAYERS = (
-    ("errors", "files", "csv_files", "staging", "progress", "environment", "weights", "palette"),
+    ("errors", "files", "csv_files", "staging", "progress", "environment", "processes", "weights", "palette"),
     ("losses", "networks"),
     ("transforms",),
     ("studies", "lungs"),

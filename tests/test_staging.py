@@ -1,7 +1,12 @@
 """Files that are published together: all of them or none, and nothing else is touched."""
 
+import errno
+import fcntl
 import os
 import shutil
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +14,7 @@ import pytest
 from covid_monai import staging
 from covid_monai.errors import InputError
 from covid_monai.files import protecting
-from covid_monai.staging import staged_files
+from covid_monai.staging import BusyError, locked, staged_files
 
 
 class KilledError(BaseException):
@@ -124,6 +129,44 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path):
     ):
         write(tmp_path / "out")
     write(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["new", "there"])
+def test_two_processes_do_not_either_where_folders_cannot_be_locked(name, tmp_path, monkeypatch):
+    whole, folder = fcntl.flock, tmp_path / name
+    (tmp_path / "there").mkdir()
+
+    def as_network_file_systems(descriptor, how):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        whole(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", as_network_file_systems)
+    with staged_files(folder, ".staging", "last.json") as stage:
+        (stage.path / "last.json").write_text("first")
+        with pytest.raises(BusyError, match="another process is writing"):
+            write(folder)
+        assert contents(stage.path) == {"last.json": "first"}
+    assert contents(tmp_path) == {}
+    write(folder)
+    assert contents(folder) == ALL
+
+
+def test_who_has_waited_for_a_lock_has_it_alone(tmp_path):
+    inside, most = [], []
+
+    def hold(_):
+        for _ in range(50):
+            with locked(tmp_path / "out" / ".lock"):
+                inside.append(1)
+                time.sleep(0.001)
+                most.append(len(inside))
+                inside.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hold, range(8)))
+    assert (len(most), max(most)) == (400, 1)
+    assert contents(tmp_path) == {}
 
 
 def test_inputs_are_neither_replaced_nor_removed(tmp_path):

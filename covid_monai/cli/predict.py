@@ -97,6 +97,18 @@ if TYPE_CHECKING:
     type=click.Choice(["float32", "bfloat16"]),
     help="Of the network's multiplications.  [default: bfloat16 where the device has hardware for it]",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that do inputs at once, each with the model in memory and its part of the processors.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N parts of the inputs, such as 2/4; other calls into the same folder do the rest.",
+)
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 def predict(
     inputs: tuple[str, ...],
@@ -127,6 +139,8 @@ def predict(
     device: str | None,
     backend: str,
     precision: str | None,
+    workers: int,
+    shard: str | None,
     trust_run: bool,
 ) -> None:
     """Segment INPUTs: studies of a scanner, which are measured too, or NIfTI files.
@@ -143,12 +157,13 @@ def predict(
     from covid_monai.catalog.literals import parse_setting
     from covid_monai.errors import InputError, InputWarning
     from covid_monai.exchange.formats import Formats, parse_formats
-    from covid_monai.inference.inputs import find_inputs
+    from covid_monai.inference.inputs import find_inputs, parse_shard
     from covid_monai.inference.predict import predict as segment
     from covid_monai.inference.study_record import StudySettings
     from covid_monai.run.trained import SHIPPED
 
     chosen = Formats(parse_formats(formats), all_frames, lung_segments, seg_type)
+    part = parse_shard(shard) if shard is not None else None
     found = find_inputs(inputs, measure=measure, series=series)
     if preview and found.studies:
         message = "previews are drawn of NIfTI that is not measured; studies get a page with `page=True`"
@@ -159,7 +174,7 @@ def predict(
     if chosen.names and not chosen.of_dicom and found.images:
         message = "other formats are those of studies; NIfTI that is not measured gets a NIfTI mask alone (--measure)"
         warnings.warn(message, InputWarning, stacklevel=2)
-    teller = _Teller(len(found), preview)
+    teller = _Teller(len(found.shard(*part) if part is not None else found), preview)
     with teller:
         segment(
             found,
@@ -187,12 +202,14 @@ def predict(
             backend=backend,
             precision=precision,
             trust=trust_run,
+            workers=workers,
+            shard=part,
             started=teller.start,
             progress=teller.advance,
             report=teller.end,
         )
     if teller.failed:
-        raise InputError(f"{teller.failed} of {len(found)} inputs could not be done; see the messages above")
+        raise InputError(f"{teller.failed} of {teller.count} inputs could not be done; see the messages above")
 
 
 class _Teller:
@@ -204,8 +221,8 @@ class _Teller:
     """
 
     def __init__(self, count: int, preview: bool) -> None:
-        self.failed = 0
-        self._count, self._preview = count, preview
+        self.failed, self.count = 0, count
+        self._preview = preview
         self._started = 0
         self._bar: Any = None
 
@@ -218,7 +235,7 @@ class _Teller:
     def start(self, image: Path) -> None:
         """An image is read next."""
         self._started += 1
-        self._name = f"{self._started}/{self._count} {image.name}"
+        self._name = f"{self._started}/{self.count} {image.name}"
 
     def advance(self, done: int, slices: int) -> None:
         """So many of its slices are done."""

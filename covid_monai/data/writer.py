@@ -17,7 +17,7 @@ from covid_monai.data.sources.labels import count_labels
 from covid_monai.errors import InputError, InputWarning, collecting_warnings
 from covid_monai.files import naming_disk_errors, protecting, replacing, sha256_of
 from covid_monai.progress import progress_bar
-from covid_monai.staging import is_interrupted, staged_files
+from covid_monai.staging import is_interrupted, staged_files, traces_of
 
 
 def carry_case(case: Case, folder: Path, target: Path) -> None:
@@ -91,7 +91,7 @@ def staged(folder: Path, overwrite: bool) -> Iterator[Path]:
     if not (overwrite or is_interrupted(folder, _STAGING)) and folder.is_dir() and any(folder.iterdir()):
         raise refused
     with staged_files(folder, _STAGING, FILE_NAME) as staging:
-        if not (overwrite or staging.complete) and any(child != staging.path for child in folder.iterdir()):
+        if not (overwrite or staging.complete) and set(folder.iterdir()) - {*traces_of(folder, _STAGING)}:
             raise refused
         yield staging.path
         staging.publish(_unchanged_files(folder), overwrite=overwrite)

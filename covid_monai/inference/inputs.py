@@ -1,6 +1,7 @@
 """What the inputs of a call name: images, which become masks, and studies, which are measured too."""
 
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,33 @@ class Inputs:
 
     def __len__(self) -> int:
         return len(self.images) + len(self.studies)
+
+    def shard(self, number: int, count: int) -> "Inputs":
+        """The part that one of ``count`` calls does, 1 the first: each input is in one part, whatever their order."""
+        places = [(os.fspath(image), "", "") for image in self.images]
+        places += [
+            (os.fspath(study.place), study.name or "", study.series.name if study.series is not None else "")
+            for study in self.studies
+        ]
+        taken = set(sorted(range(len(places)), key=places.__getitem__)[number - 1 :: count])
+        studies = enumerate(self.studies, start=len(self.images))
+        return Inputs(
+            [image for index, image in enumerate(self.images) if index in taken],
+            [study for index, study in studies if index in taken],
+        )
+
+
+def parse_shard(shard: str | tuple[int, int]) -> tuple[int, int]:
+    """The number and the count of ``2/4``, the second of four parts.
+
+    Raises:
+        InputError: it is no such text, or there is no such part.
+    """
+    text = shard if isinstance(shard, str) else "/".join(map(str, shard))
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError(f"`shard` is {text!r}; give its number and how many there are, from 1/4 to 4/4 of four")
+    return int(found[1]), int(found[2])
 
 
 def find_inputs(

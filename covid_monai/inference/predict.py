@@ -1,33 +1,37 @@
 """Studies, volumes and slices in, masks on their grids and measurements out."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from covid_monai.errors import InputError, collecting_warnings
+from covid_monai.errors import InputError
 from covid_monai.exchange.formats import NIFTI, NIFTI_ALONE, Formats, check_source
-from covid_monai.files import protecting, refuse_to_replace_input
-from covid_monai.inference.inputs import Inputs, find_images, find_inputs
-from covid_monai.inference.mask_record import is_unchanged, record_file
-from covid_monai.inference.model import Model, load
+from covid_monai.files import protecting
+from covid_monai.inference.images import image_inputs
+from covid_monai.inference.inputs import Inputs, find_images, find_inputs, parse_shard
+from covid_monai.inference.model import load
 from covid_monai.inference.prediction import PredictedFile
-from covid_monai.inference.study import MEASUREMENTS, StudyRun, predict_study
+from covid_monai.inference.study import MEASUREMENTS, StudyRun
 from covid_monai.inference.study_formats import check_series
 from covid_monai.inference.study_inputs import StudyInput, salt_of
 from covid_monai.inference.study_pages import write_index_of
 from covid_monai.inference.study_record import StudySettings
 from covid_monai.inference.study_table import write_table
+from covid_monai.inference.workers import Given, Work, predict_in_processes, predict_input
 from covid_monai.measurements import classes_of
+from covid_monai.processes import Slot, devices_of, slots_on, threads_of_each, torch_threads
 from covid_monai.run.folder import RunFolder
 from covid_monai.run.trained import SHIPPED
-from covid_monai.transforms.nifti import nifti_stem
 
-__all__ = ["PROBABILITIES", "PredictedFile", "find_images", "predict"]
+__all__ = ["PredictedFile", "find_images", "predict"]
 
-PROBABILITIES = "probabilities"
-"""The folder for probability maps in the output folder, where no tool takes them for masks."""
+TABLE_SECONDS = 30.0
+"""How often the table of studies is written while they are done."""
 
 
 def predict(
@@ -53,11 +57,13 @@ def predict(
     precision: str | None = None,
     settings: Mapping[str, Any] | None = None,
     trust: bool = False,
+    workers: int = 1,
+    shard: str | tuple[int, int] | None = None,
     started: Callable[[Path], object] | None = None,
     progress: Callable[[int, int], object] | None = None,
     report: Callable[[PredictedFile], object] | None = None,
 ) -> list[PredictedFile]:
-    """Segment studies, volumes and slices, one after another, into files; studies are measured too.
+    """Segment studies, volumes and slices into files, one after another or several at once; studies are measured too.
 
     NIfTI files, folders and patterns of them become ``<name>.nii.gz`` with a JSON file beside it
     (:mod:`covid_monai.inference.mask_record`). All else, and NIfTI where ``measure`` says so, is a study: it gets a
@@ -92,59 +98,87 @@ def predict(
         precision: see :func:`covid_monai.inference.model.load`.
         settings: see :func:`covid_monai.inference.model.load`.
         trust: see :func:`covid_monai.inference.model.load`.
+        workers: how many processes do the inputs, each with the model and its part of the processors; 1 for this
+            process alone. A script that asks for more needs ``if __name__ == "__main__":`` around what it does.
+        shard: the part of the inputs to do, such as ``2/4`` or ``(2, 4)``, the second of four; other calls do the rest,
+            at the same time if need be, on this machine or others.
         started: called with each input before it is read.
-        progress: called with the number of slices that are done and the number of all slices of the image.
-        report: called with each :class:`PredictedFile` as it is done.
+        progress: called with the number of slices that are done and the number of all slices of the image; not of
+            several workers.
+        report: called with each :class:`PredictedFile` as it is done; those of several workers end in any order.
 
     Returns:
-        one :class:`PredictedFile` an input or study; one that cannot be used does not stop the others.
+        one :class:`PredictedFile` an input or study of the shard, in their order; one that cannot be used, or whose
+        process died, does not stop the others.
 
     Raises:
-        InputError: an input names nothing or would be replaced by a mask, two inputs would write one file, no input has
-            the DICOM images that the formats need, the run cannot be used, or there are studies and its classes cannot
-            be measured.
+        InputError: ``workers`` or ``shard`` cannot be, an input names nothing or would be replaced by a mask, two
+            inputs would write one file, no input has the DICOM images that the formats need, the run cannot be used, or
+            there are studies and its classes cannot be measured.
     """
+    if workers < 1:
+        raise InputError(f"`workers` is {workers}; it must be at least 1")
+    part = parse_shard(shard) if shard is not None else None
     found = inputs if isinstance(inputs, Inputs) else find_inputs(inputs, measure=measure, series=series)
     refused = _without_dicom(found, formats)
     if refused and len(refused) == len(found):
         others = f" (and {len(refused) - 1} others)" if len(refused) > 1 else ""
         raise InputError(f"{refused[0].error}{others}")
     folder = Path(output).absolute()
-    predictions: list[PredictedFile] = []
-
-    def tell(done: PredictedFile) -> None:
-        predictions.append(done)
-        if report is not None:
-            report(done)
-
-    with protecting(*found.images, *_files_of_runs([run] if isinstance(run, (str, os.PathLike)) else run)):
-        targets = _targets(found.images, folder, probabilities)
-        model = load(
-            run,
-            device=device,
-            backend=backend,
-            precision=precision,
-            roi_size=roi_size,
-            intensity=intensity,
-            orientation=orientation,
-            grid_tolerance=grid_tolerance,
-            mirrored=mirrored,
-            min_volume_ml=min_volume_ml,
-            settings=settings,
-            trust=trust,
-        )
-        unfit = {each.image: each for each in refused}
-        for image, files in zip(found.images, targets, strict=True):
-            if started is not None:
-                started(image)
-            tell(unfit[image] if image in unfit else _segment(model, image, files, overwrite, progress))
+    runs = [os.fspath(each) for each in ([run] if isinstance(run, (str, os.PathLike)) else run)]
+    protected = [*found.images, *_files_of_runs(runs)]
+    loading = partial(
+        load,
+        runs,
+        precision=precision,
+        roi_size=roi_size,
+        intensity=intensity,
+        orientation=orientation,
+        grid_tolerance=grid_tolerance,
+        mirrored=mirrored,
+        min_volume_ml=min_volume_ml,
+        settings=settings,
+        trust=trust,
+    )
+    with protecting(*protected):
+        # of all shards: two images of different ones must not become one mask
+        errors = {each.image: str(each.error) for each in refused}
+        images = image_inputs(found.images, folder, probabilities=probabilities, errors=errors)
+        if part is not None:
+            found = found.shard(*part)
+            taken = set(found.images)
+            images = [each for each in images if each.place in taken]
+        given: list[Given] = [*images, *found.studies]
+        count = max(1, min(workers, len(given)))
+        # the threads of a worker, since which back end is the faster one depends on them
+        with torch_threads(threads_of_each(count)) if count > 1 else nullcontext():
+            model = loading(device=device, backend=backend)
         if found.studies:
             classes_of(model.class_names)
-            of_studies = replace(studies or StudySettings(), intensity=intensity)
-            options = (orientation, grid_tolerance, probabilities, overwrite, page, formats)
-            of_all = StudyRun(model, folder, salt_of(folder), of_studies, *options)
-            _predict_studies(of_all, found.studies, started, progress, tell)
-    return predictions
+        run_of = partial(
+            StudyRun,
+            output=folder,
+            salt=salt_of(folder) if found.studies else b"",
+            settings=replace(studies or StudySettings(), intensity=intensity),
+            orientation=orientation,
+            grid_tolerance=grid_tolerance,
+            probabilities=probabilities,
+            overwrite=overwrite,
+            page=page,
+            formats=formats,
+        )
+        done: dict[Given, PredictedFile] = {}
+
+        def tell(each: Given, result: PredictedFile) -> None:
+            done[each] = result
+            if report is not None:
+                report(result)
+
+        many = model.device.startswith("cuda") and device in (None, "cuda")
+        slots = slots_on(devices_of(device) if many else [model.device], count)
+        work = Work(partial(loading, backend=model.backend.name), run_of, protected)
+        _do(run_of(model), work, given, slots, started=started, progress=progress, ended=tell)
+    return [done[each] for each in given]
 
 
 def _without_dicom(found: Inputs, formats: Formats) -> list[PredictedFile]:
@@ -161,81 +195,49 @@ def _without_dicom(found: Inputs, formats: Formats) -> list[PredictedFile]:
     return refused
 
 
-def _files_of_runs(runs: Iterable[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+def _files_of_runs(runs: Iterable[str]) -> list[Path]:
     """Of runs, bundles' folders or weights files; what is not there is left out."""
-    files: list[str | os.PathLike[str]] = []
+    files: list[Path] = []
     for run in runs:
-        files += [*RunFolder(run).trained, Path(run) / "models", *([run] if Path(run).is_file() else [])]
+        files += [*RunFolder(run).trained, Path(run) / "models", *([Path(run)] if Path(run).is_file() else [])]
     return files
 
 
-def _predict_studies(
+def _do(
     run: StudyRun,
-    studies: Iterable[StudyInput],
+    work: Work,
+    given: Sequence[Given],
+    slots: Sequence[Slot],
+    *,
     started: Callable[[Path], object] | None,
     progress: Callable[[int, int], object] | None,
-    tell: Callable[[PredictedFile], object],
+    ended: Callable[[Given, PredictedFile], object],
 ) -> None:
-    """Segment and measure studies; the table has what is done, even where the call is interrupted."""
+    """Do all inputs; the table has what is done, even where the call is interrupted."""
+    studies = any(isinstance(each, StudyInput) for each in given)
+    written = time.monotonic()
+
+    def end(each: Given, done: PredictedFile) -> None:
+        nonlocal written
+        ended(each, done)
+        if studies and time.monotonic() - written > TABLE_SECONDS:
+            _write_tables(run)
+            written = time.monotonic()
+
     try:
-        for study in studies:
+        if len(slots) > 1:
+            predict_in_processes(run, work, given, slots, started=started, ended=end)
+            return
+        for each in given:
             if started is not None:
-                started(study.place)
-            tell(predict_study(run, study, progress=progress))
+                started(each.place)
+            end(each, predict_input(run, each, progress=progress))
     finally:
-        write_table(run.output)
-        if run.page:
-            write_index_of(run.output, MEASUREMENTS)
+        if studies:
+            _write_tables(run)
 
 
-def _segment(
-    model: Model,
-    image: Path,
-    files: Mapping[str, Path],
-    overwrite: bool,
-    progress: Callable[[int, int], object] | None,
-) -> PredictedFile:
-    mask, probability = files["mask"], files.get("probability")
-    with collecting_warnings() as doubts:
-        try:
-            unchanged = {} if overwrite else is_unchanged(files, image, model.origin)
-            if unchanged and all(unchanged.values()):
-                return PredictedFile(image, mask, probability, kept=True)
-            for kind, file in files.items():
-                if file.exists() and not overwrite and not unchanged[kind]:
-                    raise InputError(
-                        f"{image}: {file} is there already, made otherwise or changed since; give `overwrite=True` to "
-                        "replace it, or choose another `output`"
-                    )
-            prediction = model.predict(image, probability=probability is not None, progress=progress)
-            prediction.save(mask, overwrite=True, probability=probability)
-            return PredictedFile(image, mask, probability, warnings=prediction.warnings)
-        # a file whose header promises more than there is memory for stops no other file
-        except (InputError, OSError, RuntimeError, MemoryError) as error:
-            message = " ".join(str(error).split())
-    return PredictedFile(image, warnings=tuple(doubts), error=message)
-
-
-def _targets(images: list[Path], output: Path, probabilities: bool) -> list[dict[str, Path]]:
-    """The files for each image; no two images share one, and none is an input."""
-    targets = []
-    taken: dict[Path, Path] = {}
-    for image in images:
-        name = f"{nifti_stem(image)}.nii.gz"
-        files = {"mask": output / name}
-        if probabilities:
-            files["probability"] = output / PROBABILITIES / name
-        # unlike Path.resolve, realpath takes a link to itself
-        if os.path.realpath(image.absolute().parent) == os.path.realpath(output):
-            raise InputError(f"{image} lies in the output folder, where masks could replace it; choose another one")
-        # on some systems names that differ in letter case are one
-        key = Path(str(files["mask"]).casefold())
-        if key in taken:
-            raise InputError(
-                f"{taken[key]} and {image} would both write {files['mask']}; predict them into two folders"
-            )
-        taken[key] = image
-        for file in (*files.values(), record_file(files["mask"])):
-            refuse_to_replace_input(file)
-        targets.append(files)
-    return targets
+def _write_tables(run: StudyRun) -> None:
+    write_table(run.output)
+    if run.page:
+        write_index_of(run.output, MEASUREMENTS)

@@ -1,6 +1,7 @@
 """One study into a folder: its mask, its lungs, what is measured of it, and how all that was made."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from covid_monai.inference.study_record import (
     record_of_study,
 )
 from covid_monai.measurements import Measurements, classes_of
-from covid_monai.staging import staged_files
+from covid_monai.staging import BusyError, staged_files
 from covid_monai.studies import Study, read_study
 from covid_monai.study_page import PAGE
 
@@ -87,6 +88,18 @@ def predict_study(
     result = replace(result, warnings=tuple(dict.fromkeys((*given.warnings, *doubts, *result.warnings))))
     if result.error is not None and result.study is not None:
         _note_failure(run, given, digests, result, stopwatch)
+    return result
+
+
+def fail_study(run: StudyRun, given: StudyInput, error: str) -> PredictedFile:
+    """Note that the process which had a study has died; results that are there stay."""
+    result = PredictedFile(given.place, study=given.name, warnings=given.warnings, error=error)
+    try:
+        digests = digests_of(given.files)
+    except OSError:
+        return result
+    result = replace(result, study=key_of(given, digests, run.salt))
+    _note_failure(run, given, digests, result, Stopwatch())
     return result
 
 
@@ -244,19 +257,22 @@ def _note_failure(
 ) -> None:
     """Note in a study's folder why there is no result; results that are there already stay as they are."""
     folder = run.output / str(result.study)
-    if any((folder / name).exists() for name in (MASK, MEASUREMENTS)) or (
-        read_record_of_study(folder).get("state") == DONE
-    ):
-        return
-    record = record_of_study(
-        str(result.study),
-        given,
-        digests,
-        run.settings,
-        origin=run.model.origin,
-        device=run.model.device,
-        warnings=result.warnings,
-        seconds=stopwatch.seconds,
-        error=result.error,
-    )
-    write_json(folder / RECORD, record)
+    # one that another process is writing is that one's to tell of
+    with suppress(BusyError), staged_files(folder, STAGING, RECORD) as staging:
+        if any((folder / name).exists() for name in (MASK, MEASUREMENTS)) or (
+            read_record_of_study(folder).get("state") == DONE
+        ):
+            return
+        record = record_of_study(
+            str(result.study),
+            given,
+            digests,
+            run.settings,
+            origin=run.model.origin,
+            device=run.model.device,
+            warnings=result.warnings,
+            seconds=stopwatch.seconds,
+            error=result.error,
+        )
+        write_json(staging.path / RECORD, record)
+        staging.publish()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import sha256_of, write_text
+from covid_monai.staging import locked
 from covid_monai.studies import Found, FoundSeries, find_studies, read_study_table
 from covid_monai.studies.contents import DICOMDIR
 from covid_monai.studies.entries import Entry
@@ -19,6 +20,9 @@ from covid_monai.transforms.nifti import is_nifti
 
 SALT = ".salt"
 """The file in the output folder by which the same study has the same key in every call; nobody else needs it."""
+
+LOCK = ".lock"
+"""The file in the output folder that is held while what all its studies share is written: salt, table and index."""
 
 # of files that are left out, each
 _SHOWN = 5
@@ -144,7 +148,10 @@ def salt_of(output: Path) -> bytes:
     """The salt of an output folder, which is drawn once."""
     place = output / SALT
     if not place.is_file():
-        write_text(place, secrets.token_hex(32) + "\n")
+        with locked(output / LOCK):
+            # another process may have drawn it meanwhile
+            if not place.is_file():
+                write_text(place, secrets.token_hex(32) + "\n")
     try:
         return bytes.fromhex(place.read_text(encoding="ascii").strip())
     except ValueError as error:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.inference.mask_record import read_record
+from covid_monai.inference.study_inputs import LOCK
 from covid_monai.inference.study_record import DONE, RECORD, Stopwatch, read_record_of_study
 from covid_monai.lungs import Lungs
 from covid_monai.measurements import classes_of
+from covid_monai.staging import locked
 from covid_monai.studies import Study
 from covid_monai.study_page import INDEX, PAGE, THUMBNAIL
 
@@ -94,13 +96,14 @@ def write_index_of(output: Path, measurements: str) -> Path | None:
     """
     from covid_monai.study_page.index import Entry, write_index
 
-    entries = []
-    for folder in sorted(child for child in output.iterdir() if child.is_dir() and not child.name.startswith(".")):
-        record = read_record_of_study(folder)
-        if record:
-            done = record["state"] == DONE
-            entries.append(Entry(folder, record, read_json(folder / measurements) if done else None))
-    if len(entries) < 2:
-        (output / INDEX).unlink(missing_ok=True)
-        return None
-    return write_index(output, entries)
+    with locked(output / LOCK):
+        entries = []
+        for folder in sorted(child for child in output.iterdir() if child.is_dir() and not child.name.startswith(".")):
+            record = read_record_of_study(folder)
+            if record:
+                done = record["state"] == DONE
+                entries.append(Entry(folder, record, read_json(folder / measurements) if done else None))
+        if len(entries) < 2:
+            (output / INDEX).unlink(missing_ok=True)
+            return None
+        return write_index(output, entries)

@@ -8,8 +8,10 @@ from typing import Any
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, replacing
 from covid_monai.inference.study import MEASUREMENTS
+from covid_monai.inference.study_inputs import LOCK
 from covid_monai.inference.study_record import DONE, read_record_of_study
 from covid_monai.measurements.document import row_of
+from covid_monai.staging import locked
 
 TABLE = "measurements.csv"
 
@@ -29,16 +31,18 @@ def write_table(output: Path) -> Path | None:
     Raises:
         InputError: a document is damaged, or the table cannot be written.
     """
-    rows = list(_rows(output))
-    if not rows:
-        return None
-    # a study that failed has fewer columns than the others
-    columns = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
     table = output / TABLE
-    with replacing(table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    # of several processes that end at once the last one has to know of all studies
+    with locked(output / LOCK):
+        rows = list(_rows(output))
+        if not rows:
+            return None
+        # a study that failed has fewer columns than the others
+        columns = list(dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row))
+        with replacing(table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     return table
 
 

@@ -29,6 +29,13 @@ _LARGEST_MEMBER = 8 << 30
 _LARGEST_RATIO = 1000
 
 
+class Archive(zipfile.ZipFile):
+    """An open zip archive that can be sent to another process, which opens it anew."""
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (str(self.filename),)
+
+
 @dataclass(frozen=True, eq=False)
 class Entry:
     """A file, or a member of a zip archive, which is never unpacked to the disk.
@@ -38,7 +45,7 @@ class Entry:
     """
 
     path: Path
-    archive: zipfile.ZipFile | None = None
+    archive: Archive | None = None
     member: zipfile.ZipInfo | None = None
 
     @property
@@ -80,7 +87,7 @@ def members_of(path: Path) -> tuple[list[Entry], list[tuple[Path, str]]]:
         InputError: it is no archive that can be read, or holds more files than any study.
     """
     try:
-        archive = zipfile.ZipFile(path)
+        archive = Archive(path)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise InputError(f"{path} is no readable zip archive ({error}): copy or download it again") from error
     members = archive.infolist()

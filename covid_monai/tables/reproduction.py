@@ -8,10 +8,11 @@ from pathlib import Path
 
 from covid_monai.environment import device_setting
 from covid_monai.errors import InputError
+from covid_monai.processes import Slot
 from covid_monai.tables.claim import Claim
 from covid_monai.tables.estimate import expected_seconds, hours_in_words
 from covid_monai.tables.executors import EXECUTORS
-from covid_monai.tables.executors.local import Slot, slots_of
+from covid_monai.tables.executors.local import slots_of
 from covid_monai.tables.executors.queue import Listener, Queue
 from covid_monai.tables.folder import Outcome, state_of
 from covid_monai.tables.growing import GrowingTable

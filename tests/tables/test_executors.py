@@ -12,8 +12,9 @@ from filelock import FileLock
 
 from covid_monai.errors import InputError
 from covid_monai.files import sha256_of
+from covid_monai.processes import Slot
 from covid_monai.tables.executors import local
-from covid_monai.tables.executors.local import Slot, slots_of
+from covid_monai.tables.executors.local import slots_of
 from covid_monai.tables.executors.queue import Queue
 from covid_monai.tables.executors.ray import processors_of_smallest_node
 from covid_monai.tables.folder import lock_file, prepare_parts, state_of
@@ -159,7 +160,7 @@ def test_slots_are_dealt_out_over_the_devices(gpus, device, workers, per_device,
 
 
 def test_the_processors_are_divided_among_the_slots(monkeypatch):
-    monkeypatch.setattr("covid_monai.tables.executors.local.processors", lambda: 16)
+    monkeypatch.setattr("covid_monai.processes.processors", lambda: 16)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert {slot.threads for slot in slots_of("cpu", 3, None)} == {5}
     assert {slot.threads for slot in slots_of("cpu", 32, None)} == {1}

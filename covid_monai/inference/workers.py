@@ -1,0 +1,135 @@
+"""The inputs of a call, done one after another here, or by several processes that each load the model once."""
+
+import signal
+import sys
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TypeAlias
+
+from covid_monai.errors import InputError, InputWarning
+from covid_monai.files import protecting
+from covid_monai.inference.images import ImageInput, predict_image
+from covid_monai.inference.model import Model
+from covid_monai.inference.prediction import PredictedFile
+from covid_monai.inference.study import StudyRun, fail_study, predict_study
+from covid_monai.inference.study_inputs import StudyInput
+from covid_monai.processes import Child, DiedError, Slot, end_all, start_child, wait_for
+
+Given: TypeAlias = ImageInput | StudyInput
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a process needs to do any input of a call; another one can be sent it.
+
+    Attributes:
+        load: the model, on a ``device``.
+        run_of: what the inputs have in common, with the model that was loaded.
+        protected: files that nothing may replace.
+    """
+
+    load: Callable[..., Model]
+    run_of: Callable[[Model], StudyRun]
+    protected: Sequence[Path]
+
+
+def predict_input(
+    run: StudyRun, given: Given, *, progress: Callable[[int, int], object] | None = None
+) -> PredictedFile:
+    """Segment an image, or segment and measure a study; errors stand in what is returned."""
+    if isinstance(given, ImageInput):
+        return predict_image(run.model, given, overwrite=run.overwrite, progress=progress)
+    return predict_study(run, given, progress=progress)
+
+
+def predict_in_processes(
+    run: StudyRun,
+    work: Work,
+    inputs: Iterable[Given],
+    slots: Sequence[Slot],
+    *,
+    started: Callable[[Path], object] | None = None,
+    ended: Callable[[Given, PredictedFile], object],
+) -> None:
+    """Do inputs in as many processes as there are slots, each the next one that waits.
+
+    A process that dies takes the input with it that it had, which has then failed, and another one is started. All end
+    with this one.
+
+    Args:
+        run: what the inputs have in common.
+        work: the same for other processes.
+        inputs: in the order in which they are begun.
+        slots: the device and the threads of each process.
+        started: called with the place of each input that a process is given.
+        ended: called with each input and what became of it, in the order in which they end.
+
+    Raises:
+        InputError: a process cannot load the model.
+    """
+    waiting, free = deque(inputs), list(reversed(slots))
+    idle: list[tuple[Child, Slot]] = []
+    busy: dict[Child, tuple[Given, Slot]] = {}
+    try:
+        while waiting or busy:
+            while waiting and (idle or free):
+                child, slot = idle.pop() if idle else _start(work, free.pop())
+                given = waiting.popleft()
+                busy[child] = given, slot
+                if started is not None:
+                    started(given.place)
+                child.send(given)
+            for child in wait_for(busy):
+                given, slot = busy[child]
+                try:
+                    answer = child.answer()
+                    idle.append((child, slot))
+                except DiedError as died:
+                    answer = _failed(run, given, died)
+                    free.append(slot)
+                del busy[child]
+                if isinstance(answer, Exception):
+                    raise answer
+                ended(given, answer)
+    finally:
+        end_all([*busy, *(child for child, _ in idle)])
+
+
+def _start(work: Work, slot: Slot) -> tuple[Child, Slot]:
+    return start_child(_serve, work, slot, threads=slot.threads), slot
+
+
+def _failed(run: StudyRun, given: Given, died: DiedError) -> PredictedFile:
+    killed = (
+        " (the system does that where memory is short: fewer `workers` take less)" if "SIGKILL" in str(died) else ""
+    )
+    error = f"{given.place}: its process {died} before it was done{killed}; the same call again does it"
+    return PredictedFile(given.place, error=error) if isinstance(given, ImageInput) else fail_study(run, given, error)
+
+
+def _serve(connection: "Connection[PredictedFile | Exception, Given]", work: Work, slot: Slot) -> None:
+    """What each process does: one input after another, until there are no more."""
+    import torch
+
+    # an ordinary end, so that what is being written is removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    torch.set_num_threads(slot.threads)
+    # of the model all is told already, of an input it stands in the answer
+    warnings.simplefilter("ignore", InputWarning)
+    try:
+        with protecting(*work.protected):
+            run = work.run_of(work.load(device=slot.device))
+            while True:
+                connection.send(predict_input(run, connection.recv()))
+    except EOFError:
+        return
+    except InputError as error:
+        connection.send(error)
+    # the traceback is that of another process, which the error alone would not carry
+    except Exception:
+        connection.send(RuntimeError(f"in a process of its own:\n{traceback.format_exc()}"))
