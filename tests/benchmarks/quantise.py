@@ -105,6 +105,7 @@ def score(volumes: Path) -> None:
         drawn = np.asanyarray(nibabel.load(folder / "infection.nii.gz").dataobj) > 0
         whole, *others = (model.predict(folder / "ct.nii.gz") for model in models.values())
         reference = dice(whole.mask > 0, drawn)
+        print(f"{folder.name} is segmented", flush=True)
         for (precision, backend), found in zip(models, [whole, *others], strict=True):
             value = dice(found.mask > 0, drawn)
             agreement = dice(found.mask > 0, whole.mask > 0)

@@ -13,9 +13,9 @@ import covid_monai as cm
 from covid_monai.catalog.bundles import bundle_folder, bundle_names
 from covid_monai.catalog.config import build_workflow
 from covid_monai.errors import InputWarning
-from covid_monai.inference import openvino_network, openvino_trial
+from covid_monai.inference import openvino_cache, openvino_network, openvino_trial
 from covid_monai.inference.averaging import AveragedNetwork
-from covid_monai.inference.openvino_cache import subject_of
+from covid_monai.inference.openvino_cache import kept_network, subject_of
 from covid_monai.inference.openvino_network import OpenVinoNetwork, compile_network, convert_network
 
 pytestmark = pytest.mark.usefixtures("installed")
@@ -48,9 +48,13 @@ def unwritable(cache):
     cache.parent.touch()
 
 
+def subject(network, shape=SHAPE, openvino="2026.0"):
+    return subject_of(network, shape, precision="float32", threads=1, openvino=openvino, quantised=None)
+
+
 def trial_of(network, shape=SHAPE, openvino="2026.0", converted=None):
-    subject = subject_of(network, shape, precision="float32", threads=1, openvino=openvino, quantised=None)
-    return openvino_trial.kept_trial(network, network, lambda: convert_network(converted or network, shape), subject)
+    about = subject(network, shape, openvino)
+    return openvino_trial.kept_trial(network, network, lambda: convert_network(converted or network, shape), about)
 
 
 def small_network():
@@ -130,9 +134,23 @@ def test_the_first_start_converts_a_network_once_and_the_next_one_takes_what_was
     assert (len(conversions), len(processes)) == (1, 1)
 
 
+@pytest.fixture
+def compiled():
+    """A function that compiles a network through the cache, and gives its logits and how often it was converted."""
+    images = torch.rand(SHAPE, generator=torch.Generator().manual_seed(0))
+
+    def logits(network):
+        converted = []
+        kept = kept_network(subject(network), lambda: converted.append(1) or convert_network(network, SHAPE))
+        return OpenVinoNetwork(kept)(images), len(converted)
+
+    return logits
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "removed"])
-def test_a_compiled_network_that_is_damaged_is_made_anew(damage, tiny_run, cache, conversions):
-    first = loaded(tiny_run)
+def test_a_compiled_network_that_is_damaged_is_made_anew(damage, compiled, cache):
+    network = small_network()
+    first, _ = compiled(network)
     (kept,) = cache.glob("*.blob")
     content = kept.read_bytes()
     if damage == "removed":
@@ -140,21 +158,43 @@ def test_a_compiled_network_that_is_damaged_is_made_anew(damage, tiny_run, cache
     else:
         ways = {"cut": content[:-100], "changed": content[:-1] + bytes([content[-1] ^ 1]), "emptied": b""}
         kept.write_bytes(ways[damage])
-    assert torch.equal(loaded(tiny_run), first)
-    assert len(conversions) == 2
-    assert kept.stat().st_size == len(content)
-    loaded(tiny_run)
-    assert len(conversions) == 2
+    again, conversions = compiled(network)
+    assert torch.equal(again, first)
+    assert conversions == 1
+    last, conversions = compiled(network)
+    assert torch.equal(last, first)
+    assert conversions == 0
 
 
-def test_a_compiled_network_of_something_else_under_the_same_name_is_made_anew(tiny_run, cache, conversions):
-    first = loaded(tiny_run)
+def test_a_compiled_network_of_something_else_under_the_same_name_is_made_anew(compiled, cache):
+    network = small_network()
+    first, _ = compiled(network)
     (ours,) = cache.glob("*.blob")
-    cm.load(tiny_run, backend="openvino", precision="float32", mirrored=True)
+    compiled(small_network())
     (other,) = set(cache.glob("*.blob")) - {ours}
     shutil.copy(other, ours)
-    assert torch.equal(loaded(tiny_run), first)
-    assert len(conversions) == 3
+    again, conversions = compiled(network)
+    assert torch.equal(again, first)
+    assert conversions == 1
+
+
+def test_what_another_release_of_openvino_left_is_made_anew(compiled, cache, monkeypatch):
+    network = small_network()
+    first, _ = compiled(network)
+
+    def refuse(*_):
+        raise RuntimeError("the blob is of another release")
+
+    monkeypatch.setattr(openvino_cache, "import_network", refuse)
+    again, conversions = compiled(network)
+    assert torch.equal(again, first)
+    assert conversions == 1
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_without_a_cache_that_can_be_written_a_network_is_compiled_each_time(compiled):
+    network = small_network()
+    assert [compiled(network)[1] for _ in range(2)] == [1, 1]
 
 
 @pytest.mark.usefixtures("unwritable")
