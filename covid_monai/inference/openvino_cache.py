@@ -92,9 +92,10 @@ def kept_network(subject: dict[str, Any], convert: Callable[[], Any]) -> Any:
         if digest == _seal(subject, content):
             return import_network(content, precision, threads)
     compiled = compile_network(convert(), precision, threads)
-    exported = compiled.export_model()
-    content = exported.getvalue() if isinstance(exported, BytesIO) else bytes(exported)
-    with suppress(InputError), replacing(file) as temporary:
+    # where it cannot be kept, the next start makes it anew
+    with suppress(InputError, RuntimeError), replacing(file) as temporary:
+        exported = compiled.export_model()
+        content = exported.getvalue() if isinstance(exported, BytesIO) else bytes(exported)
         temporary.write_bytes(_seal(subject, content) + content)
     return compiled
 

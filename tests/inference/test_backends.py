@@ -17,8 +17,8 @@ from covid_monai.files import read_json
 from covid_monai.inference.mask_record import Backend
 
 PROBABILITY = {"float32": 1e-3, "bfloat16": 0.2}
-"""The largest difference from torch's float32 that is allowed in the probability of lesion; docs/performance.md."""
-MEAN_PROBABILITY = {"float32": 1e-5, "bfloat16": 1e-3}
+"""The largest difference from torch's float32 that is allowed in the probability of lesion of a network that has
+learned little; tests/inference/test_quantised.py holds the shipped one to closer bounds."""
 DICE = {"float32": 0.999, "bfloat16": 0.97}
 
 
