@@ -4,6 +4,7 @@ import configparser
 import inspect
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,7 +99,8 @@ def workplace(tiny_dataset, tiny_run, tmp_path, monkeypatch):
     reference = np.repeat(np.asarray(label.dataobj), 3, axis=2)
     nibabel.save(nibabel.Nifti1Image(reference, label.affine), tmp_path / "references" / "study.nii.gz")
     nibabel.save(image, tmp_path / "slice.nii.gz")
-    (tmp_path / "docs").symlink_to(HOME / "docs")
+    # what an example writes anew stays there
+    shutil.copytree(HOME / "docs", tmp_path / "docs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

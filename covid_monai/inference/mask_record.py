@@ -23,7 +23,7 @@ class Backend:
     Attributes:
         name: ``torch`` or ``openvino``.
         version: of that package.
-        precision: ``float32`` or ``bfloat16``: what it multiplies in.
+        precision: ``float32``, ``bfloat16`` or ``int8``: what it multiplies in.
     """
 
     name: str

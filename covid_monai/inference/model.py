@@ -143,8 +143,9 @@ def load(
         device: such as ``cpu`` or ``cuda:0``; the bundle's choice if None, which is the processor for OpenVINO.
         backend: what computes the network: ``torch``, ``openvino``, or ``auto``, the faster one that is installed
             (:func:`covid_monai.inference.backends.use_backend`).
-        precision: ``float32`` or ``bfloat16``, for either back end; the bundle's choice if None: bfloat16 where the
-            device multiplies it in hardware.
+        precision: ``float32`` or ``bfloat16``, for either back end, or ``int8``, which OpenVINO alone computes and the
+            weights must bring along, as the shipped ones do; the bundle's choice if None: bfloat16 where the device
+            multiplies it in hardware.
         roi_size: height and width of the part of the resized slice that the network sees at a time, which then
             slides over the slice; None takes the slice whole.
         intensity: how the values of images are read, a mode of :mod:`covid_monai.transforms.intensity`; ``checked``
@@ -167,6 +168,7 @@ def load(
     trained = [find_trained(each_run, settings=settings, trust=trust) for each_run in runs]
     from covid_monai.inference.averaging import build_averaged, check_alike
     from covid_monai.inference.backends import check_choice, use_backend
+    from covid_monai.inference.quantised import find_quantised
 
     check_choice(backend, precision)
     check_alike(trained)
@@ -185,14 +187,16 @@ def load(
     noted = {**own, **given, **{key: value for key, value in beyond.items() if value}}
     terms = "; ".join(dict.fromkeys(each_run.terms for each_run in trained if each_run.terms)) or None
     chosen = {**own, **given}
+    quantised = find_quantised(trained, chosen, mirrored=mirrored) if precision == "int8" else None
     if precision is not None:
-        chosen["precision"] = precision
-    if device is not None or backend == "openvino":
+        # torch's, which int8 is compared with
+        chosen["precision"] = "float32" if quantised is not None else precision
+    if device is not None or backend == "openvino" or quantised is not None:
         chosen["device"] = device_setting(device or "cpu")
 
     with plain_input_errors():
         segmenter, names = build_averaged(trained, chosen, mirrored=mirrored)
-        computed = use_backend(segmenter, backend, channels=input_channels(source))
+        computed = use_backend(segmenter, backend, channels=input_channels(source), quantised=quantised)
         weights = "+".join(sorted(each_run.sha256 for each_run in trained))
         origin = Origin(source.name, weights, noted, computed, terms)
         return Model(

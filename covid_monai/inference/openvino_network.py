@@ -38,12 +38,26 @@ def convert_network(network: "nn.Module", shape: Shape) -> Any:
     return model
 
 
+def read_network(file: Path, shape: Shape) -> Any:
+    """An ``openvino.Model`` from a file, for one to ``shape[0]`` images.
+
+    Raises:
+        RuntimeError: this release of OpenVINO does not read it, or it takes no images of this shape.
+    """
+    import openvino
+
+    model = openvino.Core().read_model(file)
+    model.reshape([openvino.Dimension(1, shape[0]), *shape[1:]])
+    return model
+
+
 def compile_network(model: Any, precision: str, threads: int) -> Any:
     """An ``openvino.CompiledModel`` for this processor.
 
     Args:
         model: an ``openvino.Model``, or the path of one.
-        precision: ``float32`` or ``bfloat16``; without it OpenVINO chooses by the processor.
+        precision: ``float32``, ``bfloat16``, or ``int8`` for a network that is quantised, of which the rest is
+            float32; without it OpenVINO chooses by the processor.
         threads: as many as torch has, so that jobs that share a machine keep to their parts.
 
     Raises:
@@ -51,17 +65,42 @@ def compile_network(model: Any, precision: str, threads: int) -> Any:
     """
     import openvino
 
-    wanted = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}[precision]
-    options = {
-        "INFERENCE_PRECISION_HINT": wanted,
+    place = str(model) if isinstance(model, Path) else model
+    return _of_precision(openvino.Core().compile_model(place, "CPU", _options(precision, threads)), precision)
+
+
+def import_network(content: bytes, precision: str, threads: int) -> Any:
+    """A network that :func:`compile_network` compiled, from what its ``export_model`` gave.
+
+    Raises:
+        RuntimeError: it is of another release of OpenVINO, or of another precision.
+    """
+    import openvino
+
+    return _of_precision(openvino.Core().import_model(content, "CPU", _options(precision, threads)), precision)
+
+
+def _options(precision: str, threads: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": _type(precision),
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         # pinned threads of two jobs can share one core while others are idle
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = openvino.Core().compile_model(str(model) if isinstance(model, Path) else model, "CPU", options)
+
+
+def _type(precision: str) -> Any:
+    """What a network computes in where it is not quantised."""
+    import openvino
+
+    types = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16, "int8": openvino.Type.f32}
+    return types[precision]
+
+
+def _of_precision(compiled: Any, precision: str) -> Any:
     # a hint is not kept where the processor cannot follow it
-    if (taken := compiled.get_property("INFERENCE_PRECISION_HINT")) != wanted:
+    if (taken := compiled.get_property("INFERENCE_PRECISION_HINT")) != _type(precision):
         raise RuntimeError(f"on this processor it computes in {taken.to_string()}, not in {precision}")
     return compiled
 

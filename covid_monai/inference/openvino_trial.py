@@ -4,8 +4,6 @@ On some processors OpenVINO ends the process that compiles a network (openvino i
 that process can catch.
 """
 
-import hashlib
-import json
 import signal
 import subprocess
 import sys
@@ -17,18 +15,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import covid_monai
-from covid_monai.environment import processor_name
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
-from covid_monai.inference.openvino_network import OpenVinoNetwork, Shape, compile_network, convert_network
+from covid_monai.inference.openvino_cache import can_keep, place_of
+from covid_monai.inference.openvino_network import OpenVinoNetwork, compile_network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = "covid-monai openvino trial 1"
 
-DIFFERENCE = {"float32": 1e-3, "bfloat16": 0.05}
+DIFFERENCE = {"float32": 1e-3, "bfloat16": 0.05, "int8": 0.005}
 """How far probabilities of random images may be from those of torch in float32, in the mean of all voxels.
 
 It tells a network that was converted wrongly from one that is rounded; tests hold real slices to closer bounds.
@@ -55,72 +52,64 @@ class Trial:
     place: str | None = None
 
 
+_UNKEPT = Trial("the user's cache cannot be written, where it is kept which back end is the faster one")
+
+
 def kept_trial(
-    network: "nn.Module", torchs: "Callable[[Tensor], Tensor]", shape: Shape, subject: dict[str, Any]
+    network: "nn.Module",
+    torchs: "Callable[[Tensor], Tensor]",
+    convert: Callable[[], Any],
+    subject: dict[str, Any],
+    *,
+    to_keep: bool = False,
 ) -> Trial:
     """The trial of a network, made now if it has not been made on this machine with this network and these versions.
 
     Args:
         network: in evaluation mode, on the CPU.
-        torchs: the network as torch would be called in its place, in the same precision.
-        shape: of its images.
-        subject: ``precision``, ``threads`` and ``openvino``, its version.
+        torchs: the network as torch would be called in its place, in the same precision; in float32 for int8.
+        convert: gives the ``openvino.Model``.
+        subject: see :func:`covid_monai.inference.openvino_cache.subject_of`.
+        to_keep: make no trial that could not be kept; the next call could choose otherwise by its own.
     """
-    import pooch
-    import torch
-
-    known = {
-        **subject,
-        "shape": list(shape),
-        "network": digest_of(network),
-        "processor": processor_name(),
-        "torch": torch.__version__,
-        "software": covid_monai.__version__,
-    }
-    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    file = Path(pooch.os_cache("covid-monai")) / "openvino" / f"{key[:32]}.json"
+    place = place_of(subject)
     with suppress(InputError, KeyError, TypeError, AttributeError):
-        content = read_json(file)
-        if content["format"] == FORMAT and content["of"] == known:
-            return Trial(content["reason"], content["openvino"], content["torch"], str(file))
-    trial, final = _try(network, torchs, shape, subject["precision"], subject["threads"])
+        content = read_json(place)
+        if content["format"] == FORMAT and content["of"] == subject:
+            return Trial(content["reason"], content["openvino"], content["torch"], str(place))
+    if to_keep and not can_keep(place):
+        return _UNKEPT
+    trial, final = _try(network, torchs, convert, subject)
     if final:
         with suppress(InputError):
-            write_json(file, {"format": FORMAT, "of": known, **asdict(trial)})
-            return replace(trial, place=str(file))
-    return trial
-
-
-def digest_of(network: "nn.Module") -> str:
-    """SHA-256 of a network's parts and weights."""
-    import torch
-
-    digest = hashlib.sha256(repr(network).encode())
-    for name, value in network.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+            write_json(place, {"format": FORMAT, "of": subject, **asdict(trial)})
+            return replace(trial, place=str(place))
+    return _UNKEPT if to_keep and trial.reason is None else trial
 
 
 def _try(
-    network: "nn.Module", torchs: "Callable[[Tensor], Tensor]", shape: Shape, precision: str, threads: int
+    network: "nn.Module",
+    torchs: "Callable[[Tensor], Tensor]",
+    convert: Callable[[], Any],
+    subject: dict[str, Any],
 ) -> tuple[Trial, bool]:
     """A trial, and whether it would come out the same again."""
     import numpy as np
     import torch
 
+    precision = subject["precision"]
     try:
-        model = convert_network(network, shape)
+        model = convert()
     # tracing and conversion fail in as many ways as there are operations
     except Exception as error:
         return Trial(f"it cannot be converted ({_last_line(str(error)) or type(error).__name__})"), True
-    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(subject["shape"], generator=torch.Generator().manual_seed(0))
     with TemporaryDirectory(prefix="covid-monai-") as name, torch.inference_mode():
         folder = Path(name)
         try:
             save_trial(model, images.numpy(), folder)
             process = subprocess.run(
-                [sys.executable, "-m", __name__, str(folder), precision, str(threads)],
+                [sys.executable, "-m", __name__, str(folder), precision, str(subject["threads"])],
                 check=False,
                 capture_output=True,
                 text=True,

@@ -44,7 +44,7 @@ def main(run: Path) -> None:
         "on_crops": True,
     }
     write_json(weights.with_name(WEIGHTS_RECORD_FILE), content)
-    print(f"wrote {weights}: {weights.stat().st_size / 1e6:.1f} MB")
+    print(f"wrote {weights}: {weights.stat().st_size / 1e6:.1f} MB; int8 is made from it by tests.benchmarks.quantise")
 
 
 if __name__ == "__main__":
