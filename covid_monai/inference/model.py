@@ -100,7 +100,7 @@ class Model:
         with plain_input_errors(), collecting_warnings() as messages:
             grid = {key: reading[key] for key in ("orientation", "grid_tolerance")}
             image = _as_image((study.hu, study.affine) if study is not None else ct, grid)
-            volume = HounsfieldReader(**reading).read_hounsfield(image, where=where)
+            volume = HounsfieldReader(**reading).read_hounsfield(path or image, where=where)
             segmented = segment_volume(self._segmenter, volume, where, probability=probability, progress=progress)
             cropped = self._crops_volumes and image.ndim == 3 and min(image.shape) > 1
             if self._trained_on_crops and not cropped:
