@@ -110,9 +110,9 @@ def reproduce(
         write_results(output)
         click.echo(f"table: {output / 'table.md'}; page: {output / 'report.html'}")
         if publish is not None:
-            from covid_monai.tables.publish import publish as publish_jobs
+            from covid_monai.tables.joining import publish_beside
 
-            click.echo(f"published to {publish}; finished jobs: {publish_jobs(output, publish)}")
+            click.echo(f"published to {publish}; finished jobs: {publish_beside(output, publish)}")
     if failed:
         raise InputError(
             f"{len(failed)} of {len(outcomes)} jobs failed; see the messages above, and --resume tries them again"

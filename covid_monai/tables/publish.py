@@ -42,7 +42,8 @@ def publish(output: Path, folder: Path) -> int:
     ``thresholds.csv.gz``,
     ``logs.jsonl.gz``, ``splits.json`` and ``curves.png``. Weights, masks and report.html are left out: they carry the
     terms of the data or show patients. The places of data set, output and bundles on this machine become the words
-    DATA, OUT and BUNDLES. What ``folder`` has of an earlier time is replaced.
+    DATA, OUT and BUNDLES. What ``folder`` has of an earlier time is replaced;
+    :func:`covid_monai.tables.joining.publish_beside` keeps its jobs.
     :func:`covid_monai.tables.published.read_published` reads such a folder.
 
     Returns:
@@ -59,7 +60,8 @@ def publish(output: Path, folder: Path) -> int:
         raise InputError(f"{output} has no table yet; `covid-monai reproduce ... --resume` writes it")
     results = collect(output)
     places = _places(output, Path(note["data"]))
-    _make_room(folder, note["table"], note["budget"])
+    if check_room(folder, note["table"], note["budget"]):
+        _make_room(folder)
     try:
         for name in (*TABLE_FILES, *FIGURES):
             _copy(output / name, folder / name, places)
@@ -76,16 +78,16 @@ def write_published_jobs(results: Results, folder: Path, places: Places) -> None
         InputError: a file of a job cannot be read, or ``folder`` cannot be written.
     """
     jobs = [{str(key): value for key, value in job.items()} for job in results.jobs.to_dict("records")]
-    write_text(folder / JOBS, _as_csv([_job_line(job, results.output, places) for job in jobs]))
-    _write_gzip(folder / SCORES, _scores(results.scores, jobs, "scored").to_csv(index=False, lineterminator="\n"))
+    write_text(folder / JOBS, as_csv([_job_line(job, results.output, places) for job in jobs]))
+    write_gzip(folder / SCORES, _scores(results.scores, jobs, "scored").to_csv(index=False, lineterminator="\n"))
     if results.grid is not None:
         native = _scores(results.native_scores, jobs, "evaluation")
-        _write_gzip(folder / NATIVE_SCORES, native.to_csv(index=False, lineterminator="\n"))
+        write_gzip(folder / NATIVE_SCORES, native.to_csv(index=False, lineterminator="\n"))
     curves = _threshold_curves(results, jobs)
     if len(curves):
-        _write_gzip(folder / THRESHOLDS, curves.to_csv(index=False, lineterminator="\n"))
+        write_gzip(folder / THRESHOLDS, curves.to_csv(index=False, lineterminator="\n"))
     logs = job_logs(results)
-    _write_gzip(folder / LOGS, "".join(_log_lines(results, jobs)))
+    write_gzip(folder / LOGS, "".join(_log_lines(results, jobs)))
     draw_curve_sheet(logs, folder / CURVES)
     splits = {_split_name(path.stem): read_json(path) for path in sorted((results.output / "splits").glob("*.json"))}
     content = {"format": SPLITS_FORMAT, "version": SPLITS_VERSION, "splits": splits}
@@ -127,7 +129,8 @@ def _as_field(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
+def as_csv(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines as CSV; the columns are those of the first."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
@@ -209,7 +212,8 @@ def _of_job(job: Mapping[str, Any], lines: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([keys, lines], axis=1)
 
 
-def _write_gzip(path: Path, text: str) -> None:
+def write_gzip(path: Path, text: str) -> None:
+    """Write a text packed, in one step."""
     # without name and time: the same text is the same bytes
     with (
         replacing(path) as temporary,
@@ -219,8 +223,12 @@ def _write_gzip(path: Path, text: str) -> None:
         packed.write(text.encode("utf-8"))
 
 
-def _make_room(folder: Path, table: str, budget: str) -> None:
-    """Remove what an earlier time left of the same table; what is of another one is not touched."""
+def check_room(folder: Path, table: str, budget: str) -> bool:
+    """Whether a folder holds what an earlier time published of the same table and budget.
+
+    Raises:
+        InputError: it holds something else.
+    """
     before = None
     if (folder / "table.json").is_file():
         stored = _json_of(folder / "table.json")
@@ -232,11 +240,15 @@ def _make_room(folder: Path, table: str, budget: str) -> None:
             raise InputError(f"{folder} is an output folder with jobs of its own; choose another folder")
         before = (note.get("table"), note.get("budget"))
     if before is None:
-        return
+        return False
     if before != (table, budget):
         raise InputError(
             f"{folder} holds {before[0]} (budget {before[1]}), not {table} (budget {budget}); choose another folder"
         )
+    return True
+
+
+def _make_room(folder: Path) -> None:
     for path in [folder / NOTE, *(folder / name for name in PUBLISHED_FILES)]:
         path.unlink(missing_ok=True)
     for name in ("cells", "jobs", "splits"):

@@ -133,7 +133,7 @@ def _head(stored: Mapping[str, Any], table: Table) -> Head:
 
 
 def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
-    table, budget = _table(stored["table"]), stored["budget"]
+    table, budget = table_of(stored["table"]), stored["budget"]
     states = {entry["job"]: (entry["state"], entry["reason"]) for entry in stored["missing"]}
     waiting = jobs_of_folders(table, list(states), budget) if states else []
     on_grid = (folder / NATIVE_SCORES).is_file()
@@ -154,7 +154,8 @@ def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
     )
 
 
-def _table(stored: Mapping[str, Any]) -> Table:
+def table_of(stored: Mapping[str, Any]) -> Table:
+    """The table as it was when it was published, from ``table`` of ``table.json``."""
     fields = dict(stored["definition"])
     fields["theirs"], fields["needs"] = Theirs(**fields["theirs"]), Needs(**fields["needs"])
     fields["protocols"] = {name: Protocol(**protocol) for name, protocol in fields["protocols"].items()}
