@@ -38,7 +38,7 @@ MASK := $(RUN)/masks/$(patsubst %.nii,%,$(patsubst %.gz,%,$(notdir $(SHOWN)))).n
 # OpenMP's threads sleep while they wait: spinning ones slow a training step over three times as soon as another process runs
 export OMP_WAIT_POLICY := passive
 
-.PHONY: install demo model test test-all fuzz lint format docs clean
+.PHONY: install demo model test test-all gpu-check fuzz lint format docs clean
 
 install: .venv/installed
 
@@ -85,6 +85,12 @@ test: install
 test-all: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow or not slow"
+
+# what a GPU computes, held against the CPU: training, scores, masks, resuming, export, two processes, the benchmark
+GPU ?= cuda:0
+
+gpu-check: install
+	CHECKED_DEVICE=$(GPU) $(BIN)/pytest -m "slow or not slow" tests/device
 
 # each reader of files for so many seconds against bytes that try all its branches (what it does not refuse in one line is
 # left in runs/fuzz), then a hundred commands killed at moments that the seed draws; the same seed draws the same.
