@@ -1,0 +1,67 @@
+"""Seconds of a call: repeated after a warm-up, with their median and spread."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+SECONDS_OF_A_ROUND = 0.2
+"""A round repeats a call that is shorter, so that neither the clock nor a single interruption counts for much."""
+
+MOST_CALLS = 1000
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call, from several rounds.
+
+    Attributes:
+        median: of the rounds.
+        least: of the rounds.
+        most: of the rounds.
+        rounds: how many there were after the warm-up.
+        calls: in each of them; a round's seconds are divided by it.
+    """
+
+    median: float
+    least: float
+    most: float
+    rounds: int
+    calls: int = 1
+
+    @classmethod
+    def of(cls, seconds: list[float], calls: int = 1) -> "Timing":
+        """The timing whose rounds took ``seconds`` a call."""
+        return cls(statistics.median(seconds), min(seconds), max(seconds), len(seconds), calls)
+
+
+def time_calls(compute: Callable[[], object], *, rounds: int, device: torch.device) -> Timing:
+    """Time ``compute``, once it has been called twice.
+
+    The first call is the one that chooses algorithms, compiles kernels and takes memory from the system; the second
+    tells how many calls make a round of at least ``SECONDS_OF_A_ROUND``.
+
+    Args:
+        compute: what is timed.
+        rounds: how many are timed, at least 1.
+        device: that it computes on, which is waited for at both ends of a round.
+    """
+    _seconds(compute, 1, device)
+    calls = min(MOST_CALLS, max(1, round(SECONDS_OF_A_ROUND / max(_seconds(compute, 1, device), 1e-9))))
+    return Timing.of([_seconds(compute, calls, device) / calls for _ in range(rounds)], calls)
+
+
+def _seconds(compute: Callable[[], object], calls: int, device: torch.device) -> float:
+    synchronise(device)
+    start = time.perf_counter()
+    for _ in range(calls):
+        compute()
+    synchronise(device)
+    return time.perf_counter() - start
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has done all that it was given."""
+    torch.get_device_module(device).synchronize()
