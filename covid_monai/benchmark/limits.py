@@ -15,7 +15,7 @@ CONVOLUTION, PRODUCT = "convolution", "matrix product"
 KERNEL = 3
 
 SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
-    "cpu": {CONVOLUTION: (4, 256, 64, 64), PRODUCT: (2048, 2048)},
+    "cpu": {CONVOLUTION: (8, 256, 64, 64), PRODUCT: (3072, 3072)},
     "cuda": {CONVOLUTION: (32, 512, 64, 64), PRODUCT: (8192, 8192)},
 }
 """By kind of device: images (N, C, H, W) of a 3 x 3 convolution to as many channels; rows and columns of a matrix.

@@ -19,15 +19,25 @@ from covid_monai.errors import InputError
 SIZES = (256, 369, 512)
 """Height and width of slices: what most networks are compared at, Chen's paper's, and a scanner's own."""
 
+GIVEN = "study that was given"
 PHANTOM, NO_STUDY = "phantom", "none"
 """Names in place of a study's path: one that is drawn, or none."""
 
-ROUNDS = 5
+REPEATS = 5
 PHANTOM_SLICES = 300
 
 LIMITS_OF_ROWS = {"share_of_convolution": "convolution", "share_of_matrix_product": "matrix product"}
 
-_FIGURES = ("batch", "slices", "seconds", "slices_per_second", "flops_per_slice", "flops_per_second")
+_FIGURES = (
+    "batch",
+    "slices",
+    "seconds",
+    "slices_per_second",
+    "flops_per_slice",
+    "flops_per_second",
+    "peak_memory_bytes",
+    "memory_before_bytes",
+)
 _FIGURES_OF_STUDY = ("shape", "format", "backend", "stages", "peak_memory_bytes", "peak_cuda_memory_bytes")
 
 
@@ -38,7 +48,7 @@ def measure_machine(
     device: str | None = None,
     precisions: Sequence[str] | None = None,
     batch: int | None = None,
-    rounds: int = ROUNDS,
+    repeats: int = REPEATS,
     study: str | os.PathLike[str] = PHANTOM,
     phantom_slices: int = PHANTOM_SLICES,
     settings: Mapping[str, Any] | None = None,
@@ -55,7 +65,7 @@ def measure_machine(
         device: such as ``cpu`` or ``cuda:0``; None for a GPU where there is one.
         precisions: ``float32``, ``bfloat16``; None for the one that the bundles choose on this device.
         batch: slices at a time; None for the bundle's own, in training and in inference.
-        rounds: how often each is timed after a warm-up.
+        repeats: how often each is timed after a warm-up.
         study: a CT that ``predict`` takes, ``phantom`` for a drawn one, or ``none``.
         phantom_slices: of the drawn one, whose slices are 512 x 512.
         settings: further settings of the bundles, such as ``channels``.
@@ -75,11 +85,11 @@ def measure_machine(
     _check_study(study)
     cases = list(_cases(folders, sizes, formats, place))
     tell(f"{len(cases) + len(formats)} measurements" + ("" if study == NO_STUDY else " and a study"))
-    limits = [row for precision in formats for row in _limits(place, precision, rounds, tell)]
+    limits = [row for precision in formats for row in _limits(place, precision, repeats, tell)]
     networks = []
     for number, case in enumerate(cases, 1):
         tell(f"{number}/{len(cases)} {_words(case)}")
-        own = {"device": place, "batch": batch, "rounds": rounds, "settings": chosen}
+        own = {"device": place, "batch": batch, "rounds": repeats, "settings": chosen}
         networks.append(_with_shares(_network(case, own, tell), limits))
     return Benchmark(
         {
@@ -91,12 +101,12 @@ def measure_machine(
             "processors": environment.processors(),
             "environment": environment.describe_environment(),
             "openvino": environment.openvino_version(),
-            "repeats": rounds,
+            "repeats": repeats,
             "counted": COUNTED,
             "settings": chosen,
             "limits": limits,
             "networks": networks,
-            "study": _study(study, phantom_slices, place, precisions, rounds, tell),
+            "study": _study(study, phantom_slices, place, precisions, repeats, tell),
         }
     )
 
@@ -110,8 +120,10 @@ def _check_size(folder: Path, size: int, settings: Mapping[str, Any]) -> None:
 
 
 def _check_study(study: str | os.PathLike[str]) -> None:
-    if study not in (PHANTOM, NO_STUDY) and not Path(study).exists():
-        raise InputError(f"no study at {study}; give the path of a CT, {PHANTOM} or {NO_STUDY}")
+    from covid_monai.benchmark.study import one_study
+
+    if study not in (PHANTOM, NO_STUDY):
+        one_study(study)
 
 
 def _cases(
@@ -148,7 +160,7 @@ def _network(case: Mapping[str, Any], own: Mapping[str, Any], tell: Callable[[st
         figures = measure_apart("network", {**case, **own, "bundle": str(case["bundle"])})
     except InputError as error:
         tell(f"    {error}")
-        return {**named, **dict.fromkeys(_FIGURES), "peak_memory_bytes": None, "error": str(error)}
+        return {**named, **dict.fromkeys(_FIGURES), "error": str(error)}
     tell(f"    {figures['slices_per_second']:.3g} slices/s")
     return {**named, **figures, "error": None}
 
@@ -181,13 +193,14 @@ def _study(
         return None
     from covid_monai.benchmark.study import draw_study
 
-    name = PHANTOM if study == PHANTOM else Path(study).name
+    # names of files can be those of patients
+    name = PHANTOM if study == PHANTOM else GIVEN
     try:
         with TemporaryDirectory(prefix="covid-monai-") as folder:
             if study == PHANTOM:
                 tell(f"drawing a phantom of {slices} slices")
             ct = draw_study(Path(folder), slices) if study == PHANTOM else Path(study).absolute()
-            tell(f"the study {name}, {rounds + 1} times")
+            tell(f"{rounds + 1} times: {name}")
             precision = precisions[0] if precisions else None
             arguments = {"study": str(ct), "device": device, "precision": precision, "rounds": rounds}
             figures = measure_apart("study", arguments)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from covid_monai.benchmark.timing import time_calls
-from covid_monai.catalog.config import build_workflow
+from covid_monai.catalog.config import build_workflow, known_settings
 from covid_monai.catalog.metadata import input_channels
 from covid_monai.catalog.sizes import operations_of
 from covid_monai.environment import device_setting
@@ -50,15 +51,18 @@ def measure_network(
         settings: further settings of the bundle.
 
     Returns:
-        ``batch``, ``seconds`` of ``slices`` slices, ``flops_per_slice``, ``slices_per_second``, ``flops_per_second``
-        and ``peak_memory_bytes``, which is that of the whole process where the device is no GPU.
+        ``batch``, ``seconds`` of ``slices`` slices, ``flops_per_slice``, ``slices_per_second``, ``flops_per_second``,
+        ``peak_memory_bytes``, of the whole process where the device is no GPU, and ``memory_before_bytes``, which of
+        these the process had taken before the network was there.
 
     Raises:
         InputError: the network cannot be built so.
         RuntimeError: it cannot be computed so, as where memory does not suffice.
     """
     folder = Path(bundle)
-    given = {**settings, "image_size": [size, size], "precision": precision, "device": device_setting(device)}
+    before = peak_memory(None)["process"]
+    known = settings if work == TRAINING else known_settings(folder, "inference", settings)
+    given = {**known, "image_size": [size, size], "precision": precision, "device": device_setting(device)}
     if batch is not None:
         given["batch_size" if work == TRAINING else "slices_at_once"] = batch
     with building(folder.name):
@@ -78,6 +82,7 @@ def measure_network(
         "flops_per_slice": operations,
         "flops_per_second": operations * per_second,
         "peak_memory_bytes": memory.get("cuda", memory["process"]),
+        "memory_before_bytes": 0 if "cuda" in memory else before,
     }
 
 
@@ -87,6 +92,7 @@ class Work:
 
     Attributes:
         compute: one call of it.
+        network: that it is of.
         slices: that a call computes.
         batch: of them at a time.
         operations_per_slice: the floating-point operations of one slice, counted when this is called.
@@ -94,6 +100,7 @@ class Work:
     """
 
     compute: Callable[[], object]
+    network: nn.Module
     slices: int
     batch: int
     operations_per_slice: Callable[[], float]
@@ -120,7 +127,7 @@ def training_step(bundle: Path, settings: Mapping[str, Any]) -> Work:
         loss_function(inferer(images, network), labels).backward()
         optimizer.step()
 
-    return Work(step, batch, batch, lambda: operations_of(step) / batch)
+    return Work(step, network, batch, batch, lambda: operations_of(step) / batch)
 
 
 def segmentation(bundle: Path, settings: Mapping[str, Any]) -> Work:
@@ -142,7 +149,7 @@ def segmentation(bundle: Path, settings: Mapping[str, Any]) -> Work:
         with torch.no_grad():
             return operations_of(lambda: segmenter.network(volume[..., 0]))
 
-    return Work(compute, BATCHES * batch, batch, operations, segmenter)
+    return Work(compute, segmenter.network, BATCHES * batch, batch, operations, segmenter)
 
 
 def _compute_by_openvino(work: Work, precision: str) -> None:
@@ -152,12 +159,12 @@ def _compute_by_openvino(work: Work, precision: str) -> None:
     segmenter = work.segmenter
     assert segmenter is not None
     height, width = segmenter.inferer.inferer.roi_size[:2]
-    shape = (work.batch, next(segmenter.network.parameters()).shape[1], height, width)
+    shape = (work.batch, next(work.network.parameters()).shape[1], height, width)
     try:
-        model = convert_network(segmenter.network, shape)
+        model = convert_network(work.network, shape)
         segmenter.logits = OpenVinoNetwork(compile_network(model, precision, torch.get_num_threads()))
     # tracing and conversion fail in as many ways as there are operations
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1] if lines else type(error).__name__
+        reason = lines[-1].lstrip("- ") if lines else type(error).__name__
         raise InputError(f"OpenVINO cannot compute it ({reason[:200]})") from error

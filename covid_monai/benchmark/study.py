@@ -1,5 +1,6 @@
 """A whole study through ``predict``: the seconds of each stage, as its record has them."""
 
+import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,9 +9,9 @@ from typing import Any
 from covid_monai.data.phantom import write_phantom
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import read_json
-from covid_monai.inference.inputs import find_inputs
+from covid_monai.inference.inputs import Inputs, find_inputs
 from covid_monai.inference.predict import predict
-from covid_monai.inference.study_record import RECORD, peak_memory
+from covid_monai.inference.study_record import RECORD, peak_memory, without_identifiers
 
 PHANTOM_SIZE = 512
 """Height and width of the slices of the phantom."""
@@ -27,6 +28,18 @@ def draw_study(folder: Path, slices: int) -> Path:
     """
     (image,) = write_phantom(folder, 1, size=PHANTOM_SIZE, slices=slices)
     return image
+
+
+def one_study(study: str | os.PathLike[str]) -> Inputs:
+    """What ``predict`` finds at a path, if that is one study.
+
+    Raises:
+        InputError: there is none, or there are several.
+    """
+    found = find_inputs([study], measure=True)
+    if len(found) != 1:
+        raise InputError(f"{os.fspath(study)} is {len(found)} studies; give one of them")
+    return found
 
 
 def measure_study(study: str, device: str, precision: str | None, rounds: int) -> dict[str, Any]:
@@ -46,18 +59,17 @@ def measure_study(study: str, device: str, precision: str | None, rounds: int) -
     Raises:
         InputError: the study cannot be used, or it is several.
     """
-    found = find_inputs([study], measure=True)
-    if len(found) != 1:
-        raise InputError(f"{study} is {len(found)} studies; give one of them")
+    given = one_study(study)
     stages: dict[str, list[float]] = {}
     record: dict[str, Any] = {}
     with TemporaryDirectory(prefix="covid-monai-") as folder, collecting_warnings():
         for number in range(rounds + 1):
             start = time.perf_counter()
-            (done,) = predict(found, Path(folder) / str(number), page=True, device=device, precision=precision)
+            (done,) = predict(given, Path(folder) / str(number), page=True, device=device, precision=precision)
             whole = time.perf_counter() - start
             if done.mask is None:
-                raise InputError(str(done.error))
+                # what comes of this may be shown to others
+                raise InputError(without_identifiers(str(done.error), given.studies[0]))
             record = read_json(done.mask.parent / RECORD)
             # the first one reads from the disk what the others find in memory
             if number:

@@ -30,7 +30,7 @@ COLUMNS = (
 )
 STAGE_COLUMNS = ("stage of the study", "seconds", "least to most")
 
-_NUMBERS_FROM = COLUMNS.index("batch")
+_FAILED = "failed"
 _GIGA, _MIB = 1e9, 2**20
 
 
@@ -69,11 +69,17 @@ class Benchmark:
     def table(self) -> str:
         """The machine in a line, a Markdown table with a row for each limit and network, and one of the stages."""
         document = self.document
-        rows = [
-            *(_limit_cells(row) for row in document["limits"]),
-            *(_network_cells(row) for row in document["networks"]),
+        measured = [*document["limits"], *document["networks"]]
+        cells = [_network_cells(row) if "bundle" in row else _limit_cells(row) for row in measured]
+        lines = [[row.get(column, "") for column in COLUMNS] for row in cells]
+        parts = [_machine_line(document), _markdown(COLUMNS, lines, COLUMNS.index("batch"))]
+        reasons = [
+            (row["error"], named) for row, named in zip(measured, cells, strict=True) if row["error"] is not None
         ]
-        parts = [_machine_line(document), _markdown(COLUMNS, rows, _NUMBERS_FROM)]
+        if reasons:
+            parts.append(
+                "\n".join(f"{_FAILED}: {', '.join(list(named.values())[:-1])}: {why}" for why, named in reasons)
+            )
         if document["study"] is not None:
             parts.append(_study_text(document["study"]))
         return "\n\n".join(parts)
@@ -98,56 +104,51 @@ def _machine_line(document: Mapping[str, Any]) -> str:
     )
 
 
-def _limit_cells(row: Mapping[str, Any]) -> list[str]:
-    name = str(row["name"])
+def _limit_cells(row: Mapping[str, Any]) -> dict[str, str]:
+    cells = {"what": str(row["name"]), "computed by": "torch", "precision": row["precision"]}
     if row["error"] is not None:
-        return [name, "", "", "torch", row["precision"], row["error"], *[""] * (len(COLUMNS) - _NUMBERS_FROM - 1)]
-    size = " x ".join(map(str, row["shape"]))
-    spread = _spread(row["seconds"], row["flops"] / _GIGA)
-    return [
-        name,
-        size,
-        "",
-        "torch",
-        row["precision"],
-        "",
-        "",
-        f"{spread} GFLOP/s",
-        "",
-        _number(row["flops_per_second"] / _GIGA),
-        "",
-        "",
-        "",
-    ]
+        return {**cells, "slices/s": _FAILED}
+    return {
+        **cells,
+        "size": " x ".join(map(str, row["shape"])),
+        "least to most": f"{_spread(row['seconds'], row['flops'] / _GIGA)} GFLOP/s",
+        "GFLOP/s": _number(row["flops_per_second"] / _GIGA),
+    }
 
 
-def _network_cells(row: Mapping[str, Any]) -> list[str]:
-    size, backend = row["size"], row["backend"]
-    named = [str(row["bundle"]).removesuffix(SUFFIX), f"{size} x {size}", row["work"], backend, row["precision"]]
+def _network_cells(row: Mapping[str, Any]) -> dict[str, str]:
+    cells = {
+        "what": str(row["bundle"]).removesuffix(SUFFIX),
+        "size": f"{row['size']} x {row['size']}",
+        "work": row["work"],
+        "computed by": row["backend"],
+        "precision": row["precision"],
+    }
     if row["error"] is not None:
-        return [*named, row["error"], *[""] * (len(COLUMNS) - _NUMBERS_FROM - 1)]
-    return [
-        *named,
-        str(row["batch"]),
-        _number(row["slices_per_second"]),
-        _spread(row["seconds"], row["slices"]),
-        _number(row["flops_per_slice"] / _GIGA),
-        _number(row["flops_per_second"] / _GIGA),
-        _share(row["share_of_convolution"]),
-        _share(row["share_of_matrix_product"]),
-        _memory(row["peak_memory_bytes"]),
-    ]
+        return {**cells, "slices/s": _FAILED}
+    return {
+        **cells,
+        "batch": str(row["batch"]),
+        "slices/s": _number(row["slices_per_second"]),
+        "least to most": _spread(row["seconds"], row["slices"]),
+        "GFLOP a slice": _number(row["flops_per_slice"] / _GIGA),
+        "GFLOP/s": _number(row["flops_per_second"] / _GIGA),
+        "of convolution": _share(row["share_of_convolution"]),
+        "of matrix product": _share(row["share_of_matrix_product"]),
+        "peak memory": _memory(row["peak_memory_bytes"]),
+    }
 
 
 def _study_text(study: Mapping[str, Any]) -> str:
     if study["error"] is not None:
-        return f"the study {study['name']}: {study['error']}"
-    rows = []
-    for stage, seconds in study["stages"].items():
-        rows.append([stage, _number(statistics.median(seconds)), f"{_number(min(seconds))} to {_number(max(seconds))}"])
+        return f"{_FAILED}: {study['name']}: {study['error']}"
+    rows = [
+        [stage, _number(statistics.median(seconds)), f"{_number(min(seconds))} to {_number(max(seconds))}"]
+        for stage, seconds in study["stages"].items()
+    ]
     size, backend = " x ".join(map(str, study["shape"])), study["backend"]
     line = (
-        f"the study {study['name']} ({study['format']}, {size}), the network by {backend['name']} in "
+        f"{study['name']} ({study['format']}, {size}), the network by {backend['name']} in "
         f"{backend['precision']}; peak memory {_memory(study['peak_memory_bytes'])}"
     )
     if study["peak_cuda_memory_bytes"] is not None:
@@ -161,9 +162,8 @@ def _spread(seconds: Mapping[str, float], amount: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits that count, never as a power of ten."""
-    digits = max(0, 2 - len(str(int(value))) + 1) if value >= 1 else 3
-    return f"{value:.{digits}f}"
+    """Three digits that count, and all before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _share(value: float | None) -> str:

@@ -64,4 +64,9 @@ def _seconds(compute: Callable[[], object], calls: int, device: torch.device) ->
 
 def synchronise(device: torch.device) -> None:
     """Wait until a device has done all that it was given."""
-    torch.get_device_module(device).synchronize()
+    module = torch.get_device_module(device)
+    if device.type == "cuda":
+        # the current GPU else, which may be another one
+        module.synchronize(device)
+    else:
+        module.synchronize()

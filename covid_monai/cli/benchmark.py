@@ -86,7 +86,7 @@ def benchmark(
             device=device,
             precisions=precisions or None,
             batch=batch,
-            rounds=repeats,
+            repeats=repeats,
             study=study,
             phantom_slices=slices,
             report=lambda line: click.echo(line, err=True),
