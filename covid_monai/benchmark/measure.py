@@ -23,6 +23,9 @@ GIVEN = "study that was given"
 PHANTOM, NO_STUDY = "phantom", "none"
 """Names in place of a study's path: one that is drawn, or none."""
 
+BATCH = 4
+"""As many as the bundles' inference takes, unless it is told otherwise."""
+
 REPEATS = 5
 PHANTOM_SLICES = 300
 
@@ -47,7 +50,7 @@ def measure_machine(
     sizes: Sequence[int] = SIZES,
     device: str | None = None,
     precisions: Sequence[str] | None = None,
-    batch: int | None = None,
+    batch: int = BATCH,
     repeats: int = REPEATS,
     study: str | os.PathLike[str] = PHANTOM,
     phantom_slices: int = PHANTOM_SLICES,
@@ -64,8 +67,8 @@ def measure_machine(
         sizes: heights and widths of slices.
         device: such as ``cpu`` or ``cuda:0``; None for a GPU where there is one.
         precisions: ``float32``, ``bfloat16``; None for the one that the bundles choose on this device.
-        batch: slices at a time; None for the bundle's own, in training and in inference.
-        repeats: how often each is timed after a warm-up.
+        batch: slices at a time, the same for all, so that their memory compares too.
+        repeats: how often each is timed after a warm-up; less often where that takes minutes.
         study: a CT that ``predict`` takes, ``phantom`` for a drawn one, or ``none``.
         phantom_slices: of the drawn one, whose slices are 512 x 512.
         settings: further settings of the bundles, such as ``channels``.

@@ -31,7 +31,7 @@ def measure_network(
     backend: str,
     precision: str,
     device: str,
-    batch: int | None,
+    batch: int,
     rounds: int,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def measure_network(
         backend: ``torch`` or ``openvino``; the latter for inference alone.
         precision: ``float32`` or ``bfloat16``.
         device: such as ``cpu`` or ``cuda:0``.
-        batch: slices at a time; None for the bundle's own (``batch_size``, ``slices_at_once``).
+        batch: slices at a time.
         rounds: see :func:`covid_monai.benchmark.timing.time_calls`.
         settings: further settings of the bundle.
 
@@ -62,9 +62,13 @@ def measure_network(
     folder = Path(bundle)
     before = peak_memory(None)["process"]
     known = settings if work == TRAINING else known_settings(folder, "inference", settings)
-    given = {**known, "image_size": [size, size], "precision": precision, "device": device_setting(device)}
-    if batch is not None:
-        given["batch_size" if work == TRAINING else "slices_at_once"] = batch
+    given = {
+        **known,
+        "image_size": [size, size],
+        "precision": precision,
+        "device": device_setting(device),
+        "batch_size" if work == TRAINING else "slices_at_once": batch,
+    }
     with building(folder.name):
         work_of_it = training_step(folder, given) if work == TRAINING else segmentation(folder, given)
     if backend == "openvino":

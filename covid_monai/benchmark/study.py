@@ -34,11 +34,13 @@ def one_study(study: str | os.PathLike[str]) -> Inputs:
     """What ``predict`` finds at a path, if that is one study.
 
     Raises:
-        InputError: there is none, or there are several.
+        InputError: there is none, there are several, or it cannot be read.
     """
     found = find_inputs([study], measure=True)
     if len(found) != 1:
         raise InputError(f"{os.fspath(study)} is {len(found)} studies; give one of them")
+    if found.studies[0].error is not None:
+        raise InputError(found.studies[0].error)
     return found
 
 

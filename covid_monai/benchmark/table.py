@@ -100,7 +100,7 @@ def _machine_line(document: Mapping[str, Any]) -> str:
     return (
         f"{document['device_name']} ({document['device']}), {environment['threads']} threads on "
         f"{document['processors']} processors, torch {environment['packages']['torch']}, {document['date']}; "
-        f"medians of {document['repeats']} rounds after a warm-up"
+        f"medians of up to {document['repeats']} rounds after a warm-up"
     )
 
 

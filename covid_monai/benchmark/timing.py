@@ -12,6 +12,9 @@ SECONDS_OF_A_ROUND = 0.2
 
 MOST_CALLS = 1000
 
+FEWEST_ROUNDS, SECONDS_OF_ALL = 3, 60.0
+"""After these seconds no round begins any more, once there are as many as give a median and a spread."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -38,19 +41,23 @@ class Timing:
 
 
 def time_calls(compute: Callable[[], object], *, rounds: int, device: torch.device) -> Timing:
-    """Time ``compute``, once it has been called twice.
+    """Time ``compute``, after a call that does not count.
 
-    The first call is the one that chooses algorithms, compiles kernels and takes memory from the system; the second
-    tells how many calls make a round of at least ``SECONDS_OF_A_ROUND``.
+    That one chooses algorithms, compiles kernels and takes memory from the system. The second tells how many calls make
+    a round of at least ``SECONDS_OF_A_ROUND``; where one does, it is the first round.
 
     Args:
         compute: what is timed.
-        rounds: how many are timed, at least 1.
+        rounds: how many there are, at least 1; fewer where they take longer than ``SECONDS_OF_ALL``.
         device: that it computes on, which is waited for at both ends of a round.
     """
     _seconds(compute, 1, device)
-    calls = min(MOST_CALLS, max(1, round(SECONDS_OF_A_ROUND / max(_seconds(compute, 1, device), 1e-9))))
-    return Timing.of([_seconds(compute, calls, device) / calls for _ in range(rounds)], calls)
+    trial = _seconds(compute, 1, device)
+    calls = min(MOST_CALLS, max(1, round(SECONDS_OF_A_ROUND / max(trial, 1e-9))))
+    found = [trial] if calls == 1 else []
+    while len(found) < min(rounds, FEWEST_ROUNDS) or (len(found) < rounds and calls * sum(found) < SECONDS_OF_ALL):
+        found.append(_seconds(compute, calls, device) / calls)
+    return Timing.of(found, calls)
 
 
 def _seconds(compute: Callable[[], object], calls: int, device: torch.device) -> float:

@@ -30,11 +30,13 @@ import click
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
     metavar="SLICES",
-    help="Slices at a time.  [default: the bundle's own in training, and in inference]",
+    help="Slices at a time, in training and in inference.",
 )
 @click.option(
-    "--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Timings after the warm-up."
+    "--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Timings after the warm-up, at most."
 )
 @click.option(
     "--study",
@@ -56,7 +58,7 @@ def benchmark(
     sizes: tuple[int, ...],
     device: str | None,
     precisions: tuple[str, ...],
-    batch: int | None,
+    batch: int,
     repeats: int,
     study: str,
     slices: int,
@@ -65,8 +67,8 @@ def benchmark(
 
     A row for each network, size and kind of work: slices a second, floating-point operations, how many of them a second
     as a share of what a large convolution and a large matrix product reach in the same run, and peak memory. Of the
-    study, the seconds of each stage. All networks take from minutes on a GPU to hours on a processor; fewer --bundle
-    and --size take less. Nothing else should run meanwhile.
+    study, the seconds of each stage. All networks at all sizes take long on a processor; --bundle and --size choose
+    among them. Nothing else should run meanwhile.
     """
     from covid_monai.benchmark import measure_machine
     from covid_monai.benchmark.measure import SIZES

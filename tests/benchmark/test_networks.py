@@ -70,9 +70,10 @@ def test_every_bundle_is_measured(bundle, work):
     assert found["peak_memory_bytes"] >= found["memory_before_bytes"] > 0
 
 
-def test_the_batch_is_the_bundles_own_where_none_is_given():
-    assert measured("unet", TRAINING, settings=UNET, batch=None)["batch"] == 4
-    assert measured("unet", INFERENCE, settings=UNET, batch=None)["batch"] == 4
+def test_as_many_slices_are_taken_at_a_time_as_were_asked_for():
+    found = [measured("unet", work, settings=UNET, batch=3) for work in (TRAINING, INFERENCE)]
+    assert [each["batch"] for each in found] == [3, 3]
+    assert [each["slices"] for each in found] == [3, 3 * BATCHES]
 
 
 def test_a_training_step_changes_the_weights_as_the_trainer_does():

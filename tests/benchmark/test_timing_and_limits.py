@@ -28,9 +28,19 @@ def clock(monkeypatch):
     return advance
 
 
-def test_the_warm_up_does_not_count(clock):
-    spent = iter([100.0, 50.0, 1.0, 2.0, 3.0])
-    assert time_calls(lambda: clock(next(spent)), rounds=3, device=CPU) == Timing(2.0, 1.0, 3.0, 3, 1)
+def test_the_first_call_does_not_count(clock):
+    spent = iter([100.0, 1.0, 2.0, 4.0, 3.0])
+    assert time_calls(lambda: clock(next(spent)), rounds=4, device=CPU) == Timing(2.5, 1.0, 4.0, 4, 1)
+
+
+@pytest.mark.parametrize(("asked", "made"), [(1, 1), (2, 2), (3, 3), (10, 3)])
+def test_long_rounds_are_as_few_as_give_a_spread(clock, asked, made):
+    found = time_calls(lambda: clock(timing.SECONDS_OF_ALL), rounds=asked, device=CPU)
+    assert found.rounds == made == min(asked, timing.FEWEST_ROUNDS)
+
+
+def test_rounds_end_when_all_of_them_have_taken_long(clock):
+    assert time_calls(lambda: clock(timing.SECONDS_OF_ALL / 5), rounds=10, device=CPU).rounds == 5
 
 
 def test_short_calls_are_repeated_until_a_round_is_long_enough(clock):
