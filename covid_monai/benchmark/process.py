@@ -20,8 +20,8 @@ def measure_apart(measured: str, arguments: Mapping[str, Any]) -> Any:
     """What a function of this room returns, called in a process of its own.
 
     Args:
-        measured: ``limits``, ``network`` or ``study``.
-        arguments: of ``measure_<measured>``, as JSON can hold them.
+        measured: ``limits``, ``network``, ``study``, or ``phantom``, which is drawn.
+        arguments: of the function behind it, as JSON can hold them.
 
     Raises:
         InputError: it raised an error, or its process was ended, as the system does where memory runs out.
@@ -56,12 +56,13 @@ def main(folder: Path) -> None:
     """What the process does: call the function that the case names, and write what it returns or why it does not."""
     from covid_monai.benchmark.limits import measure_limits
     from covid_monai.benchmark.networks import measure_network
-    from covid_monai.benchmark.study import measure_study
+    from covid_monai.benchmark.study import draw_study, measure_study
 
     functions: dict[str, Callable[..., Any]] = {
         "limits": measure_limits,
         "network": measure_network,
         "study": measure_study,
+        "phantom": draw_study,
     }
     case = json.loads((folder / CASE).read_text(encoding="utf-8"))
     result: dict[str, Any]

@@ -20,14 +20,14 @@ WHOLE = "all, and loading the model"
 """The row beside the stages: from the call of ``predict`` to its end."""
 
 
-def draw_study(folder: Path, slices: int) -> Path:
-    """A phantom of ``slices`` slices of 512 x 512 in ``folder``, for a benchmark without a CT.
+def draw_study(folder: str, slices: int) -> str:
+    """The path of a phantom of ``slices`` slices of 512 x 512 in ``folder``, for a benchmark without a CT.
 
     Raises:
         InputError: there are too few slices.
     """
     (image,) = write_phantom(folder, 1, size=PHANTOM_SIZE, slices=slices)
-    return image
+    return str(image)
 
 
 def one_study(study: str | os.PathLike[str]) -> Inputs:

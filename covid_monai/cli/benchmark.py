@@ -48,7 +48,7 @@ import click
 @click.option(
     "--slices",
     type=click.IntRange(4, 2000),
-    default=300,
+    default=100,
     show_default=True,
     help="Of the drawn study, 512 x 512 each.",
 )

@@ -2,14 +2,16 @@
 
 import json
 import subprocess
+from types import SimpleNamespace
 
+import nibabel
 import pytest
 from click.testing import CliRunner
 
 import covid_monai as cm
 from covid_monai.benchmark import Benchmark, measure_machine, process
 from covid_monai.benchmark.process import measure_apart
-from covid_monai.benchmark.study import WHOLE, one_study
+from covid_monai.benchmark.study import PHANTOM_SIZE, WHOLE, one_study
 from covid_monai.benchmark.table import COLUMNS, STAGE_COLUMNS
 from covid_monai.cli.root import root
 from covid_monai.data.phantom import write_phantom
@@ -127,7 +129,8 @@ def fake_process(monkeypatch, *, status, errors=""):
     def ended(command, **_):
         return subprocess.CompletedProcess(command, status, stderr=errors)
 
-    monkeypatch.setattr(process.subprocess, "run", ended)
+    pretended = SimpleNamespace(run=ended, PIPE=subprocess.PIPE, DEVNULL=subprocess.DEVNULL)
+    monkeypatch.setattr(process, "subprocess", pretended)
 
 
 def test_what_the_system_ends_is_a_row_with_the_reason(monkeypatch):
@@ -141,6 +144,30 @@ def test_what_the_system_ends_is_a_row_with_the_reason(monkeypatch):
     assert "failed: unet, 32 x 32, training step, torch, " in found.table()
 
 
+def test_openvino_has_a_row_where_it_is_installed(monkeypatch):
+    fake_process(monkeypatch, status=-9)
+    monkeypatch.setattr("covid_monai.environment.openvino_version", lambda: "2026.0.0")
+    found = measure_machine(bundles=["unet"], sizes=[32], device="cpu", precisions=["float32"], study="none")
+    rows = [(row["work"], row["backend"]) for row in found.document["networks"]]
+    assert rows == [("training step", "torch"), ("inference", "torch"), ("inference", "openvino")]
+    assert found.document["openvino"] == "2026.0.0"
+
+
+def test_each_precision_has_its_own_limits(monkeypatch):
+    speeds = {"float32": 100.0, "bfloat16": 400.0}
+
+    def measured(kind, arguments):
+        speed = {"flops_per_second": speeds[arguments["precision"]], "precision": arguments["precision"]}
+        if kind == "limits":
+            return [{"name": "convolution", **speed}, {"name": "matrix product", **speed}]
+        return {"flops_per_second": 50.0, "slices_per_second": 1.0}
+
+    monkeypatch.setattr("covid_monai.benchmark.measure.measure_apart", measured)
+    found = measure_machine(bundles=["unet"], sizes=[32], device="cpu", precisions=list(speeds), study="none")
+    shares = {row["precision"]: row["share_of_convolution"] for row in found.document["networks"]}
+    assert shares == {"float32": 0.5, "bfloat16": 0.125}
+
+
 def test_a_process_without_a_result_has_its_last_words_as_the_reason(monkeypatch):
     fake_process(monkeypatch, status=1, errors="Traceback\nImportError: no torch\n\n")
     with pytest.raises(InputError, match=r"it failed \(ImportError: no torch\)"):
@@ -151,6 +178,11 @@ def test_an_error_in_the_process_is_raised_here():
     arguments = {"device": "cpu", "precision": "float16x", "rounds": 1}
     with pytest.raises(InputError, match="AttributeError: module 'torch' has no attribute 'float16x'"):
         measure_apart("limits", arguments)
+
+
+def test_a_phantom_is_drawn_in_a_process_of_its_own(tmp_path):
+    place = measure_apart("phantom", {"folder": str(tmp_path), "slices": 4})
+    assert nibabel.load(place).shape == (PHANTOM_SIZE, PHANTOM_SIZE, 4)
 
 
 def test_several_studies_are_not_one(study, tmp_path):

@@ -14,6 +14,7 @@ where the constraint keeps torch as it is. Without it a line says so.
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -223,7 +224,9 @@ def nnunet(bundle: str, size: int, device: torch.device) -> list[Way]:
         return []
     from tests.benchmarks.nnunet import predictors
 
-    theirs = [Way(*way, 1) for way in predictors(size, 2 * BATCH, device)]
+    # it tells of its defaults
+    with redirect_stdout(None):
+        theirs = [Way(*way, 1) for way in predictors(size, 2 * BATCH, device)]
     return [*inference(bundle, size, device)[:2], *theirs]
 
 
