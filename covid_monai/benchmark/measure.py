@@ -77,7 +77,7 @@ def measure_machine(
     Raises:
         InputError: a bundle, device, size or setting cannot be used, or the study is none.
     """
-    tell = report or (lambda _: None)
+    tell, began = report or (lambda _: None), datetime.now(timezone.utc)
     folders = [bundle_folder(name) for name in (bundles or bundle_names())]
     chosen = dict(settings or {})
     for folder, size in product(folders, sizes):
@@ -98,7 +98,7 @@ def measure_machine(
         {
             "format": FORMAT,
             "version": VERSION,
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": began.isoformat(timespec="seconds"),
             "device": place,
             "device_name": _device_name(place),
             "processors": environment.processors(),
