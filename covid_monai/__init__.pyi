@@ -1,3 +1,4 @@
+from . import benchmark as benchmark
 from . import data as data
 from . import inference as inference
 from . import losses as losses

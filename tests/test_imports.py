@@ -25,7 +25,7 @@ LAYERS = (
     ("run", "study_page"),
     ("workflow", "inference"),
     ("report",),
-    ("tables",),
+    ("tables", "benchmark"),
     ("cli",),
     ("__init__", "__main__"),
 )

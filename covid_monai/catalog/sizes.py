@@ -1,7 +1,7 @@
 """Parameters and floating-point operations of networks, and their table."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,12 +68,23 @@ def count_operations(network: "nn.Module", shape: Sequence[int]) -> int:
     Counted by ``torch.utils.flop_counter``. The network may be on the meta device.
     """
     import torch
+
+    images = torch.empty(shape, device=next(network.parameters()).device)
+    network.eval()
+    # not inference_mode, in which matrix products arrive undivided and are counted as nothing
+    with torch.no_grad():
+        return operations_of(lambda: network(images))
+
+
+def operations_of(compute: Callable[[], object]) -> int:
+    """Floating-point operations of what torch computes in one call, as ``COUNTED`` says; a backward pass in it too.
+
+    What is computed a second time, as attention does in its backward pass, counts a second time.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
-    device = next(network.parameters()).device
-    # not inference_mode, in which matrix products arrive undivided and are counted as nothing
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network.eval()(torch.empty(shape, device=device))
+    with FlopCounterMode(display=False) as counter:
+        compute()
     return int(counter.get_total_flops())
 
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "reproduce",
     "data",
     "bundle",
+    "benchmark",
     "doctor",
 )
 INTERRUPTED = 130

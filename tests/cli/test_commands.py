@@ -90,6 +90,8 @@ BAD = {
     "unwritable output": (["train", "a_segnet", "--data", "{data}", "-o", "/proc/run"], "cannot write"),
     "run that is none": (["evaluate", "{tmp}"], "not a run folder"),
     "no such input": (["predict", "{tmp}/*.nii", "-o", "{tmp}/o", "--run", "{run}"], "names no NIfTI"),
+    "benchmark over something": (["benchmark", "-o", "{data}"], "exists already"),
+    "benchmark on an absent device": (["benchmark", "--device", "cuda:99"], "cpu always"),
     "copy over something": (["bundle", "copy", "a_segnet", "{tmp}"], "exists already"),
     "copy of another's weights": (["bundle", "copy", "a_segnet", "{tmp}/b", "--run", "{tmp}"], "not a run"),
 }

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from covid_monai.cli.root import root
+from covid_monai.errors import InputError
 from tests.faults.disk import files_in, files_of_at_most
 from tests.tables.tiny_table import SMALL as SMALL_TABLE
 from tests.tables.tiny_table import write_table
@@ -125,6 +126,20 @@ def test_report_names_the_file_and_keeps_the_page_before(trained, tmp_path):
     assert "cannot write " in refused(["report", tmp_path / "run", "-o", tmp_path / "page.html"], 20_000)
     assert (tmp_path / "page.html").read_text() == "the page before"
     assert files_in(tmp_path) <= before | {"run/curves.png"}
+
+
+def test_benchmark_names_the_file_and_leaves_nothing(tmp_path, monkeypatch):
+    # what is measured is not written by this process
+    monkeypatch.setattr("covid_monai.benchmark.measure.measure_apart", _measured_nothing)
+    command = ["benchmark", "--bundle", "unet", "--device", "cpu", "--study", "none", "-o", tmp_path / "figures.json"]
+    assert "figures.json: File too large; " in refused(command, 1000)
+    assert not files_in(tmp_path)
+    assert run(*command).exit_code == 0
+    assert files_in(tmp_path) == {"figures.json"}
+
+
+def _measured_nothing(*_: object) -> None:
+    raise InputError("not measured")
 
 
 @pytest.mark.slow
