@@ -1,6 +1,7 @@
-"""Progress on stderr: a bar on a terminal, and a line now and then where stderr goes to a file."""
+"""Progress on stderr, a bar or, in a file, a line now and then; and how long the stages of something took."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -77,3 +78,20 @@ def progress_bar(
     if sys.stderr.isatty():
         return tqdm(items, **settings)
     return _Lines(items, mininterval=SECONDS_BETWEEN_LINES, maxinterval=SECONDS_BETWEEN_LINES, ascii=True, **settings)
+
+
+class Stopwatch:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time the body as ``stage``; bodies of one stage add up."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)

@@ -17,10 +17,11 @@ from covid_monai.inference.prediction import PredictedFile, measure_study
 from covid_monai.inference.study import MEASUREMENTS, STAGING, read_the_study, write_measurements
 from covid_monai.inference.study_inputs import StudyInput, digests_of, find_study_inputs, key_of, salt_of
 from covid_monai.inference.study_pages import add_page, has_page, lungs_without_airways, write_index_of
-from covid_monai.inference.study_record import RECORD, Stopwatch, StudySettings, is_finished, record_of_study
+from covid_monai.inference.study_record import RECORD, StudySettings, is_finished, record_of_study
 from covid_monai.inference.study_table import write_table
 from covid_monai.lungs import Lungs
 from covid_monai.measurements import Measurements
+from covid_monai.progress import Stopwatch
 from covid_monai.staging import staged_files
 from covid_monai.studies import Study
 from covid_monai.study_page import PAGE, THUMBNAIL

@@ -95,6 +95,7 @@ class Prediction:
         source: the file of the CT; None for an image in memory.
         study: the CT, where it was given as a study.
         warnings: what about the CT is not as sure as one may believe.
+        seconds: what each stage took: lungs, where the model crops to them, prepare, network, invert.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Prediction:
     ) -> None:
         self._image = image
         self._probability, self._lungs = segmented.probability, segmented.lungs
+        self.seconds = segmented.seconds
         self.affine: NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64)
         mask: NDArray[np.uint8] = segmented.mask.reshape(image.shape)
         self.mask = without_small_components(mask, self.affine, min_volume_ml=min_volume_ml)

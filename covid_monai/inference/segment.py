@@ -74,18 +74,32 @@ class Segmenter:
             InputError: the image cannot be read or does not look like CT; or it is in memory, and the chain of this
                 bundle does not begin with ``LoadImaged``.
         """
+        return self.segment_prepared(self.prepare(item), progress=progress)
+
+    def prepare(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Bring an image, as :meth:`__call__` takes it, to what the network sees."""
         if isinstance(item[CommonKeys.IMAGE], MetaTensor):
-            return self.segment_prepared(self._after_loading(item), progress=progress)
-        return self.segment_prepared(self.preprocessing(dict(item)), progress=progress)
+            return self._after_loading(item)
+        prepared: dict[str, Any] = self.preprocessing(dict(item))
+        return prepared
 
     def segment_prepared(
         self, item: dict[str, Any], *, progress: Callable[[int, int], object] | None = None
     ) -> dict[str, Any]:
         """Segment one image that ``preprocessing`` has been applied to already, as in the workers of a data loader."""
+        return self.invert(self.infer(item, progress=progress))
+
+    def infer(self, item: dict[str, Any], *, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
+        """Add the network's logits of a prepared image as ``pred``, on the grid that it sees."""
         with torch.inference_mode():
             image = item[CommonKeys.IMAGE][None].to(self.device)
             network = self.logits if progress is None else self._counting(image, progress)
             item[CommonKeys.PRED] = self.inferer(image, network)[0]
+        return item
+
+    def invert(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Make classes and probabilities on the image's own grid of the logits."""
+        with torch.inference_mode():
             segmented: dict[str, Any] = self.postprocessing(item)
         return segmented
 

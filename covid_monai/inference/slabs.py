@@ -1,7 +1,7 @@
 """A volume segmented slab by slab, so that nothing of its size is held but the volume and its mask."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from covid_monai.inference.segment import PROBABILITY, Segmenter
 from covid_monai.lungs.crop import CROPPED, CropToLungsd, box_and_lungs
 from covid_monai.lungs.lungs import Lungs
+from covid_monai.progress import Stopwatch
 
 if TYPE_CHECKING:
     import nibabel
@@ -32,11 +33,13 @@ class Segmented:
         mask: uint8 (X, Y, Z), the class of each voxel.
         probability: float32 (X, Y, Z) from 0 to 1, of lesion of any class; None where it was not asked for.
         lungs: those of the volume, where they were sought to crop to them.
+        seconds: what each stage took: lungs, prepare, network, invert.
     """
 
     mask: NDArray[np.uint8]
     probability: NDArray[np.float32] | None
     lungs: Lungs | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def segment_volume(
@@ -64,9 +67,10 @@ def segment_volume(
     hu, affine = np.asanyarray(volume.dataobj), np.asarray(volume.affine, dtype=np.float64)
     crop = next((step for step in segmenter.preprocessing.transforms if isinstance(step, CropToLungsd)), None)
     box: Box = tuple(slice(0, size) for size in hu.shape)
-    lungs = None
+    lungs, stopwatch = None, Stopwatch()
     if crop is not None:
-        box, lungs = box_and_lungs(hu, affine, where, margin_mm=crop.margin_mm)
+        with stopwatch("lungs"):
+            box, lungs = box_and_lungs(hu, affine, where, margin_mm=crop.margin_mm)
     # slice by slice in memory, as the volume is
     mask = np.zeros_like(hu, np.uint8)
     lesion = np.zeros_like(hu, np.float32) if probability else None
@@ -75,13 +79,18 @@ def segment_volume(
     for slab in _slabs(box, axis, segmenter.slices_in_slab or slices):
         item: dict[str, Any] = {CommonKeys.IMAGE: _tensor_of(hu[slab], slab, affine, where), CROPPED: True}
         told = None if progress is None else _after(done, slices, progress)
-        segmented = segmenter(item, progress=told)
-        mask[slab] = segmented[CommonKeys.PRED][0].cpu().numpy()
-        if lesion is not None:
-            # outside of a crop no class has a probability, background neither
-            lesion[slab] = segmented[PROBABILITY][1:].sum(dim=0).clamp(max=1).cpu().numpy()
+        with stopwatch("prepare"):
+            item = segmenter.prepare(item)
+        with stopwatch("network"):
+            item = segmenter.infer(item, progress=told)
+        with stopwatch("invert"):
+            item = segmenter.invert(item)
+            mask[slab] = item[CommonKeys.PRED][0].cpu().numpy()
+            if lesion is not None:
+                # outside of a crop no class has a probability, background neither
+                lesion[slab] = item[PROBABILITY][1:].sum(dim=0).clamp(max=1).cpu().numpy()
         done += slab[axis].stop - slab[axis].start
-    return Segmented(mask, lesion, lungs)
+    return Segmented(mask, lesion, lungs, stopwatch.seconds)
 
 
 def axial_axis(affine: NDArray[np.float64]) -> int:

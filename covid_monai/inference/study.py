@@ -19,13 +19,13 @@ from covid_monai.inference.study_pages import add_page, add_page_later, has_page
 from covid_monai.inference.study_record import (
     DONE,
     RECORD,
-    Stopwatch,
     StudySettings,
     is_finished,
     read_record_of_study,
     record_of_study,
 )
 from covid_monai.measurements import Measurements, classes_of
+from covid_monai.progress import Stopwatch
 from covid_monai.staging import BusyError, staged_files
 from covid_monai.studies import Study, read_study
 from covid_monai.study_page import PAGE
@@ -175,8 +175,8 @@ def _write(
     with collecting_warnings() as doubts:
         with stopwatch("read"):
             study = read_the_study(given, run.settings, run.orientation, run.grid_tolerance)
-        with stopwatch("segment"):
-            prediction = run.model.predict(study, probability=run.probabilities, progress=progress)
+        prediction = run.model.predict(study, probability=run.probabilities, progress=progress)
+        stopwatch.seconds |= prediction.seconds
         with stopwatch("lungs"):
             lungs = prediction.lungs
         with stopwatch("measure"):

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from covid_monai.files import read_json, sha256_of, write_json
 from covid_monai.inference.mask_record import read_record
 from covid_monai.inference.study_inputs import LOCK
-from covid_monai.inference.study_record import DONE, RECORD, Stopwatch, read_record_of_study
+from covid_monai.inference.study_record import DONE, RECORD, read_record_of_study
 from covid_monai.lungs import Lungs
 from covid_monai.measurements import classes_of
+from covid_monai.progress import Stopwatch
 from covid_monai.staging import locked
 from covid_monai.studies import Study
 from covid_monai.study_page import INDEX, PAGE, THUMBNAIL

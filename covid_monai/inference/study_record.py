@@ -2,9 +2,7 @@
 
 import re
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,23 +60,6 @@ class StudySettings:
     def spacing_known(self) -> bool | None:
         """As :func:`covid_monai.studies.read_study` takes it."""
         return {"auto": None, "known": True, "unknown": False}[self.spacing]
-
-
-class Stopwatch:
-    """Seconds per stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time the body as ``stage``; bodies of one stage add up."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
 
 
 def record_of_study(

@@ -80,7 +80,7 @@ def test_the_record_says_what_was_read_and_made_and_how_long_it_took(done):
     assert record["read"]["format"] == "dicom"
     assert record["read"]["spacing_mm"] == [4, 4, 4]
     assert set(record["outputs"]) == FILES - {"run.json"}
-    assert set(record["seconds"]) == {"hash", "read", "segment", "lungs", "measure", "write"}
+    assert set(record["seconds"]) == {"hash", "read", "prepare", "network", "invert", "lungs", "measure", "write"}
     assert record["peak_memory_bytes"]["process"] > 1e8
     assert "torch" in record["environment"]["packages"]
 
