@@ -12,9 +12,13 @@ Importing this package is light: torch and MONAI are loaded when something first
     cm.reproduce("zhou2020-v1", data, output)     # a paper's table
 """
 
+import os
 from importlib.metadata import version
 
 import lazy_loader
+
+# torch looks once, at the first matrix product of a process on a GPU, whether cuBLAS may be used by deterministic ones
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = version("covid-monai")

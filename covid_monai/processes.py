@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from typing import Any
 
 from covid_monai.environment import processors
 
-PATIENCE_SECONDS = 20.0
+GRACE_SECONDS = 20.0
 """How long a process that is asked to end may tidy up."""
 
 
@@ -130,7 +131,7 @@ def end_all(children: Iterable[Child]) -> None:
     for child in left:
         child.process.terminate()
     for child in left:
-        child.process.join(PATIENCE_SECONDS)
+        child.process.join(GRACE_SECONDS)
         child.process.kill()
         child.process.join()
         child.connection.close()
@@ -139,6 +140,8 @@ def end_all(children: Iterable[Child]) -> None:
 def _run(connection: "Connection[Any, Any]", threads: int, content: bytes) -> None:
     # Ctrl-C reaches all processes of a terminal; it is the first one that ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # an ordinary end, so that what is being written is removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # before torch is imported, which reads it
     os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -154,7 +154,8 @@ def locked(file: Path, *, busy: str | None = None) -> Iterator[None]:
         yield
     finally:
         if _is_at(file, descriptor):
-            file.unlink()
+            # where there are no locks, another process may have removed it since
+            file.unlink(missing_ok=True)
         os.close(descriptor)
 
 

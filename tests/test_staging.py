@@ -188,3 +188,11 @@ def test_a_journal_reaches_no_other_folder(tmp_path):
     with pytest.raises(InputError, match="names files of other folders"):
         write(tmp_path / "out")
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_lock_that_another_process_has_removed_ends_all_the_same(tmp_path, monkeypatch):
+    # as where two hold it, since their file system has no locks
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks")))
+    monkeypatch.setattr(staging, "_is_at", lambda *_: True)
+    with staging.locked(tmp_path / "file"):
+        (tmp_path / "file").unlink()

@@ -54,7 +54,8 @@ from covid_monai.cli.options import RenamedChoice, as_options
     "--publish",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Also copy there what may be shown to others: no weights, no pictures, no paths of this machine.",
+    help="Also copy there what may be shown to others: no weights, no pictures, no paths of this machine. Jobs that "
+    "were published there before stay.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the jobs, their state and their commands; write nothing.")
 def reproduce(

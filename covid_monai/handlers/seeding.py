@@ -1,6 +1,5 @@
 """Seeds at the start of a run and of each of its epochs."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,8 +16,8 @@ def start_from_seed(seed: int, deterministic: bool) -> None:
     On a GPU such algorithms are slower; on the CPU they cost nothing that could be measured.
     """
     set_determinism(seed=seed)
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # MONAI's seeding asks cuDNN for them whatever was asked for here
+    torch.backends.cudnn.deterministic = deterministic
     torch.use_deterministic_algorithms(deterministic)
     # torch would also write to all memory before its use, which finds bugs in operators, at a sixth of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -28,11 +27,13 @@ def start_from_seed(seed: int, deterministic: bool) -> None:
 def determinism_restored() -> Iterator[None]:
     """Put torch's choice of algorithms back afterwards: it is global, and the caller's program goes on."""
     enabled = torch.are_deterministic_algorithms_enabled()
+    of_cudnn, tried_out = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(enabled)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = of_cudnn, tried_out
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 

@@ -174,7 +174,7 @@ def predict(
             if report is not None:
                 report(result)
 
-        many = model.device.startswith("cuda") and device in (None, "cuda")
+        many = model.device.startswith("cuda") and device in (None, "cuda") and "device" not in (settings or {})
         slots = slots_on(devices_of(device) if many else [model.device], count)
         work = Work(partial(loading, backend=model.backend.name), run_of, protected)
         _do(run_of(model), work, given, slots, started=started, progress=progress, ended=tell)

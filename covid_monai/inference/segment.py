@@ -95,6 +95,9 @@ class Segmenter:
             image = item[CommonKeys.IMAGE][None].to(self.device)
             network = self.logits if progress is None else self._counting(image, progress)
             item[CommonKeys.PRED] = self.inferer(image, network)[0]
+            if self.device.type == "cuda":
+                # what is asked of a GPU is done later, and its time would be that of whoever waits for it
+                torch.cuda.synchronize(self.device)
         return item
 
     def invert(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +134,7 @@ class Segmenter:
         if not isinstance(load, LoadImaged):
             raise InputError(
                 f"the chain of this bundle begins with {type(load).__name__}, not LoadImaged, so it takes no image "
-                "that is in memory; give a path"
+                "that is in memory, as `predict` reads all images; let its chain begin with LoadImaged"
             )
         prepared: dict[str, Any] = Compose(steps)(dict(item))
         return prepared

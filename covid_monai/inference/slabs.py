@@ -1,4 +1,4 @@
-"""A volume segmented slab by slab, so that nothing of its size is held but the volume and its mask."""
+"""A volume segmented slab by slab: of its size no more is held than itself, its mask, lungs and what is asked for."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.utils import CommonKeys
-from nibabel.orientations import io_orientation
 from numpy.typing import NDArray
 
 from covid_monai.inference.segment import PROBABILITY, Segmenter
-from covid_monai.lungs.crop import CROPPED, CropToLungsd, box_and_lungs
+from covid_monai.lungs.crop import CROPPED, CropToLungsd, axial_axis, box_and_lungs
 from covid_monai.lungs.lungs import Lungs
 from covid_monai.progress import Stopwatch
 
@@ -91,11 +90,6 @@ def segment_volume(
                 lesion[slab] = item[PROBABILITY][1:].sum(dim=0).clamp(max=1).cpu().numpy()
         done += slab[axis].stop - slab[axis].start
     return Segmented(mask, lesion, lungs, stopwatch.seconds)
-
-
-def axial_axis(affine: NDArray[np.float64]) -> int:
-    """The axis of an array that counts axial slices: the one that runs most along the patient."""
-    return int(np.flatnonzero(io_orientation(affine)[:, 0] == 2)[0])
 
 
 def _slabs(box: Box, axis: int, thickness: int) -> Iterator[Box]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from covid_monai.errors import InputError, collecting_warnings
 from covid_monai.files import sha256_of, write_text
-from covid_monai.staging import locked
 from covid_monai.studies import Found, FoundSeries, find_studies, read_study_table
 from covid_monai.studies.contents import DICOMDIR
 from covid_monai.studies.entries import Entry
@@ -148,10 +147,17 @@ def salt_of(output: Path) -> bytes:
     """The salt of an output folder, which is drawn once."""
     place = output / SALT
     if not place.is_file():
-        with locked(output / LOCK):
-            # another process may have drawn it meanwhile
+        drawn = place.with_name(f"{SALT}-{secrets.token_hex(8)}")
+        write_text(drawn, secrets.token_hex(32) + "\n")
+        try:
+            # needs no lock, which some file systems lack
+            os.link(drawn, place)
+        except OSError:
+            # another process has drawn it meanwhile, or the file system has no hard links
             if not place.is_file():
-                write_text(place, secrets.token_hex(32) + "\n")
+                os.replace(drawn, place)
+        finally:
+            drawn.unlink(missing_ok=True)
     try:
         return bytes.fromhex(place.read_text(encoding="ascii").strip())
     except ValueError as error:

@@ -1,7 +1,5 @@
 """The inputs of a call, done one after another here, or by several processes that each load the model once."""
 
-import signal
-import sys
 import traceback
 import warnings
 from collections import deque
@@ -21,6 +19,9 @@ from covid_monai.inference.study_inputs import StudyInput
 from covid_monai.processes import Child, DiedError, Slot, end_all, start_child, wait_for
 
 Given: TypeAlias = ImageInput | StudyInput
+
+READY = "ready"
+"""What a process says once it has loaded the model: sending an input can wait until somebody reads it."""
 
 
 @dataclass(frozen=True)
@@ -74,30 +75,39 @@ def predict_in_processes(
     """
     waiting, free = deque(inputs), list(reversed(slots))
     idle: list[tuple[Child, Slot]] = []
+    loading: dict[Child, Slot] = {}
     busy: dict[Child, tuple[Given, Slot]] = {}
     try:
         while waiting or busy:
-            while waiting and (idle or free):
-                child, slot = idle.pop() if idle else _start(work, free.pop())
+            while len(waiting) > len(idle) + len(loading) and free:
+                child, slot = _start(work, free.pop())
+                loading[child] = slot
+            while waiting and idle:
+                child, slot = idle.pop()
                 given = waiting.popleft()
                 busy[child] = given, slot
                 if started is not None:
                     started(given.place)
                 child.send(given)
-            for child in wait_for(busy):
-                given, slot = busy[child]
+            for child in wait_for([*busy, *loading]):
+                slot = loading.pop(child) if child in loading else busy[child][1]
                 try:
                     answer = child.answer()
                     idle.append((child, slot))
                 except DiedError as died:
-                    answer = _failed(run, given, died)
+                    if child not in busy:
+                        raise InputError(
+                            f"a worker {died} while it loaded the model; fewer `workers` take less memory, and a "
+                            'script needs `if __name__ == "__main__":` around what it does'
+                        ) from died
+                    answer = _failed(run, busy[child][0], died)
                     free.append(slot)
-                del busy[child]
                 if isinstance(answer, Exception):
                     raise answer
-                ended(given, answer)
+                if child in busy:
+                    ended(busy.pop(child)[0], answer)
     finally:
-        end_all([*busy, *(child for child, _ in idle)])
+        end_all([*busy, *loading, *(child for child, _ in idle)])
 
 
 def _start(work: Work, slot: Slot) -> tuple[Child, Slot]:
@@ -112,18 +122,28 @@ def _failed(run: StudyRun, given: Given, died: DiedError) -> PredictedFile:
     return PredictedFile(given.place, error=error) if isinstance(given, ImageInput) else fail_study(run, given, error)
 
 
-def _serve(connection: "Connection[PredictedFile | Exception, Given]", work: Work, slot: Slot) -> None:
+def _load(work: Work, slot: Slot) -> Model:
+    try:
+        return work.load(device=slot.device)
+    # such as a GPU's memory that does not suffice for another model
+    except (RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(
+            f"a worker cannot load the model on {slot.device}: {reason}; fewer `workers` take less"
+        ) from error
+
+
+def _serve(connection: "Connection[PredictedFile | Exception | str, Given]", work: Work, slot: Slot) -> None:
     """What each process does: one input after another, until there are no more."""
     import torch
 
-    # an ordinary end, so that what is being written is removed
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     torch.set_num_threads(slot.threads)
     # of the model all is told already, of an input it stands in the answer
     warnings.simplefilter("ignore", InputWarning)
     try:
         with protecting(*work.protected):
-            run = work.run_of(work.load(device=slot.device))
+            run = work.run_of(_load(work, slot))
+            connection.send(READY)
             while True:
                 connection.send(predict_input(run, connection.recv()))
     except EOFError:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import Crop, InvertibleTransform, MapTransform
+from nibabel.orientations import io_orientation
 
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.lungs.find import find_lungs
@@ -67,20 +68,28 @@ def box_and_lungs(
     What is less than ``LEAST_HEIGHT_MM`` high shows no volume that lungs could be sought in, and stays whole.
 
     Args:
-        hu: (i, j, k) in HU, axial slices along k.
+        hu: (i, j, k) in HU, in any orientation.
         affine: (4, 4), from indices to RAS+ mm.
         where: the file, for the warning.
         margin_mm: as in :func:`box_of_lungs`.
     """
     whole = tuple(slice(0, size) for size in hu.shape)
     matrix = np.asarray(affine, float)
-    if len(hu.shape) != 3 or hu.shape[2] == 1 or hu.shape[2] * np.linalg.norm(matrix[:3, 2]) < LEAST_HEIGHT_MM:
+    if hu.ndim != 3:
+        return whole, None
+    axis = axial_axis(matrix)
+    if hu.shape[axis] == 1 or hu.shape[axis] * np.linalg.norm(matrix[:3, axis]) < LEAST_HEIGHT_MM:
         return whole, None
     lungs = find_lungs(hu, matrix)
     box = box_of_lungs(lungs.labels, matrix, margin_mm=margin_mm)
     if box is None:
         warnings.warn(f"no lungs were found in {where}; it is not cropped", InputWarning, stacklevel=4)
     return box or whole, lungs
+
+
+def axial_axis(affine: npt.ArrayLike) -> int:
+    """The axis of an array that counts axial slices: the one that runs most along the patient."""
+    return int(np.flatnonzero(io_orientation(np.asarray(affine, float))[:, 0] == 2)[0])
 
 
 class CropToLungsd(MapTransform, InvertibleTransform):

@@ -163,7 +163,7 @@ class FinerPart:
         """A mask of the whole coarse grid at the part's ``voxels``, from 0 to 1, linearly between centres of blocks."""
         import SimpleITK
 
-        # the neighbours of its ends are between what they lie
+        # at its ends linear interpolation needs the neighbouring blocks
         around = tuple(
             slice(max(0, at.start - 1), min(length, at.stop + 1))
             for at, length in zip(self.blocks, self.shape, strict=True)

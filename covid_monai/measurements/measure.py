@@ -34,15 +34,15 @@ OUTSIDE_PERCENT = 5.0
 """More of the mask's lesion than this outside the lungs is warned of."""
 
 
+_NO_TISSUE = "there is no aerated or infected tissue"
+
+
 @dataclass(frozen=True)
-class _Part:
+class _CavitiesInPlane:
     """What lies of the lungs in a part of all slices."""
 
     labels: NDArray[np.uint8]
     airways: Mask
-
-
-_NO_TISSUE = "there is no aerated or infected tissue"
 
 
 def measure(
@@ -94,7 +94,7 @@ def measure(
     region = find_region(
         values,
         labels[plane],
-        _Part(lungs.labels[plane], lungs.airways[plane]),
+        _CavitiesInPlane(lungs.labels[plane], lungs.airways[plane]),
         classes=classes,
         ground_glass_below=ground_glass_below,
         true_hu=true_hu,

@@ -1,5 +1,6 @@
 """How long the jobs of a table will take on this machine, from a training step of each of their networks."""
 
+import gc
 import json
 import math
 import time
@@ -44,6 +45,7 @@ def expected_seconds(
     for job in jobs:
         if (key := _network_of(job)) not in measured:
             measured[key] = seconds_of_an_image(job.bundle, job.settings, device=device, threads=threads)
+    _give_back_memory()
     splits = {job.split: read_split(output / job.split) for job in jobs}
     seconds = []
     for job in jobs:
@@ -109,15 +111,28 @@ def seconds_of_an_image(
 
 
 def _seconds(network: Any, run: Any, device: Any) -> float:
-    import torch
-
     # the first time memory is allocated and algorithms are chosen
     run()
+    _wait_for(device)
     started = time.perf_counter()
     run()
+    _wait_for(device)
+    return time.perf_counter() - started
+
+
+def _give_back_memory() -> None:
+    """Leave a GPU to the processes of the jobs: the networks lie in cycles, and torch keeps what it had."""
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+def _wait_for(device: Any) -> None:
+    import torch
+
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - started
 
 
 def _network_of(job: Job) -> str:

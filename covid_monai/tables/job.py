@@ -1,5 +1,6 @@
 """One job of a table: training and evaluation as the commands do them, once and for all."""
 
+import gc
 import json
 import shlex
 import sys
@@ -234,6 +235,8 @@ def count_memory_from_now(device: "torch.device") -> None:
     import torch
 
     if device.type == "cuda":
+        # networks of earlier jobs of this process, which lie in cycles, are not this one's
+        gc.collect()
         # a device has no statistics before something was put on it
         torch.empty(1, device=device)
         torch.cuda.reset_peak_memory_stats(device)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from covid_monai.errors import InputError
-from covid_monai.files import read_json, write_json, write_text
+from covid_monai.files import naming_disk_errors, read_json, write_json, write_text
 from covid_monai.report.forest import draw_forest
 from covid_monai.tables.figures import draw_curve_sheet, table_forests
 from covid_monai.tables.folder import read_note
@@ -34,6 +34,7 @@ from covid_monai.tables.publish import (
 )
 from covid_monai.tables.published import read_published, table_of
 from covid_monai.tables.results import JOB_KEYS
+from covid_monai.tables.same_jobs import jobs_hash
 from covid_monai.tables.write import write_table
 
 Key = tuple[str, ...]
@@ -55,8 +56,8 @@ def publish_beside(output: Path, folder: Path) -> int:
     note = read_note(output)
     if not check_room(folder, note["table"], note["budget"]) or not (folder / JOBS).is_file():
         return publish(output, folder)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        joined = Path(temporary) / folder.name
+    with naming_disk_errors(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
+        joined = Path(place) / folder.name
         count = publish(output, joined) + _join(folder, joined)
         for name in PUBLISHED_FILES:
             if (joined / name).is_file():
@@ -72,8 +73,8 @@ def _join(earlier: Path, folder: Path) -> int:
     kept = [line for line in _lines(earlier / JOBS) if _key_of(line) not in own]
     if not kept:
         return 0
-    _check_settings(earlier, folder, {line["slug"] for line in kept})
-    _join_splits(earlier, folder, kept)
+    _check_settings(earlier, folder, [line["folder"] for line in kept])
+    _join_splits(earlier, folder)
     keys = {_key_of(line) for line in kept}
     jobs = _in_order(folder, [*_lines(folder / JOBS), *kept])
     columns = list(dict.fromkeys(column for line in jobs for column in line))
@@ -86,33 +87,42 @@ def _join(earlier: Path, folder: Path) -> int:
         if _key_of({key: str(value) for key, value in json.loads(line).items()}) in keys
     )
     write_gzip(folder / LOGS, _text(folder / LOGS) + logs)
-    _join_table(earlier, folder, {line["folder"] for line in kept})
+    _join_table(earlier, folder)
     return len(kept)
 
 
-def _check_settings(earlier: Path, folder: Path, slugs: set[str]) -> None:
-    """Refuse jobs that the table of today would train otherwise."""
-    definitions = [read_json(place / "table.json")["table"]["definition"] for place in (earlier, folder)]
-    budget = read_json(folder / "table.json")["budget"]
-    for what in ("settings", "folds", "protocols", "grid"):
-        if definitions[0].get(what) != definitions[1].get(what):
-            raise InputError(f"{earlier} has jobs of other {what} of the table; choose another folder, or remove it")
-    then, now = (definition["budgets"].get(budget, {}).get("settings") for definition in definitions)
-    rows = [{row["slug"]: row["settings"] for row in definition["rows"]} for definition in definitions]
-    changed = sorted(slug for slug in slugs if rows[0].get(slug) != rows[1].get(slug))
-    if then != now or changed:
-        what = f"row {changed[0]}" if changed else f"budget {budget}"
-        raise InputError(f"{earlier} has jobs of other settings of {what}; choose another folder, or remove it")
+def _check_settings(earlier: Path, folder: Path, kept: Sequence[str]) -> None:
+    """Refuse jobs that the table of today would run otherwise, or that were scored on another grid."""
+    contents = [read_json(place / "table.json") for place in (earlier, folder)]
+    hashes = {jobs_hash(table_of(content["table"]), kept, content["budget"]) for content in contents}
+    if len(hashes) > 1:
+        raise InputError(
+            f"{earlier} has jobs of other settings than the table's of today, such as {kept[0]}; choose another "
+            "folder, or remove it"
+        )
+    if (earlier / NATIVE_SCORES).is_file() != (folder / NATIVE_SCORES).is_file():
+        raise InputError(
+            f"the jobs of {earlier} were scored on another grid than these; choose another folder, or remove it"
+        )
 
 
-def _join_splits(earlier: Path, folder: Path, kept: Sequence[Mapping[str, str]]) -> None:
+def _join_splits(earlier: Path, folder: Path) -> None:
     before, content = read_json(earlier / SPLITS), read_json(folder / SPLITS)
+    protocols = list(table_of(read_json(folder / "table.json")["table"]).all_protocols)
+    datasets = {_variant_of(name, protocols): split["dataset"] for name, split in content["splits"].items()}
     for name, split in before["splits"].items():
+        variant = _variant_of(name, protocols)
+        if datasets.setdefault(variant, split["dataset"]) != split["dataset"]:
+            raise InputError(f"{earlier} has jobs of another data set; choose another folder, or remove it")
         if content["splits"].setdefault(name, split) != split:
-            raise InputError(
-                f"{earlier} has {len(kept)} jobs of another split ({name}); choose another folder, or remove it"
-            )
+            raise InputError(f"{earlier} has jobs of another split ({name}); choose another folder, or remove it")
     write_json(folder / SPLITS, content)
+
+
+def _variant_of(split: str, protocols: Sequence[str]) -> str:
+    """The variant in a split's name, which is that of its protocol with the variant's after it; "" for none."""
+    protocol = max((each for each in protocols if split == each or split.startswith(f"{each}-")), key=len)
+    return split.removeprefix(protocol).removeprefix("-")
 
 
 def _join_rows(earlier: Path, path: Path, keys: set[Key]) -> None:
@@ -124,7 +134,7 @@ def _join_rows(earlier: Path, path: Path, keys: set[Key]) -> None:
     write_gzip(path, pd.concat(texts, ignore_index=True).fillna("").to_csv(index=False, lineterminator="\n"))
 
 
-def _join_table(earlier: Path, folder: Path, kept: set[str]) -> None:
+def _join_table(earlier: Path, folder: Path) -> None:
     """Compute the table and its pictures of all jobs that stand in the folder now."""
     before, content = read_json(earlier / "table.json"), read_json(folder / "table.json")
     names = {audit["name"] for audit in content["audit"]}

@@ -36,7 +36,7 @@ def jobs_hash(table: Table, folders: Collection[str], budget: str) -> str:
     used = sorted({job.protocol for job in jobs})
     content = {
         "jobs": [[job.folder, job.bundle, dict(job.settings), job.grid, job.variant] for job in jobs],
-        "protocols": {name: asdict(table.protocols[name]) for name in used},
+        "protocols": {name: asdict(table.all_protocols[name]) for name in used},
         "folds": table.folds,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

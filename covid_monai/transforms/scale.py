@@ -167,7 +167,8 @@ def refuse_constant(values: npt.NDArray, where: str) -> None:
 def without_padding(values: npt.NDArray) -> npt.NDArray:
     """The values, flattened, without those constants that lie far below all others; for values on an unknown scale."""
     flat = values.ravel(order="K")
-    levels = np.unique(flat)
+    # differences of integers may be too large for their type
+    levels = np.unique(flat).astype(np.float64)
     for number in range(1, min(_PADDING_CONSTANTS, len(levels) - 1) + 1):
         span = levels[-1] - levels[number]
         if levels[number] - levels[number - 1] > max(span / 4, 1.0):

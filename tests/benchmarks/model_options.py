@@ -3,9 +3,9 @@
     python -m tests.benchmarks.model_options SHARED RUN RUN...    # docs/results/model/options.csv
 
 With the shipped model, the infected share of two scans that it has not seen and in which nothing is drawn:
-``normal_001`` has no lesion, ``covid_P002`` some. With the RUNs, which are folds of one cross-validation, the Dice of the
-five volumes coronacases_001 to 005, which none of them has seen: of each run by itself, of their average, and of both
-mirrored. These volumes have a placeholder for their spacing, so components are left out of the two scans alone.
+``normal_001`` has no lesion, ``covid_P002`` some. With the RUNs, which are folds of one cross-validation, the Dice of
+the five volumes coronacases_001 to 005, which none of them has seen: of each run by itself, of their average, and of
+both mirrored. These volumes have a placeholder for their spacing, so components are left out of the two scans alone.
 """
 
 import sys

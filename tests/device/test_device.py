@@ -1,12 +1,13 @@
 """All that a device computes, held against the CPU: ``make gpu-check`` names a GPU, without it the CPU stands for one.
 
-Both are asked for float32, so that they differ by the order of sums alone; a GPU's convolutions may round to TF32.
+Both compute in float32, without TF32, so that they differ by the order of sums alone.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel
@@ -18,9 +19,20 @@ from safetensors.torch import load_file
 import covid_monai as cm
 from covid_monai.files import read_json
 from covid_monai.handlers import log
+from covid_monai.handlers.seeding import start_from_seed
 from covid_monai.inference.mask_record import Backend
 from covid_monai.run.export import export_bundle
 from covid_monai.run.training import train
+from covid_monai.transforms import (
+    BatchRandAdjustContrastd,
+    BatchRandAffined,
+    BatchRandFlipd,
+    BatchRandGaussianNoised,
+    BatchRandGaussianSmoothd,
+    BatchRandScaleIntensityd,
+    BatchRandShiftIntensityd,
+)
+from covid_monai.transforms.counter_random import CounterRandom, mixed
 from tests.contract.test_bundles import BUNDLES
 from tests.tables.tiny_table import write_table
 
@@ -40,9 +52,14 @@ LOSS_ELSEWHERE = 0.01
 
 
 @pytest.fixture(scope="module", autouse=True)
-def device_is_there() -> None:
+def device_computes_float32() -> Iterator[None]:
     if torch.device(DEVICE).type == "cuda" and not torch.cuda.is_available():
         pytest.fail(f"CHECKED_DEVICE is {DEVICE}, and torch {torch.__version__} sees no GPU")
+    with pytest.MonkeyPatch.context() as patch:
+        # else a GPU's convolutions have the ten bits of TF32, which the pixels of a network that has hardly learned
+        # and the buckets of hashing follow
+        patch.setattr(torch.backends.cudnn, "allow_tf32", False)
+        yield
 
 
 def settings_of(bundle: str, **changed: object) -> dict[str, object]:
@@ -130,6 +147,51 @@ def test_what_the_device_has_trained_is_exported(runs, tmp_path):
         assert agreement.difference <= agreement.allowed
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        BatchRandFlipd(["image", "label"], 0.7, 0),
+        BatchRandAffined(
+            ["image", "label"], 0.7, rotate_range=0.3, scale_range=(0.2, 0.2), mode=["bilinear", "largest_share"]
+        ),
+        BatchRandScaleIntensityd("image", 0.7, 0.1),
+        BatchRandShiftIntensityd("image", 0.7, 0.1),
+        BatchRandGaussianNoised("image", 0.7, 0.1),
+        BatchRandAdjustContrastd("image", 0.7, (0.5, 2.0)),
+        BatchRandGaussianSmoothd("image", 0.7, (0.5, 1.5)),
+    ],
+    ids=lambda transform: type(transform).__name__,
+)
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_random_transforms_draw_and_change_alike(transform, deterministic):
+    start_from_seed(0, deterministic)
+    image = torch.nn.functional.avg_pool2d(torch.rand(8, 1, 70, 70), 7, 1)
+    batch = {"image": image, "label": (image > 0.5).byte() + (image > 0.55).byte()}
+    expected, found = (
+        transform({key: values.to(place) for key, values in batch.items()}, CounterRandom(mixed(torch.arange(8))))
+        for place in ("cpu", DEVICE)
+    )
+    assert any(not torch.equal(expected[key], batch[key]) for key in batch)
+    assert found["image"].device == torch.device(DEVICE)
+    torch.testing.assert_close(found["image"].cpu(), expected["image"], atol=1e-4, rtol=0)
+    # a pixel whose two shares are equal but for rounding
+    assert (found["label"].cpu() != expected["label"]).sum() <= 2
+
+
+def test_a_matrix_product_before_does_not_rule_out_deterministic_algorithms():
+    code = (
+        "import covid_monai, torch\n"
+        f"matrix = torch.rand(8, 8, device={DEVICE!r})\n"
+        "matrix @ matrix\n"
+        "from covid_monai.handlers.seeding import start_from_seed\n"
+        "start_from_seed(0, True)\n"
+        "print((matrix @ matrix).sum().item())"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "CUBLAS_WORKSPACE_CONFIG"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_processes_share_the_device(tiny_dataset, tmp_path):
     table = write_table(tmp_path, {})
     shared = ["--device", DEVICE, "--folds", "0", "--seeds", "1", "--protocol", "grouped"]
@@ -157,7 +219,7 @@ def test_the_shipped_model_marks_the_same_voxels():
 def test_the_benchmark_measures_the_device(tmp_path):
     file = tmp_path / "speed.json"
     command = [sys.executable, "-m", "covid_monai", "benchmark", "-o", str(file), "--device", DEVICE]
-    command += ["--bundle", "au_net", "--size", "64", "--repeats", "1", "--no-study"]
+    command += ["--bundle", "au_net", "--size", "64", "--repeats", "1", "--study", "none"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert file.is_file()

@@ -45,8 +45,8 @@ def train_in_processes(bundle: Path, data: Path, folder: Path, settings: Mapping
     command += ["-m", "monai.bundle", "run", "--bundle_root", str(bundle), "--config_file", str(files)]
     for key, value in {"dataset_dir": data, "output_dir": folder, **settings}.items():
         command += [f"--{key}", str(value)]
-    # a test's own network has to be importable
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    # a test's own network has to be importable; a machine with a GPU has not one for each process
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""}
     folder.mkdir(parents=True)
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,9 @@ import pytest
 
 import covid_monai as cm
 from covid_monai.errors import InputError
-from covid_monai.inference.slabs import axial_axis, segment_volume
+from covid_monai.inference.slabs import segment_volume
 from covid_monai.lungs import box_to_crop, find_lungs
+from covid_monai.lungs.crop import axial_axis
 from tests.lungs.phantom import draw_chest
 
 THINNEST = 4
@@ -47,6 +48,19 @@ def test_slabs_are_axial_whatever_axis_the_slices_are_stored_along(order, shippe
     found = segmented(shipped, stored, THINNEST, monkeypatch).mask
     assert expected.any()
     np.testing.assert_array_equal(found, np.transpose(expected, order))
+
+
+@pytest.mark.parametrize("order", [(2, 0, 1), (0, 2, 1)], ids=["sagittal", "coronal"])
+def test_slabs_too_thin_to_show_lungs_stay_whole_however_they_are_stored(order, shipped, chest, monkeypatch):
+    ras = nibabel.as_closest_canonical(chest)
+    thin = ras.slicer[:, :, ras.shape[2] // 2 : ras.shape[2] // 2 + 3]
+    stored = nibabel.Nifti1Image(np.transpose(np.asanyarray(thin.dataobj), order), thin.affine[:, [*order, 3]])
+    expected = segmented(shipped, thin, THINNEST, monkeypatch)
+    found = segmented(shipped, stored, THINNEST, monkeypatch)
+    assert expected.lungs is None
+    assert found.lungs is None
+    assert expected.mask.any()
+    np.testing.assert_array_equal(found.mask, np.transpose(expected.mask, order))
 
 
 def test_no_more_slices_than_those_of_a_slab_are_prepared_at_a_time(shipped, chest, monkeypatch):

@@ -85,5 +85,15 @@ def test_jobs_of_other_settings_are_not_put_beside_each_other(parts, tmp_path):
     table = read_json(folder / "table.json")
     table["table"]["definition"]["rows"][0]["settings"]["loss"] = "another"
     write_json(folder / "table.json", table)
-    with pytest.raises(InputError, match="other settings of row"):
+    with pytest.raises(InputError, match="other settings than"):
+        publish_beside(parts[1], folder)
+
+
+def test_jobs_of_another_data_set_are_not_put_beside_each_other(parts, tmp_path):
+    folder = tmp_path / "published"
+    publish_beside(parts[0], folder)
+    splits = json.loads((folder / "splits.json").read_text())
+    splits["splits"]["paper"]["dataset"] = "0" * 64
+    (folder / "splits.json").write_text(json.dumps(splits))
+    with pytest.raises(InputError, match="another data set"):
         publish_beside(parts[1], folder)

@@ -26,6 +26,13 @@ def test_claims_put_into_a_table_let_its_jobs_go_on(tiny_dataset, tmp_path):
     assert not has_same_jobs(after, {**old, "table_sha256": before.sha256})
 
 
+def test_the_jobs_of_the_control_arms_have_a_hash_too(tmp_path):
+    table = read_table(str(write_table(tmp_path)))
+    jobs = [job.folder for job in plan(table, list(table.all_protocols))]
+    assert any("control" in job for job in jobs)
+    assert jobs_hash(table, jobs, "full") != jobs_hash(table, [job for job in jobs if "control" not in job], "full")
+
+
 def test_a_hash_of_jobs_is_of_what_they_depend_on(tmp_path):
     def hash_with(**changed):
         table = read_table(str(write_table(tmp_path / "table", changed)))

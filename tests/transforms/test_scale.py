@@ -5,7 +5,7 @@ import pytest
 
 from covid_monai.errors import InputError, InputWarning
 from covid_monai.transforms.intensity import to_hu
-from covid_monai.transforms.scale import HU, judge_scale
+from covid_monai.transforms.scale import HU, judge_scale, without_padding
 from tests.data.checks.chest import draw_chest
 
 CHEST = draw_chest(0.5).astype(np.float64)
@@ -129,3 +129,10 @@ def test_an_inverted_picture_is_refused_and_the_advice_works(mode):
     np.testing.assert_array_equal(turned, expected)
     with pytest.raises(InputError, match="inverted picture"):
         to_hu(grey, "inverted", "s1.png")
+
+
+def test_padding_is_told_whatever_the_type_of_the_values():
+    # 255 - -32768 is more than a 16-bit number holds
+    values = np.append(np.arange(256), np.full(64, -32768))
+    for kind in (np.int16, np.int32, np.float32):
+        np.testing.assert_array_equal(without_padding(values.astype(kind)), np.arange(256))
