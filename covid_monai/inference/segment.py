@@ -54,7 +54,8 @@ class Segmenter:
         self.preprocessing = preprocessing
         self.inferer = inferer
         self.postprocessing = postprocessing
-        self.device = device
+        # MONAI's own command gives it as text
+        self.device = torch.device(device)
         self.slices_in_slab = slices_in_slab
 
     def __call__(

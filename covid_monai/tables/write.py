@@ -36,7 +36,8 @@ from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE
 
 FORMAT = "covid-monai table"
 VERSION = 2
-_DECIMALS = 12
+# more differ between processors
+_DECIMALS = 9
 _SHARED_CASES = ("optimism_shared_cases", "control_optimism_shared_cases")
 
 
@@ -100,7 +101,7 @@ def compact_claims_markdown(findings: Findings) -> str:
 
 
 def frame(findings: Findings) -> pd.DataFrame:
-    """A line for each measure, row and protocol, in the paper's scale, rounded to 12 decimals.
+    """A line for each measure, row and protocol, in the paper's scale, rounded to 9 decimals.
 
     What is published only has no protocol.
     """
@@ -134,7 +135,7 @@ def frame(findings: Findings) -> pd.DataFrame:
 
 
 def claim_frame(findings: Findings) -> pd.DataFrame:
-    """A line for each claim and protocol, rounded to 12 decimals."""
+    """A line for each claim and protocol, rounded to 9 decimals."""
     lines = [claim_record(findings.results, judged) for judged in findings.claims]
     limits = ("value_low", "value_high", "with_seeds_low", "with_seeds_high")
     numbers = ("published", "published_rows", "value", *limits, "p", "p_holm")
