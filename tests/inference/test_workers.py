@@ -151,6 +151,7 @@ def test_a_killed_worker_fails_its_study_alone_and_the_same_call_again_does_it(t
     assert contents(tmp_path) == contents(serial)
 
 
+@pytest.mark.slow
 @needs_proc
 def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(table, tiny_run, tmp_path):
     # so many that they are not done before it is pressed
@@ -176,6 +177,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(table, tiny_r
     assert sorted(rows(tmp_path / "out")) == sorted(names)
 
 
+@pytest.mark.slow
 def test_shards_at_the_same_time_share_a_folder_its_salt_and_its_table(tiny_run, tmp_path):
     for name in "abc":
         write_dicom(tmp_path / "in" / name)
@@ -279,6 +281,7 @@ def test_a_table_has_what_ended_while_another_process_was_writing_it(serial, tmp
     assert list(rows(tmp_path)) == ["P0", "P1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_table_grows_while_studies_are_done(workers, table, tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(predict_module, "TABLE_SECONDS", 0.0)
