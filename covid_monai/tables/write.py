@@ -36,8 +36,8 @@ from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE
 
 FORMAT = "covid-monai table"
 VERSION = 2
-# more differ between processors
-_DECIMALS = 9
+DECIMALS = 9
+"""Of values in files; more differ between processors."""
 _SHARED_CASES = ("optimism_shared_cases", "control_optimism_shared_cases")
 
 
@@ -145,7 +145,7 @@ def claim_frame(findings: Findings) -> pd.DataFrame:
 def _rounded(lines: pd.DataFrame) -> pd.DataFrame:
     # the last bits of a sum depend on the processor; 0.0 rids of its sign
     floats = lines.select_dtypes("float").columns
-    lines[floats] = lines[floats].round(_DECIMALS) + 0.0
+    lines[floats] = lines[floats].round(DECIMALS) + 0.0
     return lines
 
 

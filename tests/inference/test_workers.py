@@ -158,7 +158,12 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing_half_written(table, tiny_r
     names = [f"S{number}" for number in range(20)]
     study, table = table.parent / "P0.nii.gz", tmp_path / "studies.csv"
     table.write_text("\n".join(["study,path", *(f"{name},{study}" for name in names)]) + "\n")
-    command = [sys.executable, "-m", "covid_monai", "predict", str(table), "-o", str(tmp_path / "out")]
+    # a test suite in the background inherits that SIGINT is ignored
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "if __name__ == '__main__':\n    from covid_monai.cli import main\n    main()\n"
+    script = tmp_path / "predict.py"
+    script.write_text(code)
+    command = [sys.executable, str(script), "predict", str(table), "-o", str(tmp_path / "out")]
     command += ["--run", str(tiny_run), "--backend", "torch", "--workers", "2"]
     called = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

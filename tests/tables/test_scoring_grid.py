@@ -15,7 +15,7 @@ from covid_monai.tables.published import read_published
 from covid_monai.tables.render import measure_lines, with_interval
 from covid_monai.tables.results import collect
 from covid_monai.tables.statistics import estimate_entries
-from covid_monai.tables.write import frame
+from covid_monai.tables.write import DECIMALS, frame
 from tests.tables.fabricated import write_output
 from tests.tables.tiny_table import content, write_table
 
@@ -52,7 +52,7 @@ def test_the_table_has_each_value_on_both_grids(output):
     assert found == expected
     assert any(value is not None for value in found.values())
     lines = frame(findings)
-    assert set(lines["own_grid"].dropna()) == {round(value.value, 12) for value in expected.values() if value}
+    assert set(lines["own_grid"].dropna()) == {round(value.value, DECIMALS) for value in expected.values() if value}
     measure = findings.results.table.measures["dice"]
     section = measure_lines(findings.results, measure, findings.entries, findings.optimism, {})
     places = [place for place, name in enumerate(section.header) if name == "on the slices' own grid"]
