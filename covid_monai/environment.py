@@ -33,6 +33,18 @@ def device_setting(device: str) -> str:
     return f"$torch.device({device!r})"
 
 
+def synchronise(device: "torch.device") -> None:
+    """Wait until a device has done all that it was given, which a GPU does later."""
+    import torch
+
+    module = torch.get_device_module(device)
+    if device.type == "cuda":
+        # the current GPU else, which may be another one
+        module.synchronize(device)
+    else:
+        module.synchronize()
+
+
 def bfloat16_is_fast(device: "torch.device") -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX; CUDA from Ampere on)."""
     import torch

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from covid_monai.environment import synchronise
+
 SECONDS_OF_A_ROUND = 0.2
 """A round repeats a call that is shorter, so that neither the clock nor a single interruption counts for much."""
 
@@ -67,13 +69,3 @@ def _seconds(compute: Callable[[], object], calls: int, device: torch.device) ->
         compute()
     synchronise(device)
     return time.perf_counter() - start
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until a device has done all that it was given."""
-    module = torch.get_device_module(device)
-    if device.type == "cuda":
-        # the current GPU else, which may be another one
-        module.synchronize(device)
-    else:
-        module.synchronize()

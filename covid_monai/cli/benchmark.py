@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from covid_monai.cli.options import device_option
+
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures as JSON too.")
@@ -19,7 +21,7 @@ import click
     metavar="PIXELS",
     help="Height and width of its slices; repeatable.  [default: 256, 369, 512]",
 )
-@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@device_option
 @click.option(
     "--precision",
     "precisions",

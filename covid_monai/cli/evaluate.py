@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from covid_monai.cli.options import SUBSET, RenamedOptions, settings_option
+from covid_monai.cli.options import SUBSET, RenamedOptions, device_option, settings_option
 
 
 @click.command(cls=RenamedOptions, renamed={"--part": "--subset"})
@@ -27,7 +27,7 @@ from covid_monai.cli.options import SUBSET, RenamedOptions, settings_option
     metavar="PIXELS",
     help="Score on slices of PIXELS x PIXELS too, such as a paper's 512.",
 )
-@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@device_option
 @click.option("--trust-run", is_flag=True, help="Take the run's expressions and bundle, which are code.")
 @click.option("--at-least", type=float, metavar="DICE", help="Exit with status 1 if the pooled Dice is lower.")
 def evaluate(

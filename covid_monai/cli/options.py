@@ -36,6 +36,7 @@ INTENSITY = RenamedChoice(
 )
 
 
+device_option = click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
 settings_option = click.option(
     "--set",
     "assignments",

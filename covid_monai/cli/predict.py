@@ -10,6 +10,7 @@ from covid_monai.cli.options import (
     INTENSITY,
     RenamedOptions,
     as_options,
+    device_option,
     grid_tolerance_option,
     orientation_option,
     settings_option,
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
 @click.option("--preview", is_flag=True, help="Write previews/<name>.png of NIfTI too: slices with the mask over them.")
 @click.option("--report", "page", is_flag=True, help="Write each study's page.html too, to look at, and an index.html.")
 @click.option("--overwrite", is_flag=True, help="Replace masks that are there, made otherwise or changed by hand.")
-@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@device_option
 @click.option(
     "--backend",
     type=click.Choice(["auto", "torch", "openvino"]),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from covid_monai.cli.options import RenamedChoice, as_options
+from covid_monai.cli.options import RenamedChoice, as_options, device_option
 
 
 @click.command()
@@ -34,7 +34,7 @@ from covid_monai.cli.options import RenamedChoice, as_options
     show_default=True,
     help="quick: small and short, labelled so wherever a result stands; some tables have further ones.",
 )
-@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@device_option
 @click.option(
     "--allow-deviation",
     "allow_deviations",

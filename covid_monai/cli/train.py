@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from covid_monai.cli.options import device_option
+
 
 @click.command()
 @click.argument("bundle")
@@ -16,7 +18,7 @@ import click
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Setting of the bundle; repeatable.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings; --set goes over it.")
-@click.option("--device", help="Such as cpu or cuda:0.  [default: a GPU where there is one]")
+@device_option
 @click.option(
     "--init",
     type=click.Path(path_type=Path),

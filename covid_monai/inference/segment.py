@@ -11,6 +11,7 @@ from monai.transforms import Compose, LoadImaged
 from monai.utils import CommonKeys
 from torch import nn
 
+from covid_monai.environment import synchronise
 from covid_monai.errors import InputError
 
 PROBABILITY = "probability"
@@ -96,9 +97,8 @@ class Segmenter:
             image = item[CommonKeys.IMAGE][None].to(self.device)
             network = self.logits if progress is None else self._counting(image, progress)
             item[CommonKeys.PRED] = self.inferer(image, network)[0]
-            if self.device.type == "cuda":
-                # what is asked of a GPU is done later, and its time would be that of whoever waits for it
-                torch.cuda.synchronize(self.device)
+            # else its time would be that of whoever waits for it
+            synchronise(self.device)
         return item
 
     def invert(self, item: dict[str, Any]) -> dict[str, Any]:

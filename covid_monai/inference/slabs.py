@@ -1,7 +1,7 @@
 """A volume segmented slab by slab: of its size no more is held than itself, its mask, lungs and what is asked for."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Segmented:
     mask: NDArray[np.uint8]
     probability: NDArray[np.float32] | None
     lungs: Lungs | None
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float]
 
 
 def segment_volume(

@@ -12,7 +12,7 @@ from typing import Any
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.config import build_workflow, known_settings, read_config
 from covid_monai.data.splits import read_split
-from covid_monai.environment import device_setting
+from covid_monai.environment import device_setting, synchronise
 from covid_monai.tables.plan import Job
 
 MOST_IMAGES = 4
@@ -113,10 +113,10 @@ def seconds_of_an_image(
 def _seconds(network: Any, run: Any, device: Any) -> float:
     # the first time memory is allocated and algorithms are chosen
     run()
-    _wait_for(device)
+    synchronise(device)
     started = time.perf_counter()
     run()
-    _wait_for(device)
+    synchronise(device)
     return time.perf_counter() - started
 
 
@@ -126,13 +126,6 @@ def _give_back_memory() -> None:
 
     gc.collect()
     torch.cuda.empty_cache()
-
-
-def _wait_for(device: Any) -> None:
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _network_of(job: Job) -> str:

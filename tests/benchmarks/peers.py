@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from covid_monai.benchmark.networks import segmentation, training_step
-from covid_monai.benchmark.timing import Timing, synchronise
+from covid_monai.benchmark.timing import Timing
 from covid_monai.catalog.bundles import bundle_folder, bundle_names
 from covid_monai.catalog.sizes import operations_of
-from covid_monai.environment import describe_environment, device_setting
+from covid_monai.environment import describe_environment, device_setting, synchronise
 from covid_monai.networks.blocks.lsh.attention import lsh_attention
 from covid_monai.networks.blocks.lsh.hashing import draw_rotations
 from covid_monai.scoring.format import table
