@@ -1,6 +1,5 @@
 """A run folder: its files, what was trained, with which settings, and on which cases."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +11,7 @@ from covid_monai.catalog.literals import is_code
 from covid_monai.data.splits import FILE_NAME as SPLIT_FILE
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, write_json
+from covid_monai.run.log import read_log
 from covid_monai.weights import WEIGHTS_FILE, WEIGHTS_RECORD_FILE
 
 FORMAT = "covid-monai run"
@@ -107,10 +107,7 @@ class RunFolder(os.PathLike[str]):
         Raises:
             InputError: there is no log yet, or it is damaged.
         """
-        try:
-            return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.log} is missing or damaged ({error}); train first") from error
+        return read_log(self.log)
 
     def read_weights_record(self) -> dict[str, Any]:
         """The content of ``model.json``: bundle, kept (best or last), epoch, validation Dice and SHA-256.

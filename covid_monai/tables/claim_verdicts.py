@@ -6,7 +6,7 @@ over units of logarithms is that of the sum of weight / value * measure, the der
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -62,24 +62,31 @@ class JudgedClaim:
     verdict: Verdict = field(default_factory=lambda: Verdict(""))
 
 
-def judge_claims(results: Results, not_comparable: Mapping[str, str], no_verdict: str = "") -> list[JudgedClaim]:
+def judge_claims(
+    results: Results,
+    not_comparable: Mapping[str, str],
+    no_verdict: str = "",
+    not_converged: Collection[tuple[str, str]] = (),
+) -> list[JudgedClaim]:
     """Every claim of the table under every protocol that has jobs.
 
     Args:
         results: of an output folder.
         not_comparable: why a measure (by its name) cannot be held against the paper's, where it cannot.
         no_verdict: which of the paper's classes the data lack, so that nothing can be judged; empty where none.
+        not_converged: (protocol, slug) of rows that enter no claim.
     """
     judged, spreads = [], _Spreads(results)
     for protocol in results.protocols:
         for number, claim in enumerate(results.table.claims, start=1):
-            contrast = _ClaimContrast(results, protocol, claim, spreads)
+            contrast = _ClaimContrast(results, protocol, claim, spreads, not_converged)
             found = contrast.judged(number)
             if claim.measure in not_comparable:
                 word = Verdict("not comparable", not_comparable[claim.measure])
                 found = replace(found, p=None, verdict=word)
             elif reason := why_no_verdict(results, protocol, contrast.rows.values(), no_verdict):
-                found = replace(found, p=None, verdict=Verdict("no verdict", reason))
+                also = f"; {found.verdict.reason}" if found.value is None and found.verdict.reason else ""
+                found = replace(found, p=None, verdict=Verdict("no verdict", reason + also))
             judged.append(found)
     corrected = holm([each.p for each in judged])
     return [_with_verdict(each, p) for each, p in zip(judged, corrected, strict=True)]
@@ -117,6 +124,7 @@ class _ClaimContrast:
     protocol: str
     claim: PaperClaim
     spreads: _Spreads
+    not_converged: Collection[tuple[str, str]]
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -134,6 +142,8 @@ class _ClaimContrast:
         run = [row for row in self.rows.values() if row.bundle]
         if waiting := [row.label for row in run if not len(self.results.jobs_of(self.protocol, row))]:
             return replace(judged, verdict=Verdict(CANNOT_TELL, f"no finished job of {waiting[0]}"))
+        if early := [row.label for row in run if (self.protocol, row.slug) in self.not_converged]:
+            return replace(judged, verdict=Verdict(CANNOT_TELL, f"not converged: {', '.join(early)}"))
         shared, cases = _on_shared_cases(self.results, self.protocol, run)
         found = {row.slug: tally_of(shared, self.protocol, row, self.measure) for row in run if cases}
         tallies = {slug: tallied for slug, tallied in found.items() if tallied is not None}

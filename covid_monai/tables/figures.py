@@ -16,7 +16,6 @@ from covid_monai.data.manifest import Case, Dataset
 from covid_monai.errors import InputError
 from covid_monai.palette import GREY
 from covid_monai.report.cases import load_case
-from covid_monai.report.curves import read_log
 from covid_monai.report.forest import PROTOCOL_COLOURS, ForestLine, ForestPanel, in_protocol_order
 from covid_monai.report.overlay_grid import GridCase
 from covid_monai.report.style import new_figure, plain_axes
@@ -103,16 +102,12 @@ CURVES = {"loss": "training loss", "validation_dice": "validation Dice"}
 
 
 def job_logs(results: Results) -> Logs:
-    """The training logs of all finished jobs.
-
-    Raises:
-        InputError: a log is missing, empty or damaged.
-    """
+    """The training logs of all finished jobs."""
     logs = {
         row.label: [
-            (protocol, read_log(results.output / folder / "log.jsonl"))
+            (protocol, results.logs[key])
             for protocol in (*results.protocols, *results.control_arms)
-            for folder in results.jobs_of(protocol, row)["folder"]
+            for key in results.log_keys(protocol, row)
         ]
         for row in results.table.rows
     }

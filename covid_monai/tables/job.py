@@ -1,7 +1,6 @@
 """One job of a table: training and evaluation as the commands do them, once and for all."""
 
 import gc
-import json
 import shlex
 import sys
 import time
@@ -148,7 +147,7 @@ def _train_and_evaluate(
     started = time.monotonic()
     # training has held the run against the table's bundle and settings, so it brings no other code
     evaluate(home, data=where, scoring_grid=job.grid, device=device, trust=True, progress=progress)
-    return round(sum(line["seconds"] for line in _log(home)) + time.monotonic() - started, 3)
+    return round(sum(line["seconds"] for line in RunFolder(home).read_log()) + time.monotonic() - started, 3)
 
 
 def _write_record(
@@ -166,7 +165,7 @@ def _write_record(
     from covid_monai.weights import check_weights
 
     home = files.home
-    used, log = _device(device), _log(home)
+    used, log = _device(device), RunFolder(home).read_log()
     threads = torch.get_num_threads()
     validated = [line for line in log if "validation_dice" in line]
     content = {
@@ -252,10 +251,6 @@ def _peak_memory(device: "torch.device") -> int:
         return int(torch.cuda.max_memory_allocated(device))
     # kilobytes, but on macOS bytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _log(home: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (home / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def _now() -> str:

@@ -14,6 +14,7 @@ from covid_monai.tables.claim_lines import claim_lines, claim_notes, claims_sent
 from covid_monai.tables.claim_verdicts import CLAIMS_RULE
 from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
+from covid_monai.tables.convergence import CONVERGENCE_RULE
 from covid_monai.tables.figures import (
     CURVES,
     choose_cases,
@@ -31,13 +32,12 @@ from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.render import (
     audit_lines,
     compact_table,
-    job_lines,
     measure_lines,
-    missing_lines,
     outcome_sentence,
     pair_lines,
 )
 from covid_monai.tables.results import Results
+from covid_monai.tables.run_lines import convergence_lines, job_lines, missing_lines
 from covid_monai.tables.sentences import reading_rules
 from covid_monai.tables.write import finding_lines, write_table
 
@@ -58,14 +58,21 @@ def write_table_page(findings: Findings, path: Path) -> None:
         label=results.label,
         budget=results.budget,
         outcome=f"{outcome_sentence(results, findings.entries)} {claims_sentence(findings.claims)}".strip(),
-        compact=compact_table(results, findings.entries),
+        compact=compact_table(results, findings.entries, findings.not_converged),
         made_of=findings.made_of,
         missing=missing_lines(results),
         head=findings.head,
         averaging=averaging_rules(results.table),
         empty_masks=EMPTY_MASK_RULE,
         measures=[
-            measure_lines(results, measure, findings.entries, findings.optimism, findings.head.not_comparable)
+            measure_lines(
+                results,
+                measure,
+                findings.entries,
+                findings.optimism,
+                findings.head.not_comparable,
+                findings.not_converged,
+            )
             for measure in results.table.measures.values()
         ],
         leaks=[
@@ -80,6 +87,9 @@ def write_table_page(findings: Findings, path: Path) -> None:
         pairs=pair_lines(results, findings.pairs) if findings.pairs else None,
         pairs_rule=PAIRS_RULE,
         curves=_curves(findings),
+        convergence=convergence_lines(findings.convergence) if findings.convergence else None,
+        convergence_rule=CONVERGENCE_RULE,
+        not_converged=findings.not_converged,
         grids=_grids(findings),
         without_masks=_without_masks(findings),
         audit=audit_lines(findings.audits),

@@ -16,9 +16,10 @@ import yaml
 from covid_monai.data.splits import protocol_named
 from covid_monai.errors import InputError
 from covid_monai.files import read_json, replacing, write_json, write_text
+from covid_monai.tables.collecting import collect
 from covid_monai.tables.figures import draw_curve_sheet, job_logs
 from covid_monai.tables.folder import NOTE, read_note, record_of
-from covid_monai.tables.results import DATA, JOB_KEYS, Results, collect
+from covid_monai.tables.results import DATA, JOB_KEYS, Results, key_of
 
 FIGURES = ("values.png", "optimism.png")
 TABLE_FILES = ("table.md", "table.csv", "table.json", "claims.csv")
@@ -191,12 +192,10 @@ def _threshold_curves(results: Results, jobs: Sequence[Mapping[str, Any]]) -> pd
 
 
 def _log_lines(results: Results, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
-    from covid_monai.report.curves import read_log
-
     return [
         json.dumps({**{key: job[key] for key in JOB_KEYS}, **record}) + "\n"
         for job in jobs
-        for record in read_log(record_of(job["folder"], results.output).parent / "log.jsonl")
+        for record in results.logs[key_of(job)]
     ]
 
 

@@ -16,24 +16,27 @@ from covid_monai.errors import InputError
 from covid_monai.files import read_json
 from covid_monai.report.forest import draw_forest
 from covid_monai.scoring.thresholds import RATES
-from covid_monai.tables.claim_verdicts import judge_claims
+from covid_monai.tables.collecting import READ_SCORES, read_curves, with_sources
 from covid_monai.tables.comparability import Head, averaging_side
-from covid_monai.tables.contrasts import compare_rows
-from covid_monai.tables.exposure import estimate_exposures
 from covid_monai.tables.figures import table_forests
-from covid_monai.tables.findings import Findings
+from covid_monai.tables.findings import Findings, conclude
 from covid_monai.tables.leakage import SplitAudit, exposed_groups
 from covid_monai.tables.margins import Judging
-from covid_monai.tables.optimism import estimate_optimism
 from covid_monai.tables.paper_claims import PaperClaim
 from covid_monai.tables.plan import jobs_of_folders
-from covid_monai.tables.publish import JOBS, NATIVE_SCORES, SCORES, SPLITS, THRESHOLDS
-from covid_monai.tables.results import JOB_KEYS, READ_SCORES, Missing, Results, read_curves, with_sources
+from covid_monai.tables.publish import JOBS, LOGS, NATIVE_SCORES, SCORES, SPLITS, THRESHOLDS
+from covid_monai.tables.records import FORMAT, VERSION
+from covid_monai.tables.results import (
+    JOB_KEYS,
+    JobKey,
+    Missing,
+    Results,
+    key_of,
+)
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.statistics import estimate_entries
 from covid_monai.tables.table import FULL, Budget, DoubtfulGroup, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE
-from covid_monai.tables.write import FORMAT, VERSION, write_table
+from covid_monai.tables.write import write_table
 
 OLD_LABELS = (
     "Trained by release 0.1, which resized labels by the nearest pixel, half a pixel off, in training and validation; "
@@ -76,16 +79,7 @@ def read_published(folder: Path, *, judged_by: Table | None = None) -> Findings:
         audits = tuple(_audit(audit, splits) for audit in stored["audit"])
     except (KeyError, TypeError, ValueError, EOFError) as error:
         raise InputError(f"{folder} is damaged ({error!r}); publish it again") from error
-    return Findings(
-        results=results,
-        head=head,
-        entries=tuple(estimate_entries(results, head.not_comparable, head.no_verdict)),
-        optimism=tuple(estimate_optimism(results)),
-        claims=tuple(judge_claims(results, head.not_comparable, head.no_verdict)),
-        pairs=tuple(compare_rows(results)),
-        audits=audits,
-        exposures=tuple(estimate_exposures(results, audits)),
-    )
+    return conclude(results, head, audits)
 
 
 def publish_again(folder: Path) -> None:
@@ -151,6 +145,7 @@ def _results(folder: Path, stored: Mapping[str, Any]) -> Results:
         unit=stored["bootstrap"]["unit"],
         grid=table.grid if on_grid else None,
         native_scores=_scores(folder / NATIVE_SCORES) if on_grid else pd.DataFrame(),
+        logs=_logs(folder / LOGS),
     )
 
 
@@ -185,6 +180,14 @@ def _jobs(folder: Path) -> pd.DataFrame:
         stretched = {"mean_over_thresholds": {"value": mean}, "best": {"dice": best, "threshold": threshold}}
         line |= {"thresholds": None if mean is None else {"stretched": stretched}, "evaluation": folder / "evaluation"}
     return pd.DataFrame(lines).drop(columns=list(_BESIDE))
+
+
+def _logs(path: Path) -> dict[JobKey, list[dict[str, Any]]]:
+    logs: dict[JobKey, list[dict[str, Any]]] = {}
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for record in map(json.loads, file):
+            logs.setdefault(key_of(record), []).append(record)
+    return logs
 
 
 def _scores(path: Path) -> pd.DataFrame:

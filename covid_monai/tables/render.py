@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from covid_monai.scoring.comparison import Estimate
@@ -12,13 +12,16 @@ from covid_monai.tables.contrasts import Pair, dice_scale
 from covid_monai.tables.leakage import SplitAudit
 from covid_monai.tables.optimism import Optimism
 from covid_monai.tables.results import Results
-from covid_monai.tables.statistics import Entry, job_values
+from covid_monai.tables.statistics import Entry
 from covid_monai.tables.table import FULL, OVER_THRESHOLDS, Measure, Table
 from covid_monai.tables.verdict import CANNOT_TELL, LOGARITHMIC, Verdict
 
 MINUS = "−"  # noqa: RUF001
 _DIFFERENCE = {False: "difference to the paper", True: "ln of the false alarms, ours / the paper's"}
 OWN_GRID = "on the slices' own grid"
+NOT_CONVERGED = ", not converged"
+DAGGER = "†"
+"""What marks a value of a row that has not converged, where there is no room for words."""
 _NUMBER_OF_DIGITS = {True: 1, False: 3}
 
 
@@ -49,10 +52,12 @@ def measure_lines(
     entries: Sequence[Entry],
     optimism: Sequence[Optimism],
     not_comparable: Mapping[str, str],
+    not_converged: Collection[tuple[str, str]] = (),
 ) -> Lines:
     """A measure's part of the table: a line a row, the protocols side by side, the optimism between them.
 
-    ``not_comparable`` has the reasons by the measures' names; they stand once, above the lines.
+    ``not_comparable`` has the reasons by the measures' names; they stand once, above the lines. ``not_converged`` has
+    (protocol, slug) of the rows that are marked so.
     """
     digits, protocols = digits_of(measure, results.table), results.protocols
     by_place = {(entry.protocol, entry.row.slug): entry for entry in entries if entry.measure.name == measure.name}
@@ -68,7 +73,8 @@ def measure_lines(
     for row in results.table.rows:
         line = [row.label, plain(row.paper.get(measure.name), digits)]
         for protocol in protocols:
-            line += _entry_cells(by_place.get((protocol, row.slug)), measure, results, digits)
+            cells = _entry_cells(by_place.get((protocol, row.slug)), measure, results, digits)
+            line += [cells[0] + (NOT_CONVERGED if (protocol, row.slug) in not_converged else ""), *cells[1:]]
         if len(protocols) > 1:
             line.append(optimism_cell(between.get(row.slug), digits))
         rows.append(line)
@@ -94,8 +100,10 @@ class CompactTable:
     rows: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]
 
 
-def compact_table(results: Results, entries: Sequence[Entry]) -> CompactTable:
-    """The published value and ours of every row and measure."""
+def compact_table(
+    results: Results, entries: Sequence[Entry], not_converged: Collection[tuple[str, str]] = ()
+) -> CompactTable:
+    """The published value and ours of every row and measure; values of ``not_converged`` rows have a dagger."""
     by_place = {(entry.protocol, entry.row.slug, entry.measure.name): entry for entry in entries}
     measures = list(results.table.measures.values())
     rows = []
@@ -107,7 +115,8 @@ def compact_table(results: Results, entries: Sequence[Entry]) -> CompactTable:
             for protocol in results.protocols:
                 entry = by_place.get((protocol, row.slug, measure.name))
                 value, _, interval = with_interval(entry.value if entry else None, digits).partition(" ")
-                cells.append((value, interval, False))
+                marked = entry is not None and entry.value is not None and (protocol, row.slug) in not_converged
+                cells.append((value + DAGGER if marked else value, interval, False))
         rows.append((row.label, cells))
     return CompactTable([(heading_of(measure), ["published", *results.protocols]) for measure in measures], rows)
 
@@ -176,46 +185,6 @@ def audit_lines(audits: Sequence[SplitAudit]) -> Lines:
         counts = [f"{torn} of {number}" for torn, number in audit.leaks.values()]
         rows.append([audit.name, f"{audit.trained:.4g}", str(audit.tested), f"{audit.exposed}{share}", *counts])
     return Lines("Audit of the splits", "", header, rows)
-
-
-def job_lines(results: Results) -> Lines:
-    """A line a finished job: what it gave in the table's first measure, and what it took."""
-    from covid_monai.tables.progress import seconds_in_words
-
-    measure = next(iter(results.table.measures.values()))
-    digits = digits_of(measure, results.table)
-    rows = []
-    for protocol in (*results.protocols, *results.control_arms):
-        for row in results.table.rows:
-            values = measure.scale * job_values(results, protocol, row, measure)
-            done = results.jobs_of(protocol, row)
-            for value, job in zip(values[done.index], done.to_dict("records"), strict=True):
-                rows.append(
-                    [
-                        protocol,
-                        row.label,
-                        str(job["fold"]),
-                        str(job["seed"]),
-                        plain(float(value), digits),
-                        f"{job['kept_epoch']} of {job['epochs']}",
-                        seconds_in_words(job["seconds"]),
-                        f"{job['peak_memory_bytes'] / 2**30:.1f} GiB",
-                        f"{job['device']}",
-                        job["weights_sha256"][:12],
-                    ]
-                )
-    header = ["protocol", "row", "fold", "seed", heading_of(measure), "kept epoch", "time", "peak memory", "device"]
-    note = "The commands that run one alone stand in its job.json and in table.json." + (
-        f" All are of the budget {results.budget}." if results.label else ""
-    )
-    return Lines("Jobs", note, [*header, "weights (SHA-256)"], rows)
-
-
-def missing_lines(results: Results) -> list[str]:
-    """A sentence for each job that was asked for and is not done."""
-    return [
-        f"{entry.job.title}: {entry.state}{f', {entry.reason}' if entry.reason else ''}" for entry in results.missing
-    ]
 
 
 def plain(value: float | None, digits: int, sign: str = "") -> str:

@@ -8,19 +8,15 @@ from typing import Any
 
 import yaml
 
-from covid_monai.catalog.bundles import bundle_folder
-from covid_monai.catalog.config import check_settings
-from covid_monai.catalog.literals import is_code, read_yaml
+from covid_monai.catalog.literals import read_yaml
 from covid_monai.errors import InputError, did_you_mean
 from covid_monai.files import sha256_of
-from covid_monai.run.training import GIVEN_OTHERWISE
 from covid_monai.tables.fields import Section
 from covid_monai.tables.margins import read_judging
 from covid_monai.tables.paper_claims import read_claims
+from covid_monai.tables.row_checks import check_measure, check_row
 from covid_monai.tables.table import (
-    CLASS_MEAN,
     FULL,
-    OVER_THRESHOLDS,
     PROTOCOLS,
     QUICK,
     VARIANTS,
@@ -61,85 +57,6 @@ def read_table(name: str) -> Table:
     return table_of(path, path.stem, sha256_of(path))
 
 
-THRESHOLD_MEASURES = (
-    "dice_at_best_threshold",
-    "dice_mean_over_thresholds",
-    "sensitivity_mean_over_thresholds",
-    "specificity_mean_over_thresholds",
-)
-GIVEN_BY_THE_PLAN = {**GIVEN_OTHERWISE, "seed": "`seeds`", "weights_kept": "the protocol's weights"}
-
-
-def check_measure(measure: Measure, where: str) -> None:
-    """Refuse a measure that the scores do not have, unless it is published only (``not_comparable``).
-
-    Raises:
-        InputError: the averaging is unknown, or the scores have no such measure at it.
-    """
-    from covid_monai.scoring.overlap import OVERLAP_MEASURES
-    from covid_monai.scoring.summary import LEVELS
-    from covid_monai.scoring.surface import SURFACE_MEASURES
-
-    levels = (*LEVELS, OVER_THRESHOLDS)
-    if measure.averaging not in levels:
-        near = did_you_mean(measure.averaging, list(levels))
-        raise InputError(f"{where}: averaging is {measure.averaging!r}{near}; it must be one of {', '.join(levels)}")
-    if not measure.scale > 0:
-        raise InputError(f"{where}: scale is {measure.scale:g}; it must be over 0, such as 1 or 100")
-    if measure.beside is not None and (measure.beside not in LEVELS or measure.averaging == OVER_THRESHOLDS):
-        raise InputError(
-            f"{where}: beside is {measure.beside!r}; it must be one of {', '.join(LEVELS)}, beside one of these"
-        )
-    known = {OVER_THRESHOLDS: THRESHOLD_MEASURES, "pooled": OVERLAP_MEASURES}.get(
-        measure.averaging, (*OVERLAP_MEASURES, *SURFACE_MEASURES)
-    )
-    if measure.name not in known and measure.not_comparable is None:
-        raise InputError(
-            f"{where}: the scores have no {measure.name!r}{did_you_mean(measure.name, list(known))} at averaging "
-            f"{measure.averaging}, only {', '.join(known)}; say in not_comparable why it is published only"
-        )
-
-
-def check_row(table: Table, row: Row) -> None:
-    """Refuse settings that a row's bundle does not have, under every budget, and a class that it does not predict.
-
-    Raises:
-        InputError: as said, naming the file, the row and the key.
-    """
-    where = f"{table.path}, row {row.number} ({row.label})"
-    if row.bundle is None:
-        if row.settings or row.variant:
-            raise InputError(f"{where} has settings or a variant but no bundle; a row that is run needs one")
-        return
-    from covid_monai.catalog.config import read_config
-
-    try:
-        config = read_config(bundle_folder(row.bundle), "train")
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    for budget in (FULL, *table.budgets):
-        settings = table.settings_of(row, budget)
-        _check_settings(bundle_folder(row.bundle), config, settings, f"{where}, settings ({budget})")
-        classes = {**config, **settings}["class_names"][1:]
-        if table.lesion_class not in (*classes, CLASS_MEAN):
-            raise InputError(
-                f"{where}: the table's class is {table.lesion_class!r}, but this row predicts {', '.join(classes)}; "
-                "set lesion_labels, lesion_classes and class_names, or change the class"
-            )
-
-
-def _check_settings(bundle: Path, config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
-    for key, value in settings.items():
-        if key in GIVEN_BY_THE_PLAN:
-            raise InputError(f"{where}: {key} is not for a table; it is given by {GIVEN_BY_THE_PLAN[key]}")
-        if is_code(value):
-            raise InputError(f"{where}: {key} is an expression; a table has numbers, text and lists")
-    try:
-        check_settings(config, settings, where, bundle=bundle)
-    except InputError as error:
-        raise InputError(f"{where}: {error}" if not str(error).startswith(where) else str(error)) from error
-
-
 SPLITS = ("paper", "grouped", "given")
 KEYS = (
     "title",
@@ -160,6 +77,7 @@ KEYS = (
 )
 THEIRS = tuple(Theirs.__dataclass_fields__)
 SELDOM_SAID = ("speed",)
+_NARROWER = ("bundle_settings", "row_settings")
 ROW_KEYS = ("label", "bundle", "settings", "paper", "place", "variant", "first_seed")
 
 
@@ -261,13 +179,17 @@ def _budgets(top: Section) -> Mapping[str, Budget]:
     for name in section:
         if name == FULL or not re.fullmatch("[a-z0-9-]+", name):
             raise InputError(f"{section.where}: a budget cannot be called {name!r}; use a-z, 0-9 and -, but not {FULL}")
-        entry = section.section(name, ("label", "folds", "settings", "bundle_settings"))
-        by_bundle: dict[str, Mapping[str, Any]] = {}
-        if "bundle_settings" in entry:
-            bundles = entry.section("bundle_settings")
-            by_bundle = {bundle: bundles.section(bundle).content for bundle in bundles}
-        budgets[name] = Budget(entry.text("label"), entry.whole("folds"), _settings(entry, "settings"), by_bundle)
+        entry = section.section(name, ("label", "folds", "settings", *_NARROWER))
+        narrower = {key: _settings_by_name(entry, key) for key in _NARROWER}
+        budgets[name] = Budget(entry.text("label"), entry.whole("folds"), _settings(entry, "settings"), **narrower)
     return budgets
+
+
+def _settings_by_name(section: Section, key: str) -> dict[str, Mapping[str, Any]]:
+    if key not in section:
+        return {}
+    by_name = section.section(key)
+    return {name: by_name.section(name).content for name in by_name}
 
 
 def _row(content: Any, number: int, path: Path, measures: Mapping[str, Measure]) -> Row:
@@ -301,6 +223,7 @@ def _check(table: Table) -> None:
         if budget.folds > table.folds:
             raise InputError(f"{where}: folds is {budget.folds}, more than the table's {table.folds}")
         Section(budget.bundle_settings, f"{where}, bundle_settings", bundles)
+        Section(budget.row_settings, f"{where}, row_settings", [row.label for row in table.rows])
     slugs: dict[str, int] = {}
     for row in table.rows:
         if not row.slug or row.slug in slugs:

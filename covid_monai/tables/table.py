@@ -1,7 +1,7 @@
 """A paper's table as data: its rows, settings, published values and protocols."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -120,15 +120,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a smaller version of a table changes: the number of folds, settings of all rows, those of a bundle's rows.
+    """What a smaller version of a table changes: the number of folds, and settings.
 
-    ``label`` says what it is wherever a result stands.
+    ``settings`` are those of all rows, ``bundle_settings`` over them those of a bundle's rows, ``row_settings`` over
+    both those of single rows, by their labels. ``label`` says what it is wherever a result stands.
     """
 
     label: str
     folds: int
     settings: Mapping[str, Any]
     bundle_settings: Mapping[str, Mapping[str, Any]]
+    row_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -185,4 +187,5 @@ class Table:
         if budget != FULL:
             smaller = self.budgets[budget]
             settings |= {**smaller.settings, **smaller.bundle_settings.get(row.bundle or "", {})}
+            settings |= smaller.row_settings.get(row.label, {})
         return settings

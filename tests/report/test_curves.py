@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from covid_monai.errors import InputError
-from covid_monai.report.curves import best_record, draw_curves, read_log
+from covid_monai.report.curves import best_record, draw_curves
 
 from .fabricated import write_log
 
@@ -34,23 +34,6 @@ def test_drawing_leaves_matplotlibs_settings_as_they_were(tmp_path):
 def test_the_first_of_equal_epochs_is_best():
     records = [{"epoch": 1}, *({"epoch": epoch, "validation_dice": 0.5} for epoch in (2, 3))]
     assert best_record(records)["epoch"] == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "holds no epoch"),
-        ('{"epoch": 1, "loss": 0.', "line 1 is not JSON"),
-        ("[1]\n", "line 1 is no JSON object"),
-        ('{"epoch": 1, "loss": 1, "learning_rate": 1}\n{"epoch": 2, "learning_rate": 1}\n', "line 2 .* loss"),
-        ('{"epoch": 1, "loss": NaN, "learning_rate": 1}\n', "no finite number loss"),
-        ('{"epoch": 1, "loss": 1, "learning_rate": 1, "validation_dice": "x"}\n', "validation_dice"),
-    ],
-)
-def test_a_damaged_log_is_refused_with_its_line(tmp_path, text, message):
-    (tmp_path / "log.jsonl").write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_log(tmp_path / "log.jsonl")
 
 
 def test_a_missing_log_is_refused(tmp_path):

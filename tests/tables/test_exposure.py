@@ -11,10 +11,11 @@ from covid_monai.files import read_json, write_json
 from covid_monai.tables.exposure import estimate_exposures
 from covid_monai.tables.leakage import SplitAudit, exposed_groups
 from covid_monai.tables.published import read_published
+from covid_monai.tables.records import content
 from covid_monai.tables.results import Results
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.table import DoubtfulGroup, Measure
-from covid_monai.tables.write import content, markdown
+from covid_monai.tables.write import markdown
 
 TABLE = read_table("zhou2020-v1")
 TABLE = replace(

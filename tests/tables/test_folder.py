@@ -7,12 +7,12 @@ import pytest
 from covid_monai.data.splits import read_split
 from covid_monai.errors import InputError
 from covid_monai.tables.claim import Claim
+from covid_monai.tables.collecting import collect
 from covid_monai.tables.findings import find
 from covid_monai.tables.folder import files_of, read_note
 from covid_monai.tables.plan import plan
 from covid_monai.tables.publish import publish
 from covid_monai.tables.published import read_published
-from covid_monai.tables.results import collect
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.write import write_table as write_results_of
 from tests.tables.test_parts import variant_table

@@ -9,8 +9,9 @@ from covid_monai.tables.page import write_results
 from covid_monai.tables.plan import plan
 from covid_monai.tables.publish import publish
 from covid_monai.tables.published import read_published
+from covid_monai.tables.records import content, frame
 from covid_monai.tables.statistics import tally_of
-from covid_monai.tables.write import content, frame, markdown
+from covid_monai.tables.write import markdown
 from tests.tables.conftest import MEASURES
 from tests.tables.fabricated import worsened, write_output
 from tests.tables.small_data import write_patients

@@ -15,8 +15,9 @@ from covid_monai.tables.findings import find
 from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import NATIVE_SCORES, PUBLISHED_FILES, publish
 from covid_monai.tables.published import OLD_LABELS, publish_again, read_published
+from covid_monai.tables.records import claim_frame, frame
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.write import claim_frame, compact_claims_markdown, compact_markdown, frame, write_table
+from covid_monai.tables.write import compact_claims_markdown, compact_markdown, write_table
 
 # each publishes whole tables, pictures too; together they take over a minute of a processor
 pytestmark = pytest.mark.slow

@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from covid_monai.errors import InputError
-from covid_monai.tables.results import collect, unit_kind, units_of
+from covid_monai.tables.collecting import collect
+from covid_monai.tables.results import unit_kind, units_of
 from tests.tables.conftest import FAILED
 from tests.tables.fabricated import write_output
 from tests.tables.small_data import write_slices

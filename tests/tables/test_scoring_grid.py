@@ -8,14 +8,14 @@ import pytest
 
 from covid_monai.scoring.format import ABSENT
 from covid_monai.scoring.overlap import COUNTS
+from covid_monai.tables.collecting import collect
 from covid_monai.tables.findings import find
 from covid_monai.tables.page import write_results
 from covid_monai.tables.publish import publish
 from covid_monai.tables.published import read_published
+from covid_monai.tables.records import DECIMALS, frame
 from covid_monai.tables.render import measure_lines, with_interval
-from covid_monai.tables.results import collect
 from covid_monai.tables.statistics import estimate_entries
-from covid_monai.tables.write import DECIMALS, frame
 from tests.tables.fabricated import write_output
 from tests.tables.tiny_table import content, write_table
 

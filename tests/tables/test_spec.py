@@ -46,6 +46,15 @@ def test_quick_settings_of_a_bundle_go_over_those_of_all_rows(tmp_path):
     assert table.settings_of(table.rows[0], "quick")["epochs"] == 3
 
 
+def test_quick_settings_of_a_row_go_over_those_of_its_bundle(tmp_path):
+    second = content()["rows"][1]["label"]
+    quick = {"label": "small", "folds": 1, "settings": {"epochs": 5}, "bundle_settings": {"a_segnet": {"epochs": 3}}}
+    quick["row_settings"] = {second: {"epochs": 8}}
+    table = read_table(str(write_table(tmp_path, {"budgets": {"quick": quick}})))
+    assert [table.settings_of(row, "quick")["epochs"] for row in table.rows] == [3, 8]
+    assert [table.settings_of(row, "full").get("epochs") for row in table.rows] == [2, 2]
+
+
 def test_an_unknown_table_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match=r"no table 'zhou2020-v2' \(did you mean 'zhou2020-v1'\?\)"):
         read_table("zhou2020-v2")
@@ -174,6 +183,14 @@ BAD = {
     "quick settings of no row's bundle": (
         changed("budgets", "quick", "bundle_settings", to={"au_net": {}}),
         "bundle_settings has no key 'au_net'",
+    ),
+    "quick settings of no row": (
+        changed("budgets", "quick", "row_settings", to={"SegNet": {}}),
+        r"row_settings has no key 'SegNet'",
+    ),
+    "quick settings that a row's bundle lacks": (
+        changed("budgets", "quick", "row_settings", to={"SegNet + DL": {"epoch": 3}}),
+        r"row 1 \(SegNet \+ DL\), settings \(quick\)",
     ),
     "more quick folds than folds": (
         changed("budgets", "quick", "folds", to=3),

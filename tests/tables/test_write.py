@@ -8,9 +8,10 @@ import pytest
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.scoring.format import ABSENT
 from covid_monai.tables.claim_verdicts import CLAIMS_RULE
+from covid_monai.tables.records import content, frame
 from covid_monai.tables.render import MINUS, digits_of, p_text, plain, with_interval
 from covid_monai.tables.spec import read_table
-from covid_monai.tables.write import content, frame, markdown, write_table
+from covid_monai.tables.write import markdown, write_table
 
 
 @pytest.fixture(scope="module")
