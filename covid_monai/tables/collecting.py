@@ -24,7 +24,7 @@ from covid_monai.tables.table import OVER_THRESHOLDS, Table
 from covid_monai.tables.tallies import CURVE
 
 _MEASURES = (*OVERLAP_MEASURES, *SURFACE_MEASURES)
-SCORE_NAMES = ("level", "case", "volume", "class")
+SCORE_NAMES = ("level", "case", "patient", "volume", "class")
 READ_SCORES: Any = {  # how pandas reads a scores.csv
     "usecols": [*SCORE_NAMES, *COUNTS, *_MEASURES],
     "dtype": dict.fromkeys(SCORE_NAMES, str),

@@ -12,6 +12,7 @@ from covid_monai.tables.convergence import Convergence, judge_convergence, not_c
 from covid_monai.tables.exposure import Exposure, estimate_exposures
 from covid_monai.tables.leakage import SplitAudit, audit_splits
 from covid_monai.tables.optimism import Optimism, estimate_optimism
+from covid_monai.tables.patient_optimism import PatientOptimism, estimate_patient_optimism
 from covid_monai.tables.plan import plan
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import Entry, estimate_entries
@@ -29,7 +30,8 @@ class Findings:
     pairs: tuple[Pair, ...]
     audits: tuple[SplitAudit, ...]
     convergence: tuple[Convergence, ...]
-    exposures: tuple[Exposure, ...] = ()
+    exposures: tuple[Exposure, ...]
+    patients: tuple[PatientOptimism, ...]
 
     @property
     def title(self) -> str:
@@ -75,4 +77,5 @@ def conclude(results: Results, head: Head, audits: Sequence[SplitAudit]) -> Find
         audits=tuple(audits),
         convergence=tuple(convergence),
         exposures=tuple(estimate_exposures(results, audits)),
+        patients=tuple(estimate_patient_optimism(results)),
     )

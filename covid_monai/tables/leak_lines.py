@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from covid_monai.scoring.format import ABSENT
 from covid_monai.tables.exposure import Exposure, RandomSets
 from covid_monai.tables.optimism import Optimism
-from covid_monai.tables.render import MINUS, Lines, digits_of, heading_of, optimism_cell, p_text, plain
+from covid_monai.tables.patient_optimism import PatientOptimism
+from covid_monai.tables.render import MINUS, Lines, digits_of, heading_of, optimism_cell, p_text, plain, with_interval
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import Entry
 from covid_monai.tables.table import CONTROL_ARMS, Measure
@@ -38,6 +39,22 @@ def control_lines(results: Results, entries: Sequence[Entry], optimism: Sequence
         "seeds, and the test part validates in both. In brackets: 95 % intervals over units."
     )
     return Lines("Optimism by the control arms", note, header, rows)
+
+
+def patient_lines(results: Results, patients: Sequence[PatientOptimism]) -> Lines | None:
+    """A line a row and patient under a pair of protocols; None where no patient is known."""
+    rows = []
+    for each in patients:
+        digits = digits_of(each.measure, results.table)
+        name = "all" if each.patient is None else each.patient or "not known"
+        line = [f"{each.row.label}, {each.first} {MINUS} {each.second}", name, str(each.cases)]
+        values = [plain(value, digits) for value in (each.first_value, each.second_value)]
+        rows.append([*line, *values, with_interval(each.difference, digits, sign="+")])
+    if not rows:
+        return None
+    heading = f"Optimism by patient: {heading_of(patients[0].measure)}"
+    header = ["row, difference", "patient", "slices tested under both", "first", "second", "difference"]
+    return Lines(heading, "", header, rows)
 
 
 def exposure_lines(results: Results, exposures: Sequence[Exposure]) -> Lines | None:

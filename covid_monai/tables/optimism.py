@@ -108,7 +108,7 @@ def tested_cases(results: Results, protocol: str, row: Row) -> set[str]:
 
 def _optimism(equal: EqualSeeds, row: Row, measure: Measure, first: str, second: str) -> Optimism | None:
     tallies = [tally_of(equal.results, protocol, row, measure) for protocol in (first, second)]
-    if (estimate := _difference(tallies, measure)) is None:
+    if (estimate := difference_of_tallies(tallies, measure)) is None:
         return None
     tested = [tested_cases(equal.results, protocol, row) for protocol in (first, second)]
     return Optimism(
@@ -126,7 +126,8 @@ def _optimism(equal: EqualSeeds, row: Row, measure: Measure, first: str, second:
     )
 
 
-def _difference(tallies: Sequence[Tally | None], measure: Measure) -> Estimate | None:
+def difference_of_tallies(tallies: Sequence[Tally | None], measure: Measure) -> Estimate | None:
+    """The first minus the second in the paper's scale, with its interval over units; None where it is undefined."""
     first, second = tallies
     if first is None or second is None or not np.isfinite(difference := first.value() - second.value()):
         return None

@@ -27,7 +27,7 @@ from covid_monai.tables.figures import (
     table_forests,
 )
 from covid_monai.tables.findings import Findings, find
-from covid_monai.tables.leak_lines import control_lines, exposure_lines
+from covid_monai.tables.leak_lines import control_lines, exposure_lines, patient_lines
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.render import (
     audit_lines,
@@ -77,6 +77,7 @@ def write_table_page(findings: Findings, path: Path) -> None:
         ],
         leaks=[
             control_lines(results, findings.entries, findings.optimism),
+            patient_lines(results, findings.patients),
             exposure_lines(results, findings.exposures),
         ],
         rules=reading_rules(findings),

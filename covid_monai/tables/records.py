@@ -18,6 +18,7 @@ from covid_monai.tables.exposure import EXPOSURE_RULE, Exposure
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.optimism import OPTIMISM_RULE, Optimism
+from covid_monai.tables.patient_optimism import PATIENT_OPTIMISM_RULE, PatientOptimism
 from covid_monai.tables.statistics import STATISTICS_RULE, Entry
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE
 
@@ -97,6 +98,7 @@ def content(findings: Findings) -> dict[str, Any]:
             "verdict": VERDICT_RULE,
             "statistics": STATISTICS_RULE,
             "optimism": OPTIMISM_RULE,
+            "patients": PATIENT_OPTIMISM_RULE,
             "exposure": EXPOSURE_RULE,
             "claims": CLAIMS_RULE,
             "convergence": CONVERGENCE_RULE,
@@ -124,6 +126,7 @@ def content(findings: Findings) -> dict[str, Any]:
             for pair in findings.pairs
         ],
         "optimism": [_optimism_content(entry) for entry in findings.optimism],
+        "patients": [_patient_content(each) for each in findings.patients],
         "exposure": [_exposure_content(entry) for entry in findings.exposures],
         "convergence": [_convergence_content(each) for each in findings.convergence],
         "audit": [asdict(audit) for audit in findings.audits],
@@ -187,6 +190,12 @@ def _optimism_content(optimism: Optimism) -> dict[str, Any]:
         **_flat("optimism", optimism.estimate),
         **fields,
     }
+
+
+def _patient_content(each: PatientOptimism) -> dict[str, Any]:
+    names = ("first", "second", "patient", "cases", "first_value", "second_value")
+    fields = {name: getattr(each, name) for name in names}
+    return {"row": each.row.label, "measure": each.measure.name, **fields, **_flat("difference", each.difference)}
 
 
 def _exposure_content(exposure: Exposure) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from covid_monai.tables.exposure import EXPOSURE_RULE
 from covid_monai.tables.findings import Findings
 from covid_monai.tables.judging import contributing_cases, sd_over_slices
 from covid_monai.tables.optimism import OPTIMISM_RULE
+from covid_monai.tables.patient_optimism import PATIENT_OPTIMISM_RULE
 from covid_monai.tables.statistics import STATISTICS_RULE, tally_of
 from covid_monai.tables.table import Measure, Row
 from covid_monai.tables.verdict import LOGARITHMIC, VERDICT_RULE, SlicesTested, sampling_half_width
@@ -21,6 +22,7 @@ def reading_rules(findings: Findings) -> list[str]:
         STATISTICS_RULE,
         INTERVAL_RULE,
         *([OPTIMISM_RULE] if findings.optimism else []),
+        *([PATIENT_OPTIMISM_RULE] if findings.patients else []),
         *([EXPOSURE_RULE] if findings.exposures else []),
         units_sentence(findings),
     ]

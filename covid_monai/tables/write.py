@@ -13,7 +13,7 @@ from covid_monai.tables.comparability import averaging_rules
 from covid_monai.tables.contrasts import PAIRS_RULE
 from covid_monai.tables.convergence import CONVERGENCE_RULE
 from covid_monai.tables.findings import Findings
-from covid_monai.tables.leak_lines import control_lines, exposure_lines
+from covid_monai.tables.leak_lines import control_lines, exposure_lines, patient_lines
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.records import claim_frame, content, frame
 from covid_monai.tables.render import (
@@ -59,6 +59,7 @@ def markdown(findings: Findings) -> str:
         parts += _section(lines)
     of_leaks = (
         control_lines(results, findings.entries, findings.optimism),
+        patient_lines(results, findings.patients),
         exposure_lines(results, findings.exposures),
     )
     for found in of_leaks:
