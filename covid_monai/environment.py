@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ def device_setting(device: str) -> str:
     try:
         torch.empty(0, device=torch.device(device))
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); cpu always can") from error
+        raise InputError(f"device {device!r} cannot be used ({first_line(error)}); cpu always can") from error
     return f"$torch.device({device!r})"
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, first_line
 from covid_monai.files import read_json, replacing, sha256_of
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def load_weights(network: "nn.Module", path: str | os.PathLike[str]) -> "nn.Modu
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".pt" else load_file(path)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path} is not a complete weights file ({_first_line(error)})") from error
+        raise InputError(f"{path} is not a complete weights file ({first_line(error)})") from error
     try:
         network.load_state_dict(tensors)
     except (RuntimeError, TypeError) as error:
         raise InputError(
-            f"the weights in {path} do not fit this network ({_first_line(error)}); "
+            f"the weights in {path} do not fit this network ({first_line(error)}); "
             "use the bundle and the settings that they were trained with"
         ) from error
     return network
@@ -72,8 +72,3 @@ def check_weights(run: str | os.PathLike[str]) -> str:
             "killed between the two (train with `resume=True`)"
         )
     return digest
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__

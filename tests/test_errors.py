@@ -1,10 +1,10 @@
-"""Warnings of inputs are collected, others pass."""
+"""Warnings of inputs are collected, others pass; errors of others are told in a line."""
 
 import warnings
 
 import pytest
 
-from covid_monai.errors import InputWarning, collecting_warnings
+from covid_monai.errors import InputWarning, collecting_warnings, first_line
 
 
 def test_warnings_of_inputs_are_collected_once_each_in_order():
@@ -32,3 +32,16 @@ def test_warnings_are_kept_when_the_body_raises():
     with pytest.raises(ValueError, match="damaged"):
         warn_and_fail()
     assert collected == ["codes are 0"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (RuntimeError("\n  indented\n"), "indented"),
+        (KeyError(), "KeyError"),
+        (OSError("x" * 500), "x" * 300),
+    ],
+)
+def test_another_librarys_error_is_told_by_its_first_line(error, said):
+    assert first_line(error) == said

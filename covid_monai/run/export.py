@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from covid_monai.catalog.bundles import bundle_folder
 from covid_monai.catalog.metadata import input_channels
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, first_line
 from covid_monai.files import disk_error, replacing
 from covid_monai.run.trained import run_of_bundle, trained_network
 
@@ -220,7 +220,7 @@ def export_network(network: "nn.Module", channels: int, file_format: Format, pat
     except Exception as error:
         if disk_error(error) is not None:
             raise
-        raise InputError(f"{step} ({_first_line(error)})") from error
+        raise InputError(f"{step} ({first_line(error)})") from error
     for entry in found:
         if not entry.difference <= entry.allowed:
             raise InputError(
@@ -251,8 +251,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

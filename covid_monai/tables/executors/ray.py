@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from covid_monai.errors import InputError
+from covid_monai.errors import InputError, first_line
 from covid_monai.tables.executors.queue import POLL_SECONDS, Listener, Queue
 from covid_monai.tables.folder import Outcome
 from covid_monai.tables.job import RunOne
@@ -100,8 +100,7 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
     try:
         outcome: Outcome = ray.get(reference)
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[0]
-        return Outcome(job, "failed", f"its worker was lost ({reason}); `resume=True` goes on with it")
+        return Outcome(job, "failed", f"its worker was lost ({first_line(error)}); `resume=True` goes on with it")
     return outcome
 
 
@@ -122,7 +121,7 @@ def _connected() -> Iterator[Any]:
         ray.init(address=os.environ.get("RAY_ADDRESS", "local"), include_dashboard=False, logging_level="warning")
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"Ray cannot be reached or started ({str(error).splitlines()[0]}); RAY_ADDRESS is the head's, and "
+            f"Ray cannot be reached or started ({first_line(error)}); RAY_ADDRESS is the head's, and "
             "RAY_AUTH_TOKEN that which it was started with"
         ) from error
     try:
