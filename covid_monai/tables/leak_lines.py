@@ -46,7 +46,8 @@ def patient_lines(results: Results, patients: Sequence[PatientOptimism]) -> Line
     rows = []
     for each in patients:
         digits = digits_of(each.measure, results.table)
-        name = "all" if each.patient is None else each.patient or "not known"
+        names = {"patient": each.patient, "unknown": "not known", "all": "all slices"}
+        name = names.get(each.kind, f"mean of {each.patients} patients")
         line = [f"{each.row.label}, {each.first} {MINUS} {each.second}", name, str(each.cases)]
         values = [plain(value, digits) for value in (each.first_value, each.second_value)]
         rows.append([*line, *values, with_interval(each.difference, digits, sign="+")])

@@ -1,20 +1,28 @@
 """The optimism of a split by slices, patient by patient: what the slices of each give under both protocols."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+from scipy.stats import t as student
 
+from covid_monai.scoring.bootstrap import FEWEST_CLUSTERS
 from covid_monai.scoring.comparison import Estimate
 from covid_monai.tables.optimism import EqualSeeds, difference_of_tallies, tested_cases, with_equal_seeds
 from covid_monai.tables.results import Results
 from covid_monai.tables.statistics import tally_of
 from covid_monai.tables.table import COMPARED_PROTOCOLS, Measure, Row
 
+Kind = Literal["patient", "unknown", "patients", "all"]
+"""Whose slices: one patient's, those of unknown patients, every known patient's with equal weights, or all together."""
+
 PATIENT_OPTIMISM_RULE = (
     "Optimism by patient: of the jobs with equal folds and seeds, the slices alone that both protocols tested, by "
-    "patient; those whose patient is not known stand together. All: every such slice, with the 95 % interval over "
-    "units; unlike the optimism beside the values, it has no difference between test cases in it."
+    "patient; those whose patient is not known stand together. Mean of the patients: every known patient counts "
+    "equally; its 95 % interval is that of a paired t-test over them, for other patients than these, and there is "
+    f"none under {FEWEST_CLUSTERS}. All: every such slice, averaged as the table does it, with the interval over "
+    "units. Unlike the optimism beside the values, none of these has a difference between test cases in it."
 )
 
 
@@ -22,15 +30,17 @@ PATIENT_OPTIMISM_RULE = (
 class PatientOptimism:
     """A row's values under two protocols on the same slices, in the paper's scale.
 
-    ``patient`` is "" for the slices whose patient is not known, and None for all slices, which alone have an interval.
-    The two protocols are one of :data:`covid_monai.tables.table.COMPARED_PROTOCOLS`.
+    ``patient`` is the name of the one patient where ``kind`` is that, else empty; ``patients`` are how many are known
+    to be in it. The two protocols are one of :data:`covid_monai.tables.table.COMPARED_PROTOCOLS`.
     """
 
     row: Row
     measure: Measure
     first: str
     second: str
-    patient: str | None
+    kind: Kind
+    patient: str
+    patients: int
     cases: int
     first_value: float
     second_value: float
@@ -53,35 +63,48 @@ def _of_row(equal: EqualSeeds, row: Row, measure: Measure, protocols: tuple[str,
     tested = [tested_cases(equal.results, protocol, row) for protocol in protocols]
     slices = equal.results.scores_of(protocols[0], row)
     slices = slices[(slices["level"] == "slice") & slices["case"].isin(tested[0] & tested[1])]
-    patients = {str(name): set(own["case"]) for name, own in slices.groupby("patient")}
-    if not any(patients):
+    cases_of = {str(name): set(own["case"]) for name, own in slices.groupby("patient")}
+    known = sorted(filter(None, cases_of))
+    if not known:
         return []
-    groups: list[tuple[str | None, set[str]]] = [(name, patients[name]) for name in sorted(patients, key=_unknown_last)]
-    groups.append((None, set(slices["case"])))
-    lines = [_line(equal.results, row, measure, protocols, patient, cases) for patient, cases in groups]
-    return [line for line in lines if line is not None]
+
+    def line(kind: Kind, cases: set[str], patient: str = "", patients: int = 0) -> list[PatientOptimism]:
+        own = _with_cases(equal.results, cases)
+        tallies = [tally_of(own, protocol, row, measure) for protocol in protocols]
+        if (difference := difference_of_tallies(tallies, measure)) is None:
+            return []
+        values = [measure.scale * tallied.value() for tallied in tallies if tallied is not None]
+        if kind != "all":
+            difference = Estimate(difference.value, None)
+        counts = patients, len(cases)
+        return [PatientOptimism(row, measure, *protocols, kind, patient, *counts, values[0], values[1], difference)]
+
+    of_patients = [found for name in known for found in line("patient", cases_of[name], name, 1)]
+    unknown = line("unknown", cases_of[""]) if "" in cases_of else []
+    return [*of_patients, *_mean_of(of_patients), *unknown, *line("all", set(slices["case"]), patients=len(known))]
 
 
-def _unknown_last(patient: str) -> tuple[bool, str]:
-    return not patient, patient
-
-
-def _line(
-    results: Results,
-    row: Row,
-    measure: Measure,
-    protocols: tuple[str, str],
-    patient: str | None,
-    cases: Collection[str],
-) -> PatientOptimism | None:
-    own = _with_cases(results, cases)
-    tallies = [tally_of(own, protocol, row, measure) for protocol in protocols]
-    if (difference := difference_of_tallies(tallies, measure)) is None:
-        return None
-    first, second = (measure.scale * tallied.value() if tallied else np.nan for tallied in tallies)
-    if patient is not None:
-        difference = replace(difference, interval=None)
-    return PatientOptimism(row, measure, *protocols, patient, len(cases), first, second, difference)
+def _mean_of(patients: Sequence[PatientOptimism]) -> list[PatientOptimism]:
+    """Every patient with the same weight; nothing of fewer than two."""
+    if len(patients) < 2:
+        return []
+    differences = np.array([each.difference.value for each in patients])
+    mean, interval = float(differences.mean()), None
+    if len(patients) >= FEWEST_CLUSTERS:
+        reach = float(student.ppf(0.975, len(patients) - 1) * differences.std(ddof=1) / np.sqrt(len(patients)))
+        interval = mean - reach, mean + reach
+    return [
+        replace(
+            patients[0],
+            kind="patients",
+            patient="",
+            patients=len(patients),
+            cases=sum(each.cases for each in patients),
+            first_value=float(np.mean([each.first_value for each in patients])),
+            second_value=float(np.mean([each.second_value for each in patients])),
+            difference=Estimate(mean, interval, float(len(patients))),
+        )
+    ]
 
 
 def _with_cases(results: Results, cases: Collection[str]) -> Results:

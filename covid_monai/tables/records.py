@@ -193,7 +193,7 @@ def _optimism_content(optimism: Optimism) -> dict[str, Any]:
 
 
 def _patient_content(each: PatientOptimism) -> dict[str, Any]:
-    names = ("first", "second", "patient", "cases", "first_value", "second_value")
+    names = ("first", "second", "kind", "patient", "patients", "cases", "first_value", "second_value")
     fields = {name: getattr(each, name) for name in names}
     return {"row": each.row.label, "measure": each.measure.name, **fields, **_flat("difference", each.difference)}
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_rel
 
 from covid_monai.tables.findings import find
 from covid_monai.tables.leak_lines import patient_lines
@@ -51,20 +52,30 @@ LINES = [
 ]
 
 
+def by_name(found):
+    return {each.patient or each.kind: each for each in found}
+
+
 def test_the_values_are_those_of_each_patients_slices_that_both_protocols_tested():
-    found = {each.patient: each for each in estimate_patient_optimism(results_of(LINES))}
-    assert list(found) == ["A", "B", "", None]
-    values = {patient: (each.cases, each.first_value, each.second_value) for patient, each in found.items()}
+    found = by_name(estimate_patient_optimism(results_of(LINES)))
+    assert list(found) == ["A", "B", "patients", "unknown", "all"]
+    values = {name: (each.cases, each.first_value, each.second_value) for name, each in found.items()}
     assert values["A"] == pytest.approx((2, 80, 45))
     assert values["B"] == pytest.approx((1, 80, 75))
-    assert values[""] == pytest.approx((1, 60, 60))
-    assert values[None] == pytest.approx((4, 100 * (0.9 + 0.7 + 0.8 + 0.6) / 4, 100 * (0.5 + 0.4 + 0.75 + 0.6) / 4))
-    assert found["A"].difference.value == pytest.approx(35)
+    assert values["unknown"] == pytest.approx((1, 60, 60))
+    assert values["all"] == pytest.approx((4, 100 * (0.9 + 0.7 + 0.8 + 0.6) / 4, 100 * (0.5 + 0.4 + 0.75 + 0.6) / 4))
+    assert values["patients"] == pytest.approx((3, (80 + 80) / 2, (45 + 75) / 2))
+    assert {name: each.difference.value for name, each in found.items()} == pytest.approx(
+        {"A": 35, "B": 5, "patients": 20, "unknown": 0, "all": 18.75}
+    )
+    assert {name: each.patients for name, each in found.items()} == {
+        **{"A": 1, "B": 1, "patients": 2, "unknown": 0, "all": 2}
+    }
 
 
 def test_pooled_measures_are_those_of_the_pixels_of_each_patient():
     pooled = replace(DICE, averaging="pooled")
-    found = {each.patient: each for each in estimate_patient_optimism(results_of(LINES, pooled))}
+    found = by_name(estimate_patient_optimism(results_of(LINES, pooled)))
     # as many false alarms as misses, so that Dice is the share that is found
     assert found["A"].first_value == pytest.approx(100 * (90 + 70) / 200)
     assert found["B"].difference.value == pytest.approx(5)
@@ -81,7 +92,7 @@ def test_nothing_is_told_where_no_patient_is_known():
     assert patient_lines(results_of(LINES), []) is None
 
 
-def test_all_slices_alone_have_an_interval_over_the_patients():
+def test_the_mean_of_patients_and_all_slices_have_an_interval():
     generator = np.random.default_rng(0)
     lines = []
     for patient in range(12):
@@ -93,9 +104,13 @@ def test_all_slices_alone_have_an_interval_over_the_patients():
                 line("paper", 0, case, name, round(dice, 2)),
                 line("grouped", 0, case, name, round(dice - gain, 2)),
             ]
-    *patients, whole = estimate_patient_optimism(results_of(lines))
+    *patients, mean, whole = estimate_patient_optimism(results_of(lines))
     assert [each.patient for each in patients] == [f"p{patient:02d}" for patient in range(12)]
     assert all(each.difference.interval is None for each in patients)
+    values = [[getattr(each, name) for each in patients] for name in ("first_value", "second_value")]
+    paired = ttest_rel(*values).confidence_interval(0.95)
+    assert mean.difference.interval == pytest.approx((paired.low, paired.high))
+    assert (mean.kind, mean.patients, mean.cases) == ("patients", 12, 48)
     low, high = whole.difference.interval
     assert low < 20 < high
     assert high - low < 5
@@ -107,9 +122,16 @@ def test_the_table_has_a_line_a_patient(finished):
     # the fabricated data are of eight patients, tested under both protocols in two folds
     row = findings.patients[0].row.label
     own = [text.split(" | ") for text in section.splitlines() if text.startswith(f"| {row}, paper")]
-    assert [cells[1] for cells in own] == [*(f"p{number}" for number in range(8)), "all"]
-    assert {cells[2] for cells in own[:-1]} == {"2"}
-    whole = findings.patients[8]
+    assert [cells[1] for cells in own] == [*(f"p{number}" for number in range(8)), "mean of 8 patients", "all slices"]
+    assert {cells[2] for cells in own[:-2]} == {"2"}
+    whole = findings.patients[9]
+    assert whole.kind == "all"
     of_values = next(each for each in findings.optimism if each.row.label == row and each.measure.name == "dice")
     assert of_values.same_cases
     assert whole.difference.value == pytest.approx(of_values.estimate.value)
+
+
+def test_under_five_patients_have_no_interval():
+    found = by_name(estimate_patient_optimism(results_of(LINES)))
+    assert found["patients"].difference.interval is None
+    assert found["patients"].difference.effective == 2
