@@ -129,6 +129,11 @@ def _offset(protocol: str, protocols: Sequence[str]) -> float:
     return 0.0 if len(protocols) < 2 else 0.4 * (protocols.index(protocol) / (len(protocols) - 1) - 0.5)
 
 
+def _interval_text(panels: Sequence[ForestPanel], name: str) -> str:
+    drawn = [line.estimates[name][1] for panel in panels for line in panel.lines if name in line.estimates]
+    return "" if all(interval is None for interval in drawn) else ", 95 % interval"
+
+
 def _handles(panels: Sequence[ForestPanel]) -> list[Line2D]:
     handles = [
         Line2D(
@@ -138,7 +143,7 @@ def _handles(panels: Sequence[ForestPanel]) -> list[Line2D]:
             marker=_MARKERS.get(name, "o"),
             markersize=4.5,
             linewidth=1.6,
-            label=name if name not in PROTOCOL_COLOURS else f"protocol {name}, 95 % interval",
+            label=name if name not in PROTOCOL_COLOURS else f"protocol {name}{_interval_text(panels, name)}",
         )
         for name in _protocols(panels)
     ]

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,77 +15,12 @@ from covid_monai.data.manifest import Case, Dataset
 from covid_monai.errors import InputError
 from covid_monai.palette import GREY
 from covid_monai.report.cases import load_case
-from covid_monai.report.forest import PROTOCOL_COLOURS, ForestLine, ForestPanel, in_protocol_order
+from covid_monai.report.forest import PROTOCOL_COLOURS, in_protocol_order
 from covid_monai.report.overlay_grid import GridCase
 from covid_monai.report.style import new_figure, plain_axes
 from covid_monai.scoring.summary import ANY_LESION
-from covid_monai.tables.findings import Findings
-from covid_monai.tables.render import MINUS, heading_of
 from covid_monai.tables.results import Results
-from covid_monai.tables.table import CONTROL_ARMS, Measure, Row
-
-
-@dataclass(frozen=True)
-class TableForest:
-    """A forest plot of a table: its file's name without ending, what it shows, and a panel a measure."""
-
-    name: str
-    caption: str
-    panels: list[ForestPanel]
-
-
-def table_forests(findings: Findings) -> list[TableForest]:
-    """The values, and the optimism where both protocols were run."""
-    measures = list(findings.results.table.measures.values())
-    values = [panel for measure in measures if (panel := _value_panel(findings, measure)) is not None]
-    between = [panel for measure in measures if (panel := _optimism_panel(findings, measure)) is not None]
-    forests = [
-        TableForest("values", "Ours with 95 % intervals over patients, and the published values.", values),
-        TableForest("optimism", _optimism_caption(findings), between),
-    ]
-    return [forest for forest in forests if forest.panels]
-
-
-def _optimism_caption(findings: Findings) -> str:
-    caption = "Optimism: how much higher the measure is under the paper's protocol than under the grouped one."
-    if all(entry.same_cases for entry in findings.optimism):
-        return caption
-    return f"{caption} Where the two had different test cases (see the tables), what sets these apart is in it too."
-
-
-def _value_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
-    lines = []
-    # values that cannot be compared do not stand beside each other
-    apart = measure.name in findings.head.not_comparable
-    for row in findings.results.table.rows:
-        own = [entry for entry in findings.entries if entry.measure == measure and entry.row == row and entry.value]
-        # the control arms are there for their difference
-        own = [entry for entry in own if entry.protocol not in CONTROL_ARMS]
-        estimates = {entry.protocol: (entry.value.value, entry.value.interval) for entry in own if entry.value}
-        lines.append(ForestLine(row.label, None if apart else row.paper.get(measure.name), estimates))
-    # a measure that the scores do not have has nothing of ours to be drawn
-    if not any(line.estimates for line in lines):
-        return None
-    return ForestPanel(heading_of(measure) + (" (not comparable)" if apart else ""), lines)
-
-
-def _optimism_panel(findings: Findings, measure: Measure) -> ForestPanel | None:
-    between = [entry for entry in findings.optimism if entry.measure == measure]
-    # the same rows in every panel, whatever a measure lacks
-    rows = [row for row in findings.results.table.rows if any(entry.row == row for entry in findings.optimism)]
-    if not between:
-        return None
-    estimates = {
-        row.slug: {
-            f"{entry.first} {MINUS} {entry.second}": (entry.estimate.value, entry.estimate.interval)
-            for entry in between
-            if entry.row == row
-        }
-        for row in rows
-    }
-    lines = [ForestLine(row.label, None, estimates[row.slug]) for row in rows]
-    return ForestPanel(heading_of(measure), lines, marks_zero=True)
-
+from covid_monai.tables.table import Row
 
 _PANELS_A_LINE = 4
 _LEGEND_WIDTH = 3.4

@@ -15,8 +15,9 @@ import pandas as pd
 from covid_monai.errors import InputError
 from covid_monai.files import naming_disk_errors, read_json, write_json, write_text
 from covid_monai.report.forest import draw_forest
-from covid_monai.tables.figures import draw_curve_sheet, table_forests
+from covid_monai.tables.figures import draw_curve_sheet
 from covid_monai.tables.folder import read_note
+from covid_monai.tables.forests import table_forests
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import (
     CURVES,

@@ -24,9 +24,9 @@ from covid_monai.tables.figures import (
     load_grid,
     rows_without_masks,
     shown_rows,
-    table_forests,
 )
 from covid_monai.tables.findings import Findings, find
+from covid_monai.tables.forests import table_forests
 from covid_monai.tables.leak_lines import control_lines, exposure_lines, patient_lines
 from covid_monai.tables.leakage import AUDIT_RULE
 from covid_monai.tables.render import (

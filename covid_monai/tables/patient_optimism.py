@@ -1,5 +1,6 @@
 """The optimism of a split by slices, patient by patient: what the slices of each give under both protocols."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -64,7 +65,7 @@ def _of_row(equal: EqualSeeds, row: Row, measure: Measure, protocols: tuple[str,
     slices = equal.results.scores_of(protocols[0], row)
     slices = slices[(slices["level"] == "slice") & slices["case"].isin(tested[0] & tested[1])]
     cases_of = {str(name): set(own["case"]) for name, own in slices.groupby("patient")}
-    known = sorted(filter(None, cases_of))
+    known = sorted(filter(None, cases_of), key=_in_natural_order)
     if not known:
         return []
 
@@ -82,6 +83,11 @@ def _of_row(equal: EqualSeeds, row: Row, measure: Measure, protocols: tuple[str,
     of_patients = [found for name in known for found in line("patient", cases_of[name], name, 1)]
     unknown = line("unknown", cases_of[""]) if "" in cases_of else []
     return [*of_patients, *_mean_of(of_patients), *unknown, *line("all", set(slices["case"]), patients=len(known))]
+
+
+def _in_natural_order(name: str) -> list[tuple[int, str]]:
+    """Numbers by their value: patient_4 stands before patient_10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _mean_of(patients: Sequence[PatientOptimism]) -> list[PatientOptimism]:

@@ -1,4 +1,4 @@
-"""A table's results in at most thirteen files, and from these files back to what the table says."""
+"""A table's results in at most fourteen files, and from these files back to what the table says."""
 
 import csv
 import gzip
@@ -21,7 +21,7 @@ from covid_monai.tables.figures import draw_curve_sheet, job_logs
 from covid_monai.tables.folder import NOTE, read_note, record_of
 from covid_monai.tables.results import DATA, JOB_KEYS, Results, key_of
 
-FIGURES = ("values.png", "optimism.png")
+FIGURES = ("values.png", "optimism.png", "patients.png")
 TABLE_FILES = ("table.md", "table.csv", "table.json", "claims.csv")
 JOBS, SCORES, THRESHOLDS, LOGS = "jobs.csv", "scores.csv.gz", "thresholds.csv.gz", "logs.jsonl.gz"
 NATIVE_SCORES = "native_scores.csv.gz"
@@ -35,7 +35,7 @@ Places = Mapping[str, str]
 
 
 def publish(output: Path, folder: Path) -> int:
-    """Write what a finished table may show to others into ``folder``: at most thirteen files for any number of jobs.
+    """Write what a finished table may show to others into ``folder``: at most fourteen files for any number of jobs.
 
     These are the table (``table.md``, ``table.csv``, ``table.json``; ``claims.csv`` where it has claims), its forest
     plots, and of all jobs together ``jobs.csv`` (settings, seeds, hashes, versions, time, memory), ``scores.csv.gz``

@@ -18,8 +18,8 @@ from covid_monai.report.forest import draw_forest
 from covid_monai.scoring.thresholds import RATES
 from covid_monai.tables.collecting import READ_SCORES, read_curves, with_sources
 from covid_monai.tables.comparability import Head, averaging_side
-from covid_monai.tables.figures import table_forests
 from covid_monai.tables.findings import Findings, conclude
+from covid_monai.tables.forests import table_forests
 from covid_monai.tables.leakage import SplitAudit, exposed_groups
 from covid_monai.tables.margins import Judging
 from covid_monai.tables.paper_claims import PaperClaim

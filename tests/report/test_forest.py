@@ -50,3 +50,11 @@ def test_panels_of_different_rows_or_none_are_refused(tmp_path):
     for panels in ([], [ForestPanel("a", ())]):
         with pytest.raises(InputError, match="nothing to draw"):
             draw_forest(panels, tmp_path / "forest.png")
+
+
+def test_the_legend_says_of_intervals_only_where_there_are_any():
+    alone = ForestPanel("a", [ForestLine("row", None, {"paper": (0.5, None), "grouped": (0.4, (0.3, 0.5))})])
+    assert [handle.get_label() for handle in forest._handles([alone])] == [
+        "protocol paper",
+        "protocol grouped, 95 % interval",
+    ]

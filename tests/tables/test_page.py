@@ -46,8 +46,8 @@ def page(found, tmp_path_factory):
 def test_the_page_holds_its_pictures_and_needs_nothing_else(page):
     parsed = Page(page)
     pictures = [attributes["src"] for tag, attributes in parsed.tags if tag == "img"]
-    # forest, optimism, loss, Dice, and a grid of each protocol
-    assert len(pictures) == 6
+    # values, optimism, patients, loss, Dice, and a grid of each protocol
+    assert len(pictures) == 7
     for picture in pictures:
         kind, _, data = picture.partition(",")
         assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
@@ -90,7 +90,8 @@ def test_quick_is_said_at_the_top_and_at_the_pictures(found, tmp_path):
     text = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
     assert "Tiny table (quick)" in text
     assert "quick: small images" in text
-    assert text.count("Budget quick.") == 4
+    # three forest plots, loss and Dice
+    assert text.count("Budget quick.") == 5
     assert "Protocol paper (quick)" in text
 
 

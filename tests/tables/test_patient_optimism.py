@@ -135,3 +135,10 @@ def test_under_five_patients_have_no_interval():
     found = by_name(estimate_patient_optimism(results_of(LINES)))
     assert found["patients"].difference.interval is None
     assert found["patients"].difference.effective == 2
+
+
+def test_patients_stand_in_the_order_of_their_numbers():
+    names = {"A": "patient_10", "B": "patient_4", "": ""}
+    lines = [{**each, "patient": names[each["patient"]]} for each in LINES]
+    found = [each.patient for each in estimate_patient_optimism(results_of(lines)) if each.kind == "patient"]
+    assert found == ["patient_4", "patient_10"]
