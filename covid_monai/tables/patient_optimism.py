@@ -60,6 +60,16 @@ def estimate_patient_optimism(results: Results) -> list[PatientOptimism]:
     return found
 
 
+@dataclass(frozen=True)
+class _Slices:
+    """Cases that are compared together, see :class:`PatientOptimism`."""
+
+    kind: Kind
+    cases: Collection[str]
+    patient: str = ""
+    patients: int = 0
+
+
 def _of_row(equal: EqualSeeds, row: Row, measure: Measure, protocols: tuple[str, str]) -> list[PatientOptimism]:
     tested = [tested_cases(equal.results, protocol, row) for protocol in protocols]
     slices = equal.results.scores_of(protocols[0], row)
@@ -69,20 +79,37 @@ def _of_row(equal: EqualSeeds, row: Row, measure: Measure, protocols: tuple[str,
     if not known:
         return []
 
-    def line(kind: Kind, cases: set[str], patient: str = "", patients: int = 0) -> list[PatientOptimism]:
-        own = _with_cases(equal.results, cases)
-        tallies = [tally_of(own, protocol, row, measure) for protocol in protocols]
-        if (difference := difference_of_tallies(tallies, measure)) is None:
-            return []
-        values = [measure.scale * tallied.value() for tallied in tallies if tallied is not None]
-        if kind != "all":
-            difference = Estimate(difference.value, None)
-        counts = patients, len(cases)
-        return [PatientOptimism(row, measure, *protocols, kind, patient, *counts, values[0], values[1], difference)]
+    def compared(parts: Sequence[_Slices]) -> list[PatientOptimism]:
+        lines = [_compared(equal.results, row, measure, protocols, part) for part in parts]
+        return [line for line in lines if line is not None]
 
-    of_patients = [found for name in known for found in line("patient", cases_of[name], name, 1)]
-    unknown = line("unknown", cases_of[""]) if "" in cases_of else []
-    return [*of_patients, *_mean_of(of_patients), *unknown, *line("all", set(slices["case"]), patients=len(known))]
+    of_patients = compared([_Slices("patient", cases_of[name], name, 1) for name in known])
+    others = [_Slices("unknown", cases_of[""])] if "" in cases_of else []
+    everything = _Slices("all", set(slices["case"]), patients=len(known))
+    return [*of_patients, *_mean_of(of_patients), *compared([*others, everything])]
+
+
+def _compared(
+    results: Results, row: Row, measure: Measure, protocols: tuple[str, str], slices: _Slices
+) -> PatientOptimism | None:
+    own = _with_cases(results, slices.cases)
+    first, second = (tally_of(own, protocol, row, measure) for protocol in protocols)
+    difference = difference_of_tallies((first, second), measure)
+    if difference is None or first is None or second is None:
+        return None
+    return PatientOptimism(
+        row=row,
+        measure=measure,
+        first=protocols[0],
+        second=protocols[1],
+        kind=slices.kind,
+        patient=slices.patient,
+        patients=slices.patients,
+        cases=len(slices.cases),
+        first_value=measure.scale * first.value(),
+        second_value=measure.scale * second.value(),
+        difference=difference if slices.kind == "all" else Estimate(difference.value, None),
+    )
 
 
 def _in_natural_order(name: str) -> list[tuple[int, str]]:
