@@ -105,7 +105,7 @@ def _draw_panel(axes: Axes, panel: ForestPanel) -> None:
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
     axes.locator_params(axis="x", nbins=5)
-    axes.set_title(panel.heading, loc="left", pad=6)
+    axes.set_title(fill(panel.heading, _LABEL_CHARACTERS), loc="left", pad=6)
 
 
 def in_protocol_order(names: Iterable[str]) -> list[str]:
