@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-# the features of a batch, given back at the end of a step; then the same again
+# the features of a batch, given back at the end of a step; then the same ten times again
 PROGRAM = """
 import resource
 import torch
@@ -21,7 +21,9 @@ before = resident()
 features = step()
 del features
 held, seen = resident() - before, faults()
-features = step()
+for _ in range(10):
+    features = step()
+    del features
 print(kept, held, faults() - seen)
 """
 PAGES = 12 * 4 * 2**22 // 4096
@@ -30,7 +32,7 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C libr
 
 
 def run(*, kept, **variables):
-    """The function's answer, the pages that stay after the first step, and those that the second one asks for."""
+    """The function's answer, the pages that stay after the first step, and those that the others ask for."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     program = [sys.executable, "-c", PROGRAM.format(kept=kept)]
     done = subprocess.run(program, env={**own, **variables}, capture_output=True, text=True, check=True)
@@ -43,11 +45,10 @@ def test_memory_that_tensors_gave_back_stays_and_is_used_again():
     word, held, faults = run(kept=True)
     assert word == "True"
     assert held > 0.9 * PAGES
-    assert faults < PAGES / 2
+    # the blocks need not come to lie as in the first step, but there is no more and more of them
+    assert faults < 2 * PAGES
     # what glibc does by itself
-    _, held, faults = run(kept=False)
-    assert held < 0.1 * PAGES
-    assert faults > 0.9 * PAGES
+    assert run(kept=False)[1] < 0.1 * PAGES
 
 
 @glibc
