@@ -71,5 +71,7 @@ def test_a_table_runs_from_its_rows_to_its_page(name, phantom, tmp_path):
     assert (output / "table.md").read_text().startswith(f"# {stored['title']}\n")
     assert stored["title"].endswith("(quick)")
     page = (output / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/") == 6
+    several = any(line["kind"] == "patients" for line in stored["patients"])
+    assert (output / "patients.png").is_file() == several
+    assert page.count("data:image/") == 6 + several
     assert "quick: small images" in page
