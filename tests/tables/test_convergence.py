@@ -46,18 +46,17 @@ def slugs(results):
         # 0.06 of a fall of 0.66, and 0.08 of one of 0.68
         ([1.0, *[0.4] * 11, *[0.34] * 4], (), True),
         ([1.0, *[0.4] * 11, *[0.32] * 4], (), False),
-        ([1.0, *[0.4] * 15], [*[0.5] * 12, *[0.55] * 4], True),
-        ([1.0, *[0.4] * 15], [*[0.5] * 12, *[0.57] * 4], False),
+        # nothing is chosen by the validation, which can be that of the test part
+        ([1.0, *[0.4] * 15], [*[0.5] * 12, *[0.7] * 4], True),
         # what rises again has not settled either
         ([1.0, *[0.4] * 11, *[0.5] * 4], (), False),
-        ([1.0, *[0.4] * 15], [*[0.5] * 12, *[0.44] * 4], False),
         ([1.0] * 16, (), False),
         # a network that marks nothing, and goes on doing so
         ([1.0, *[0.9] * 15], [0.0] * 16, True),
         ([1.0, *[0.3] * 6], (), False),
     ],
 )
-def test_a_row_has_converged_where_loss_and_dice_are_flat_at_the_end(results, slugs, losses, dice, converged):
+def test_a_row_has_converged_where_its_loss_is_flat_at_the_end(results, slugs, losses, dice, converged):
     found = judge_convergence(with_logs(results, dict.fromkeys(slugs, (losses, dice))))
     assert [each.converged for each in found] == [converged, converged]
 
