@@ -41,13 +41,13 @@ def collecting_warnings() -> Iterator[list[str]]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def first_line(error: BaseException, most: int = 300) -> str:
-    """What another library's error says first, for a message of one line: cut to ``most`` characters.
+def first_line(error: BaseException) -> str:
+    """What another library's error says first, for a message of one line: at most 300 characters.
 
     The type's name where it says nothing.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:most] if lines else type(error).__name__
+    return lines[0][:300] if lines else type(error).__name__
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

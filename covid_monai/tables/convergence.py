@@ -10,7 +10,7 @@ from covid_monai.tables.results import Results
 from covid_monai.tables.table import FULL, Row
 
 FLAT = 0.1
-"""Of the whole change, the share at which the last quarter of the epochs counts as flat."""
+"""The most that the last quarter of the epochs may have of the loss's whole fall where it counts as flat."""
 
 CONVERGENCE_RULE = (
     "Converged: from the third to the last quarter of the epochs the mean training loss, averaged over the row's jobs, "

@@ -26,13 +26,7 @@ from covid_monai.tables.paper_claims import PaperClaim
 from covid_monai.tables.plan import jobs_of_folders
 from covid_monai.tables.publish import JOBS, LOGS, NATIVE_SCORES, SCORES, SPLITS, THRESHOLDS
 from covid_monai.tables.records import FORMAT, VERSION
-from covid_monai.tables.results import (
-    JOB_KEYS,
-    JobKey,
-    Missing,
-    Results,
-    key_of,
-)
+from covid_monai.tables.results import JOB_KEYS, JobKey, Missing, Results, key_of
 from covid_monai.tables.spec import read_table
 from covid_monai.tables.table import FULL, Budget, DoubtfulGroup, Measure, Needs, Protocol, Row, Table, Theirs
 from covid_monai.tables.tallies import CURVE

@@ -23,13 +23,7 @@ def convergence_lines(convergence: Sequence[Convergence]) -> Lines:
         line += [*(plain(value, 3) for value in each.loss), fall, *dice]
         rows.append([*line, "yes" if each.converged else "no"])
     header = ["protocol", "row", "jobs", "epochs", "loss: first epoch", "third quarter", "last quarter"]
-    header += [
-        "share of its fall",
-        "validation Dice: third quarter",
-        "last quarter",
-        "change",
-        "converged",
-    ]
+    header += ["share of its fall", "validation Dice: third quarter", "last quarter", "change", "converged"]
     return Lines("Convergence", "", header, rows)
 
 
