@@ -18,7 +18,7 @@ PROTOCOL_COLOURS = {
     "control-ungrouped": SKY_BLUE,
     "control-grouped": ORANGE,
 }
-_MARKERS = {"paper": "o", "grouped": "s"}
+_MARKERS = {"grouped": "s", "control-grouped": "s"}
 _LINE_INCHES = 0.36
 _PANEL_INCHES = 2.5
 _MOST_PANELS = 3
@@ -38,11 +38,15 @@ class ForestLine:
 
 @dataclass(frozen=True)
 class ForestPanel:
-    """A measure: its heading, its lines from top to bottom, and whether 0 is marked, as of differences."""
+    """A measure: its heading, its lines from top to bottom, and whether 0 is marked, as of differences.
+
+    Panels that name one ``scale`` have the same horizontal axis, so that their values can be compared by eye.
+    """
 
     heading: str
     lines: Sequence[ForestLine]
     marks_zero: bool = False
+    scale: str = ""
 
 
 def draw_forest(panels: Sequence[ForestPanel], picture: str | os.PathLike[str], title: str = "") -> None:
@@ -76,10 +80,14 @@ def draw_forest(panels: Sequence[ForestPanel], picture: str | os.PathLike[str], 
             axes.set_visible(False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _draw_panel(axes, panel)
+        _share_scales(grid.flat, panels)
         for line in grid:
             line[0].set_yticks(range(len(labels)), labels)
             line[0].set_ylim(len(labels) - 0.5, -0.5)
-        figure.legend(handles=_handles(panels), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        handles = _handles(panels)
+        # equally long lines of at most three, so that two pairs of protocols stand pair by pair
+        ncols = -(-len(handles) // -(-len(handles) // 3))
+        figure.legend(handles=handles, loc="outside lower center", ncols=ncols, frameon=False, fontsize=8)
 
 
 def _draw_panel(axes: Axes, panel: ForestPanel) -> None:
@@ -108,10 +116,24 @@ def _draw_panel(axes: Axes, panel: ForestPanel) -> None:
     axes.set_title(fill(panel.heading, _LABEL_CHARACTERS), loc="left", pad=6)
 
 
+def _share_scales(drawn: Iterable[Axes], panels: Sequence[ForestPanel]) -> None:
+    """Give the panels that name one scale the limits that hold all of them."""
+    by_scale: dict[str, list[Axes]] = {}
+    for axes, panel in zip(drawn, panels, strict=False):
+        if panel.scale:
+            by_scale.setdefault(panel.scale, []).append(axes)
+    for shared in by_scale.values():
+        low, high = zip(*(axes.get_xlim() for axes in shared), strict=True)
+        for axes in shared:
+            axes.set_xlim(min(low), max(high))
+
+
 def in_protocol_order(names: Iterable[str]) -> list[str]:
     """Protocols, or differences of them, in the order of their colours: the paper's first."""
     known = list(PROTOCOL_COLOURS)
-    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+    # a difference stands where the protocol does that it begins with
+    first = {name: name.split(" ")[0] for name in names}
+    return sorted(first, key=lambda name: (known.index(first[name]) if first[name] in known else len(known), name))
 
 
 def _colour(name: str) -> str:

@@ -87,7 +87,7 @@ def patient_panels(patients: Sequence[PatientOptimism]) -> list[ForestPanel]:
     most = max(names.values(), key=len, default=[])
     return [
         ForestPanel(
-            f"{label}: {heading_of(own[0].measure)}",
+            f"{label}{', control arms' if first in CONTROL_ARMS else ''}: {heading_of(own[0].measure)}",
             [
                 ForestLine(
                     _patient_label(each),
@@ -96,6 +96,7 @@ def patient_panels(patients: Sequence[PatientOptimism]) -> list[ForestPanel]:
                 )
                 for each in own
             ],
+            scale=own[0].measure.name,
         )
         for (label, first, second), own in by_row.items()
         if len(most) > 1 and names[label, first, second] == most

@@ -11,19 +11,17 @@ from pathlib import Path
 from covid_monai.report.forest import draw_forest
 from covid_monai.tables.forests import patient_panels
 from covid_monai.tables.published import read_published
-from covid_monai.tables.table import CONTROL_ARMS
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLES = {"zhou2021-v4": "Zhou et al. 2021", "budak2021": "Budak et al. 2021"}
 
 
 def main() -> None:
-    """A panel a table, of the paper's protocol against the grouped one."""
+    """A panel a table and pair of protocols."""
     panels = []
     for name, paper in TABLES.items():
-        patients = read_published(DOCS / "results" / name).patients
-        own = [each for each in patients if each.first not in CONTROL_ARMS]
-        panels += [replace(panel, heading=f"{paper}, {panel.heading}") for panel in patient_panels(own)]
+        own = patient_panels(read_published(DOCS / "results" / name).patients)
+        panels += [replace(panel, heading=f"{paper}, {panel.heading}") for panel in own]
     draw_forest(panels, DOCS / "images" / "optimism-by-patient.png")
 
 

@@ -34,6 +34,25 @@ def test_zero_is_marked_where_differences_are_drawn():
     assert len(panel_axes(ForestPanel("Dice", lines)).lines) == 2
 
 
+def test_panels_of_one_scale_have_the_same_axis_and_others_their_own():
+    def panel(scale, *values):
+        return ForestPanel("a", [ForestLine("row", None, {"paper": (value, None)}) for value in values], scale=scale)
+
+    panels = [panel("dice", 20.0, 40.0), panel("", 1.0, 2.0), panel("dice", 60.0, 90.0)]
+    drawn = [panel_axes(each) for each in panels]
+    forest._share_scales(drawn, panels)
+    limits = [axes.get_xlim() for axes in drawn]
+    assert limits[0] == limits[2]
+    assert limits[0][0] < 20
+    assert limits[0][1] > 90
+    assert limits[1][1] < 3
+
+
+def test_the_difference_of_the_papers_protocol_stands_before_that_of_the_control_arms():
+    names = ["control-ungrouped - control-grouped", "paper - grouped"]
+    assert forest.in_protocol_order(names) == names[::-1]
+
+
 @pytest.mark.parametrize("number", [1, 3, 4])
 def test_any_number_of_panels_makes_a_picture(number, tmp_path):
     draw_forest([ForestPanel(f"measure {index}", LINES) for index in range(number)], tmp_path / "forest.png")

@@ -28,6 +28,15 @@ def test_rows_with_fewer_patients_than_others_have_no_panel(finished):
     assert [panel.heading for panel in patient_panels(fewer)] == [f"{rows[0]}: Dice"]
 
 
+def test_the_panel_of_the_control_arms_says_so(finished):
+    patients = find(finished).patients
+    row = patients[0].row.label
+    controls = [replace(each, first="control-ungrouped", second="control-grouped") for each in patients]
+    panels = patient_panels([each for each in (*patients, *controls) if each.row.label == row])
+    assert [panel.heading for panel in panels] == [f"{row}: Dice", f"{row}, control arms: Dice"]
+    assert len({panel.scale for panel in panels}) == 1
+
+
 def test_a_single_patient_has_no_panel(finished):
     (first, *_) = find(finished).patients
     assert patient_panels([first, replace(first, kind="all", patient="")]) == []
