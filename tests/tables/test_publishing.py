@@ -276,7 +276,7 @@ def test_published_results_of_rows_that_are_gone_are_not_judged_anew(published):
         read_published(published, judged_by=table)
 
 
-@pytest.mark.parametrize("name", ["official-split", "zhou2020-v1", "zhou2021-v4", "budak2021"])
+@pytest.mark.parametrize("name", ["official-split", "zhou2020-v1", "zhou2021-v4", "budak2021", "chen2020"])
 def test_the_tables_in_the_documentation_follow_from_what_is_published_with_them(name):
     folder = Path(__file__).parents[2] / "docs" / "results" / name
     assert len(list(folder.rglob("*"))) <= 14
