@@ -57,6 +57,7 @@ def done(study, lines, tmp_path_factory):
         )
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_limit_and_each_work_of_the_network(done):
     rows = rows_of(done.table())
     assert tuple(rows[0]) == COLUMNS
@@ -70,6 +71,7 @@ def test_the_table_has_a_row_for_each_limit_and_each_work_of_the_network(done):
     assert all(row["batch"] == "2" and row["peak memory"].endswith(" MiB") for row in rows[2:])
 
 
+@pytest.mark.slow
 def test_a_share_is_a_networks_operations_a_second_by_those_of_the_limit(done):
     reached = {row["name"]: row["flops_per_second"] for row in done.document["limits"]}
     for row in done.document["networks"]:
@@ -79,6 +81,7 @@ def test_a_share_is_a_networks_operations_a_second_by_those_of_the_limit(done):
         assert row["share_of_matrix_product"] == pytest.approx(row["flops_per_second"] / reached["matrix product"])
 
 
+@pytest.mark.slow
 def test_the_stages_of_the_study_are_those_of_its_record(done):
     study = done.document["study"]
     assert {"read", "lungs", "measure", "write", WHOLE} < set(study["stages"])
@@ -92,11 +95,13 @@ def test_the_stages_of_the_study_are_those_of_its_record(done):
     )
 
 
+@pytest.mark.slow
 def test_the_study_given_is_not_named(done, study):
     assert study.name not in json.dumps(done.document)
     assert study.name not in done.table()
 
 
+@pytest.mark.slow
 def test_the_json_says_on_what_it_was_measured_and_is_read_again(done, tmp_path):
     assert done.document["environment"]["packages"]["torch"]
     assert done.document["device"] == "cpu"
@@ -115,6 +120,7 @@ def test_a_file_of_another_kind_is_no_benchmark(tmp_path):
         Benchmark.read(tmp_path / "other.json")
 
 
+@pytest.mark.slow
 def test_each_measurement_is_told_of(done, lines):
     assert lines[0] == "3 measurements and a study"
     assert "1/2 unet 32 x 32, training step, torch float32" in lines
@@ -215,6 +221,7 @@ def test_bad_input_is_one_line_before_anything_is_measured(name, tmp_path):
     assert (tmp_path / "there.json").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_the_json(done, tmp_path, monkeypatch):
     asked = {}
 
@@ -232,6 +239,7 @@ def test_the_command_prints_the_table_and_writes_the_json(done, tmp_path, monkey
     assert (asked["bundles"], asked["sizes"], asked["repeats"], asked["study"]) == (("unet",), (32, 48), 3, "none")
 
 
+@pytest.mark.slow
 def test_a_study_that_failed_is_status_1_after_the_table(done, monkeypatch):
     failed = Benchmark({**done.document, "study": {"name": "phantom", "error": "no weights"}})
     monkeypatch.setattr("covid_monai.benchmark.measure_machine", lambda **_: failed)

@@ -92,6 +92,7 @@ def holders(file: Path) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_workers_write_what_one_process_writes_and_answer_in_the_order_of_the_inputs(
     table, serial, tiny_run, tiny_dataset, tmp_path
 ):
@@ -120,6 +121,7 @@ def test_workers_write_what_one_process_writes_and_answer_in_the_order_of_the_in
 
 
 @needs_proc
+@pytest.mark.slow
 def test_a_killed_worker_fails_its_study_alone_and_the_same_call_again_does_it(table, serial, tiny_run, tmp_path):
     killed: list[int] = []
 
